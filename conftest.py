@@ -1,0 +1,3 @@
+"""Shared test set-up: pytester for the plugin's tests, and no robusttest files outside temporary folders."""
+
+pytest_plugins = ["pytester"]

@@ -76,6 +76,4 @@ def ties(codes: NDArray[np.int64]) -> Ties:
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     place = np.arange(k)
     start = np.maximum.accumulate(np.where(new, place, 0), axis=1)
-    return Ties(
-        there.sum(axis=1), (new & there).sum(axis=1), ((place - start) * there).sum(axis=1)
-    )
+    return Ties(there.sum(axis=1), (new & there).sum(axis=1), ((place - start) * there).sum(axis=1))

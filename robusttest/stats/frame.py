@@ -136,7 +136,10 @@ class Cell:
     def cluster_index(self) -> Codes | None:
         """(n,) cluster number of each case; None if the cases are independent (no cluster holds two)."""
         seen: dict[tuple[bool, str], int] = {}
-        keys = ((c is None, case if c is None else c) for case, c in zip(self.case_ids, self.clusters, strict=True))
+        keys = (
+            (c is None, case if c is None else c)
+            for case, c in zip(self.case_ids, self.clusters, strict=True)
+        )
         index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
         return index if len(seen) < len(index) else None
 
@@ -155,6 +158,11 @@ class Cell:
 
     @cached_property
     def _selected(self) -> dict[str | None, Cell]:
+        return {}
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What other modules of this room have computed from these (never changing) arrays."""
         return {}
 
     def _select(self, perturbation: str | None) -> Cell:
@@ -276,7 +284,9 @@ class _Builder:
                 f"case {r.case_id!r}, variant {r.variant or 'reference'!r} of task {self.task!r}, "
                 f"model {self.model!r}: score {score!r} is not in [0, 1]"
             )
-        self.rows.append((row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash)))
+        self.rows.append(
+            (row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash))
+        )
 
     def build(self, unparsed_equal: bool) -> Cell:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))

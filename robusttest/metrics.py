@@ -138,7 +138,7 @@ overall_accuracy = _metric(
 )
 drop = _metric("drop", "down", "accuracy - pass_rate", low=-1.0)
 net_drop = _metric(
-    "net_drop", "down", "drop - drop[repeat]: over the noise floor of repeated prompts", low=-2.0, high=2.0
+    "net_drop", "down", "drop - drop[repeat]: over the noise floor of repeated prompts", low=-1.0
 )
 robust_accuracy = _metric(
     "robust_accuracy", "up", "mean_i min_v y_iv (HELM worst case); falls with K", adaptive=True

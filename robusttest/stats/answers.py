@@ -68,7 +68,8 @@ class Ties(NamedTuple):
 
 def ties(codes: NDArray[np.int64]) -> Ties:
     """Count equal codes within each row in O(nK log K): in a sorted row, an element at place j of its run of
-    equal codes closes j pairs."""
+    equal codes closes j pairs.
+    """
     n, k = codes.shape
     ordered = np.sort(codes, axis=1)
     there = ordered >= 0

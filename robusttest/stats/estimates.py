@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robusttest.data import Estimate
 from robusttest.metrics import METRICS, get_metric
-from robusttest.stats import intervals
+from robusttest.stats import agreement, consistency, intervals, ratios, variants
 from robusttest.stats.frame import REPEAT, Cell
 from robusttest.stats.intervals import Limits
 from robusttest.stats.measures import Measures, measures
@@ -77,8 +77,6 @@ class CaseMean(NamedTuple):
     per_case: Callable[[Measures], Floats]
     reason: str
     """Why there is no value, where no case has one."""
-    signed: bool = False
-    """In [-1, 1] rather than [0, 1]."""
 
 
 def _conditional(m: Measures) -> Floats:
@@ -89,7 +87,7 @@ CASE_MEANS: dict[str, CaseMean] = {
     "accuracy": CaseMean(lambda m: m.reference, NO_REFERENCE),
     "pass_rate": CaseMean(lambda m: m.perturbed, NO_VARIANTS),
     "overall_accuracy": CaseMean(lambda m: m.mean, NO_DATA),
-    "drop": CaseMean(lambda m: m.drop, NO_VARIANTS, signed=True),
+    "drop": CaseMean(lambda m: m.drop, NO_VARIANTS),
     "robust_accuracy": CaseMean(lambda m: m.worst, NO_PAIRS),
     "success_consistency": CaseMean(lambda m: m.worst, NO_PAIRS),
     "helm_worst_case": CaseMean(lambda m: m.worst, NO_PAIRS),
@@ -109,43 +107,142 @@ CASE_MEANS: dict[str, CaseMean] = {
 }
 
 
+Found = tuple[float | None, Limits, int]
+Compute = Callable[[Measures, "NDArray[np.int64] | None", float], Found]
+
+
+class Computed(NamedTuple):
+    """A metric that is a function of several means."""
+
+    compute: Compute
+    reason: str
+
+
+def _named(function: Callable[..., Found], *names: str, reason: str) -> dict[str, Computed]:
+    def bind(name: str) -> Compute:
+        return lambda m, clusters, level: function(m, name, clusters, level=level)
+
+    return {name: Computed(bind(name), reason) for name in names}
+
+
+COMPUTED: dict[str, Computed] = {
+    **_named(variants.across_variants, *variants.METRICS, reason=NO_PAIRS),
+    **_named(ratios.pdr, "pdr", "pdr_worst", reason=NO_VARIANTS),
+    **_named(ratios.crossed_over, "right_to_wrong", reason="no case whose reference is right"),
+    **_named(ratios.crossed_over, "wrong_to_right", reason="no case whose reference is wrong"),
+    **_named(
+        consistency.chance_corrected, "consistency_icc", "consistency_kappa", "latent_r", reason=NO_PAIRS
+    ),
+    **_named(
+        consistency.excess,
+        "excess_consistency",
+        "excess_robust_accuracy",
+        "normalised_excess",
+        reason=NO_PAIRS,
+    ),
+    "apdr": Computed(lambda m, c, level: ratios.apdr(m, c, level=level), NO_VARIANTS),
+    "cohen_h": Computed(lambda m, c, level: ratios.cohen_h(m, c, level=level), NO_VARIANTS),
+    "cr_micro": Computed(lambda m, c, level: ratios.cr_micro(m, c, level=level), NO_PAIRS),
+    "answer_kappa": Computed(lambda m, c, level: agreement.answer_kappa(m, c, level=level), NO_PAIRS),
+    "krippendorff_alpha": Computed(
+        lambda m, c, level: agreement.krippendorff_nominal(m, c, level=level), NO_PAIRS
+    ),
+    "krippendorff_alpha_interval": Computed(
+        lambda m, c, level: agreement.krippendorff_interval(m, c, level=level), NO_PAIRS
+    ),
+    "kendall_w": Computed(
+        lambda m, c, level: agreement.kendall_w(m, c, corrected=True, level=level), NO_PAIRS
+    ),
+    "kendall_w_uncorrected": Computed(
+        lambda m, c, level: agreement.kendall_w(m, c, corrected=False, level=level), NO_PAIRS
+    ),
+    "recoverable_error": Computed(
+        lambda m, c, level: consistency.recoverable_error(m, c, level=level), NO_PAIRS
+    ),
+}
+
+REPLY_RATES = {"parse_failure_rate": "unparsed", "refusal_rate": "refused"}
+NET = {"net_drop": "drop", "net_flip_rate": "flip_rate"}
+NEEDS_REFERENCE = {
+    "accuracy", "drop", "net_drop", "reference_consistency", "flip_rate", "net_flip_rate", "any_flip_rate",
+    "right_to_wrong", "wrong_to_right", "conditional_robustness", "pdr", "apdr", "pdr_worst", "cohen_h",
+}  # fmt: skip
+OF_ANSWERS = {
+    "output_consistency", "tara", "pairwise_consistency", "cr_micro", "reference_consistency", "flip_rate",
+    "net_flip_rate", "any_flip_rate", "answer_kappa", "krippendorff_alpha", "excess_consistency",
+}  # fmt: skip
+
+
 def _estimate(cell: Cell, metric: str, perturbation: str | None, level: float) -> Estimate:
     at = cell.select(perturbation)
     m = measures(at)
-
-    def undefined(reason: str) -> Estimate:
-        return Estimate(metric=metric, perturbation=perturbation, level=level, reason=reason, k=_k(m))
-
-    if not m.there.any() and not (at.answers >= 0).any():
-        return undefined(NO_DATA)
-    if metric == "accuracy" and perturbation is not None:
-        spec = CASE_MEANS["pass_rate"]
-    elif metric in CASE_MEANS:
-        spec = CASE_MEANS[metric]
+    clusters = at.cluster_index
+    value: float | None
+    if metric in COMPUTED:
+        spec = COMPUTED[metric]
+        value, limits, n = spec.compute(m, clusters, level)
+        if value is None:
+            limits = limits._replace(reason=limits.reason or _why(at, m, metric, perturbation, spec.reason))
     else:
-        return undefined("not computed")
-    x = spec.per_case(m)
-    there = ~np.isnan(x)
-    if not there.any():
-        return undefined(_why(at, m, metric, spec.reason))
-    clusters = None if cell.cluster_index is None else cell.cluster_index[there]
-    x = x[there]
-    limits = (intervals.difference if spec.signed else intervals.proportion)(x, clusters, level=level)
-    return _made(metric, perturbation, float(x.mean()), limits, len(x), _k(m), level)
+        x, reason = _per_case(cell, m, metric, perturbation)
+        there = ~np.isnan(x)
+        n = int(there.sum())
+        if n:
+            x = x[there]
+            make = intervals.difference if metric in SIGNED else intervals.proportion
+            value, limits = (
+                float(x.mean()),
+                make(x, None if clusters is None else clusters[there], level=level),
+            )
+        else:
+            value, limits = None, Limits(reason=_why(at, m, metric, perturbation, reason))
+    if value is not None and abs(value) < 1e-15:
+        value = 0.0
+    return Estimate(
+        metric=metric, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
+        lower=limits.lower, upper=limits.upper, n=n, k=_k(m), method=limits.method, level=level,
+        reason=limits.reason,
+    )  # fmt: skip
+
+
+SIGNED = {"drop", "net_drop", "net_flip_rate"}
+
+
+def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:
+    """The case-mean metric's numbers, and why there is no value where no case has one."""
+    if metric in REPLY_RATES:
+        mask = getattr(m.cell, REPLY_RATES[metric])
+        return m.share_of_replies(mask, perturbed_only=perturbation is not None), NO_VARIANTS
+    if metric in NET:
+        if perturbation == REPEAT:
+            return m.none, "repeat is the noise floor itself"
+        if not cell.has_repeats:
+            return m.none, NO_REPEATS
+        floor = measures(cell.select(REPEAT))
+        if metric == "net_drop":
+            return floor.perturbed - m.perturbed, NO_VARIANTS
+        return m.flips - floor.flips, NO_VARIANTS
+    if metric == "accuracy" and perturbation is not None:
+        metric = "pass_rate"
+    return CASE_MEANS[metric].per_case(m), CASE_MEANS[metric].reason
+
+
+def _why(at: Cell, m: Measures, metric: str, perturbation: str | None, reason: str) -> str:
+    """The first thing that is missing."""
+    scored, answered = m.there.any(), (at.answers >= 0).any()
+    if not scored and not answered:
+        return NO_DATA
+    needs_reference = metric in NEEDS_REFERENCE and not (metric == "accuracy" and perturbation is not None)
+    if needs_reference and not (m.there[:, m.ref].any() or (at.answers[:, m.ref] >= 0).any()):
+        return NO_REFERENCE
+    if metric == "tarr":
+        return NO_PAIRS if at.replies is not None else "no replies recorded"
+    if metric in OF_ANSWERS and not answered:
+        return NO_ANSWERS
+    if metric not in OF_ANSWERS and metric not in REPLY_RATES and not scored:
+        return "no scores recorded"
+    return reason
 
 
 def _k(m: Measures) -> int | None:
     return int(max(m.k.max(initial=0), m.ties.valid.max(initial=0))) or None
-
-
-def _made(
-    metric: str, perturbation: str | None, value: float, limits: Limits, n: int, k: int | None, level: float
-) -> Estimate:
-    return Estimate(
-        metric=metric, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
-        lower=limits.lower, upper=limits.upper, n=n, k=k, method=limits.method, level=level, reason=limits.reason,
-    )  # fmt: skip
-
-
-def _why(at: Cell, m: Measures, metric: str, reason: str) -> str:
-    return reason

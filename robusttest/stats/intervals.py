@@ -101,38 +101,46 @@ def _groups(clusters: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], int]
 
 def effective_n(p: float, n: int, spread: Spread) -> float:
     """The n of independent yes/no cases that has this SE: min(p(1-p)/SE^2, 1.5n), n for clustered cases; where
-    nothing varies, the number of independent units."""
+    nothing varies, the number of independent units.
+    """
     if spread.se <= 1e-12 or not 0 < p < 1:
         return float(n if spread.clusters is None else spread.clusters)
     cap = 1.5 * n if spread.clusters is None else float(n)
     return min(p * (1 - p) / spread.se**2, cap)
 
 
-def proportion(
-    x: Floats,
-    clusters: NDArray[np.int64] | None = None,
-    *,
-    level: float = 0.95,
-    residuals: Floats | None = None,
-) -> Limits:
+def proportion(x: Floats, clusters: NDArray[np.int64] | None = None, *, level: float = 0.95) -> Limits:
     """A mean of per-case values in [0, 1].
 
     Yes/no values of independent cases: Wilson to look at, one-sided Clopper-Pearson to gate by, on n. Else
-    the same on the effective n, Wilson with a t quantile; clusters cost (t_{n-1} / t_{G-1})^2 of it.
-    With ``residuals`` (linearised, per case) the mean's SE is theirs: for ratios of sums, whose value is
-    ``x.mean()``.
+    the same on the effective n (`on_effective_n`).
     """
-    n, p = len(x), float(x.mean())
-    p = min(max(p, 0.0), 1.0)
-    yes_no = residuals is None and bool(((x == 0) | (x == 1)).all())
-    if yes_no and _groups(clusters) is None:
+    n = len(x)
+    if _groups(clusters) is None and bool(((x == 0) | (x == 1)).all()):
         k = float(x.sum())
         low, high = wilson(k, n, level=level)
         return Limits(low, high, cp_lower(k, n), cp_upper(k, n), "wilson")
-    spread = mean_se(x if residuals is None else residuals, clusters)
-    n_eff = effective_n(p, n, spread)
-    if n < 2 or spread.df < 1:
+    return on_effective_n(float(x.mean()), n, mean_se(x, clusters), level=level)
+
+
+def ratio_of_sums(
+    part: Floats, whole: Floats, clusters: NDArray[np.int64] | None = None, *, level: float = 0.95
+) -> Limits:
+    """Limits of Σ part / Σ whole in [0, 1], from the linearised SE, on the effective n."""
+    value = float(part.sum() / whole.sum())
+    residuals = (part - value * whole) / whole.mean()
+    return on_effective_n(value, len(part), mean_se(residuals, clusters), level=level)
+
+
+def on_effective_n(value: float, n: int, spread: Spread, *, level: float = 0.95) -> Limits:
+    """Wilson with a t quantile, and one-sided Clopper-Pearson, for a proportion of ``n`` cases with this SE.
+
+    Clusters cost (t_{n-1} / t_{G-1})^2 of the gate's n; fewer than `MIN_CLUSTERS` of them give no gate.
+    """
+    p = min(max(value, 0.0), 1.0)
+    if spread.df < 1:
         return Limits(method="case-means", reason="one independent case gives no interval")
+    n_eff = effective_n(p, n, spread)
     low, high = wilson(p * n_eff, n_eff, quantile=t_quantile(0.5 + level / 2, spread.df))
     if spread.clusters is None:
         return Limits(low, high, cp_lower(p * n_eff, n_eff), cp_upper(p * n_eff, n_eff), "case-means")
@@ -186,7 +194,8 @@ def tango(gain: float, loss: float, n: float, *, quantile: float) -> tuple[float
 
 def difference(d: Floats, clusters: NDArray[np.int64] | None = None, *, level: float = 0.95) -> Limits:
     """A mean of per-case differences in [-1, 1]: Tango's interval on the number of cases that has the observed
-    SE (at most 1.5n; n for yes/no cases), with t quantiles where the cases are not yes/no."""
+    SE (at most 1.5n; n for yes/no cases), with t quantiles where the cases are not yes/no.
+    """
     n, mean = len(d), float(d.mean())
     if n < 2:
         return Limits(method="tango", reason="one case gives no interval")
@@ -216,9 +225,30 @@ def difference(d: Floats, clusters: NDArray[np.int64] | None = None, *, level: f
     return Limits(low, high, lower, upper, method)
 
 
-def t_interval(value: float, se: float, df: float, *, level: float = 0.95, method: str = "t") -> Limits:
-    """value ± t·SE."""
-    two, one = t_quantile(0.5 + level / 2, df) * se, t_quantile(1 - ALPHA, df) * se
+def t_interval(
+    value: float,
+    spread: Spread,
+    *,
+    level: float = 0.95,
+    method: str = "t",
+    floor: Callable[[float], float] | None = None,
+) -> Limits:
+    """``value`` ± t·SE. ``floor``: the least half-width at a t quantile, where a zero SE would claim certainty."""
+    if spread.df < 1 or not math.isfinite(spread.se):
+        return Limits(method=method, reason="one independent case gives no interval")
+    if spread.se <= 1e-12 and floor is None:
+        return Limits(method=method, reason="interval unreliable: no case varies from the others")
+
+    def half(p: float) -> float:
+        t = t_quantile(p, spread.df)
+        return max(t * spread.se, floor(t) if floor else 0.0)
+
+    two, one = half(0.5 + level / 2), half(1 - ALPHA)
+    if spread.clusters is None:
+        return Limits(value - two, value + two, value - one, value + one, method)
+    method = f"{method}, {spread.clusters} clusters"
+    if spread.clusters < MIN_CLUSTERS:
+        return Limits(value - two, value + two, method=method, reason=few_clusters(spread.clusters))
     return Limits(value - two, value + two, value - one, value + one, method)
 
 
@@ -229,17 +259,23 @@ def jackknife_se(leave_one_out: Floats) -> float:
     return math.sqrt((g - 1) / g * float(((kept - kept.mean()) ** 2).sum())) if g > 1 else math.nan
 
 
-def jackknife_z(value: float, leave_one_out: Floats, *, level: float = 0.95) -> Limits:
-    """Jackknife-t on Fisher's z (for coefficients in [-1, 1]); the SE is carried over by dz = dθ/(1-θ^2), so
-    that a replicate at exactly 1 does no harm."""
-    se, df = jackknife_se(leave_one_out), len(leave_one_out) - 1
-    if not se > 1e-12 or abs(value) >= 1 - 1e-12 or df < 1:
-        return Limits(method="jackknife-z", reason="interval unreliable: no case varies from the others")
-    z, on_z = math.atanh(value), se / (1 - value**2)
-    two, one = t_quantile(0.5 + level / 2, df) * on_z, t_quantile(1 - ALPHA, df) * on_z
-    return Limits(
-        math.tanh(z - two), math.tanh(z + two), math.tanh(z - one), math.tanh(z + one), "jackknife-z"
+def jackknife(replicates: Floats, clusters: NDArray[np.int64] | None = None) -> Spread:
+    """The jackknife SE of ``replicates`` (from `leave_one_out` with the same clusters)."""
+    groups = _groups(clusters)
+    return Spread(jackknife_se(replicates), len(replicates) - 1, None if groups is None else groups[1])
+
+
+def fisher_z(value: float, spread: Spread, *, level: float = 0.95, method: str = "jackknife-z") -> Limits:
+    """t-interval on Fisher's z, for coefficients in [-1, 1].
+
+    The SE is carried over by dz = dθ/(1-θ^2), so that a jackknife replicate at exactly 1 does no harm.
+    """
+    if abs(value) >= 1 - 1e-12:
+        return Limits(method=method, reason="interval unreliable: no case varies from the others")
+    on_z = t_interval(
+        math.atanh(value), spread._replace(se=spread.se / (1 - value**2)), level=level, method=method
     )
+    return Limits(*(None if x is None else math.tanh(x) for x in on_z[:4]), on_z.method, on_z.reason)
 
 
 def leave_one_out(

@@ -167,6 +167,13 @@ NEEDS_REFERENCE = {
     "accuracy", "drop", "net_drop", "reference_consistency", "flip_rate", "net_flip_rate", "any_flip_rate",
     "right_to_wrong", "wrong_to_right", "conditional_robustness", "pdr", "apdr", "pdr_worst", "cohen_h",
 }  # fmt: skip
+SIGNED = {"drop", "net_drop", "net_flip_rate"}
+"""Means of differences in [-1, 1]."""
+CHANCE_CORRECTED = {
+    "consistency_icc", "consistency_kappa", "latent_r", "answer_kappa", "krippendorff_alpha",
+    "krippendorff_alpha_interval", "kendall_w", "kendall_w_uncorrected", "recoverable_error",
+}  # fmt: skip
+"""Without an interval, and so without a gate, below ten cases with a failure (or a disagreement)."""
 OF_ANSWERS = {
     "output_consistency", "tara", "pairwise_consistency", "cr_micro", "reference_consistency", "flip_rate",
     "net_flip_rate", "any_flip_rate", "answer_kappa", "krippendorff_alpha", "excess_consistency",
@@ -203,9 +210,6 @@ def _estimate(cell: Cell, metric: str, perturbation: str | None, level: float) -
         lower=limits.lower, upper=limits.upper, n=n, k=_k(m), method=limits.method, level=level,
         reason=limits.reason,
     )  # fmt: skip
-
-
-SIGNED = {"drop", "net_drop", "net_flip_rate"}
 
 
 def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:

@@ -40,12 +40,12 @@ def _tally(codes: Codes, weights: Floats, groups: Codes, g: int) -> tuple[Floats
     names, c = np.unique(flat, return_inverse=True)
     w = np.broadcast_to(weights[:, None], codes.shape)[there]
     group = np.broadcast_to(groups[:, None], codes.shape)[there]
-    totals = np.bincount(c, weights=w, minlength=len(names))
+    totals: Floats = np.bincount(c, weights=w, minlength=len(names)).astype(float)
     pairs, p = np.unique(group * len(names) + c, return_inverse=True)
     own = np.bincount(p, weights=w)
     of_group, of_code = pairs // len(names), pairs % len(names)
-    dots = np.bincount(of_group, weights=own * totals[of_code], minlength=g)
-    squares = np.bincount(of_group, weights=own**2, minlength=g)
+    dots: Floats = np.bincount(of_group, weights=own * totals[of_code], minlength=g).astype(float)
+    squares: Floats = np.bincount(of_group, weights=own**2, minlength=g).astype(float)
     return totals, dots, squares
 
 
@@ -104,7 +104,8 @@ def krippendorff_nominal(m: Measures, clusters: Clusters, *, level: float = 0.95
     rows = m.ties.valid >= 2
     if not rows.any():
         return Found(None, Limits(), 0)
-    codes, valid = m.cell.answers[rows], m.ties.valid[rows].astype(float)
+    codes = m.cell.answers[rows]
+    valid: Floats = m.ties.valid[rows].astype(float)
     disagreement = valid * (1 - m.equal_pairs[rows])
     index, g = _each(rows, clusters)
     totals, dots, squares = _tally(codes, np.ones(len(codes)), index, g)
@@ -124,7 +125,7 @@ def krippendorff_nominal(m: Measures, clusters: Clusters, *, level: float = 0.95
     rest = alpha(
         disagreement.sum() - np.bincount(index, weights=disagreement, minlength=g),
         square - 2 * dots + squares,
-        count - np.bincount(index, weights=valid, minlength=g),
+        np.asarray(count - np.bincount(index, weights=valid, minlength=g), dtype=float),
     )
     groups = None if clusters is None else clusters[rows]
     return Found(value, fisher_z(value, jackknife(rest, groups), level=level), len(codes))

@@ -207,7 +207,7 @@ def excess(
         p = sums[..., 0] / count
         null = (sums[..., 2:] * p[..., None] ** sizes).sum(axis=-1) / count
         over = sums[..., 1] / count - null
-        return over / (p - null) if metric == "normalised_excess" else over
+        return np.asarray(over / (p - null) if metric == "normalised_excess" else over)
 
     found = float(value(each.sum(axis=0)[None])[0])
     groups = None if clusters is None else clusters[rows]

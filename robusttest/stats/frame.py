@@ -185,18 +185,7 @@ class Cell:
     def take(self, columns: Sequence[int]) -> Cell:
         """A cell of these columns alone."""
         at = list(columns)
-        return replace(
-            self,
-            columns=tuple(self.columns[i] for i in at),
-            scores=self.scores[:, at],
-            answers=self.answers[:, at],
-            replies=None if self.replies is None else self.replies[:, at],
-            planned=self.planned[:, at],
-            unparsed=self.unparsed[:, at],
-            refused=self.refused[:, at],
-            errors=self.errors[:, at],
-            questions=None if self.questions is None else self.questions[:, at],
-        )
+        return replace(self, columns=tuple(self.columns[i] for i in at), **self._arrays((slice(None), at)))
 
     def take_cases(self, rows: Sequence[int] | Codes | Mask) -> Cell:
         """A cell of these cases alone (indices or a mask)."""
@@ -205,15 +194,12 @@ class Cell:
             self,
             case_ids=tuple(self.case_ids[i] for i in at),
             clusters=tuple(self.clusters[i] for i in at),
-            scores=self.scores[at],
-            answers=self.answers[at],
-            replies=None if self.replies is None else self.replies[at],
-            planned=self.planned[at],
-            unparsed=self.unparsed[at],
-            refused=self.refused[at],
-            errors=self.errors[at],
-            questions=None if self.questions is None else self.questions[at],
+            **self._arrays((at,)),
         )
+
+    def _arrays(self, at: tuple[Any, ...]) -> dict[str, Any]:
+        names = ("scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "questions")
+        return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
 
 
 def cells(records: Iterable[Record], *, unparsed_equal: bool = False) -> list[Cell]:

@@ -159,27 +159,22 @@ def cases_needed(limit: float, failures: int = 0) -> int | None:
 
 
 def cases_for_power(limit: float, truth: float, power: float = 0.8) -> int | None:
-    """The fewest yes/no cases with which a model of rate ``truth`` passes ``rate >= limit`` with this probability.
+    """The n from which on a model of rate ``truth`` passes ``rate >= limit`` with at least this probability.
 
-    The first n that reaches it: the probability saws up and down by a case or two beyond it.
+    The probability saws: with f failures allowed it falls until n allows f+1. This is the start of the first
+    run from which no later run falls below ``power`` any more.
     """
     if not 0 < limit < truth <= 1:
         return None
-    allowed = -1  # failures that n cases may have
-    bounds: list[int] = []  # bounds[f]: the fewest cases that may have f failures
-    for n in range(1, 200_000):
-        while True:
-            if len(bounds) <= allowed + 1:
-                needed = cases_needed(limit, allowed + 1)
-                if needed is None:
-                    return None
-                bounds.append(needed)
-            if bounds[allowed + 1] > n:
-                break
-            allowed += 1
-        if allowed >= 0 and float(bdtr(allowed, n, 1 - truth)) >= power:
-            return n
-    return None
+    last_bad, failures = -1, 0
+    while failures <= 2 * last_bad + 20:
+        end = cases_needed(limit, failures + 1)
+        if end is None or end > MOST_CASES:
+            return None
+        if float(bdtr(failures, end - 1, 1 - truth)) < power:
+            last_bad = failures
+        failures += 1
+    return cases_needed(limit, last_bad + 1)
 
 
 def cannot_pass(threshold: Threshold, n_cases: int) -> str | None:

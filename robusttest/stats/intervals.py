@@ -275,7 +275,8 @@ def fisher_z(value: float, spread: Spread, *, level: float = 0.95, method: str =
     on_z = t_interval(
         math.atanh(value), spread._replace(se=spread.se / (1 - value**2)), level=level, method=method
     )
-    return Limits(*(None if x is None else math.tanh(x) for x in on_z[:4]), on_z.method, on_z.reason)
+    low, high, lower, upper = (None if x is None else math.tanh(x) for x in on_z[:4])
+    return Limits(low, high, lower, upper, on_z.method, on_z.reason)
 
 
 def leave_one_out(

@@ -15,14 +15,15 @@ from robusttest.stats.answers import Ties, ties
 from robusttest.stats.frame import Cell
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 def measures(cell: Cell) -> Measures:
     """The per-case numbers of a cell as it is (select its columns first); computed once."""
-    made = cell.memo.get("measures")
+    made: Measures | None = cell.memo.get("measures")
     if made is None:
         made = cell.memo["measures"] = Measures(cell)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 class Measures:
@@ -40,7 +41,7 @@ class Measures:
     @cached_property
     def k(self) -> NDArray[np.int64]:
         """Scores of the case, K_i."""
-        return self.there.sum(axis=1)
+        return np.asarray(self.there.sum(axis=1))
 
     @cached_property
     def mean(self) -> Floats:
@@ -89,7 +90,7 @@ class Measures:
         times = 2.0 * place - self.k[:, None] + 1
         with np.errstate(all="ignore"):
             return self._of_several(
-                np.where(place < self.k[:, None], ordered, 0.0).__mul__(times).sum(axis=1)
+                (np.where(place < self.k[:, None], ordered, 0.0) * times).sum(axis=1)
                 / (self.k * (self.k - 1) / 2)
             )
 
@@ -175,7 +176,7 @@ def _mean(y: Floats, there: NDArray[np.bool_]) -> Floats:
     return _ratio(np.where(there, y, 0.0).sum(axis=1), there.sum(axis=1))
 
 
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
+def _ratio(part: Floats | Counts, whole: Counts) -> Floats:
     with np.errstate(all="ignore"):
-        out: Floats = np.where(whole > 0, part / np.maximum(whole, 1), np.nan)  # type: ignore[operator, call-overload]
+        out: Floats = np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
     return out

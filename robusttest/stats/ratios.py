@@ -55,11 +55,10 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
 def apdr(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Mean over the variants v>=1 of 1 - Σ y_iv / Σ y_i0, each over the cases that have both. Jackknife-t."""
     first = m.reference[:, None]
-    variants = np.flatnonzero([bool(x) for x in _is_perturbed(m)])
-    y = m.by_variant[:, variants]
+    y = m.by_variant[:, _is_perturbed(m)]
     both = ~np.isnan(y) & ~np.isnan(first)
     y, both = y[:, both.any(axis=0)], both[:, both.any(axis=0)]
-    rows = both.any(axis=1)
+    rows = np.asarray(both.any(axis=1))
     n = int(rows.sum())
     if not n:
         return None, Limits(), 0

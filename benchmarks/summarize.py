@@ -1,0 +1,88 @@
+"""How long, and in how much memory, records become estimates.
+
+Run ``python benchmarks/summarize.py`` (both sizes), or with a number of records. Prints one line for each size:
+seconds for records → cells, for all metrics with intervals overall, and for those of each perturbation;
+peak memory without and with the records themselves. Exits with 1 beyond the limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import subprocess
+import sys
+import time
+
+from robusttest.data import Record
+from robusttest.stats.estimates import estimates
+from robusttest.stats.frame import cells
+
+LIMITS = {100_000: (3.0, 500), 1_000_000: (10.0, 2000)}
+CASES, VARIANTS, PERTURBATIONS = 100, 50, 7
+
+
+def make(count: int) -> list[Record]:
+    """Models × tasks × 100 cases × 50 variants (the reference and 7 perturbations × 7), beta-binomial."""
+    rng = random.Random(0)
+    columns = [("", "")] + [(f"p{p}#{i}", f"p{p}") for p in range(PERTURBATIONS) for i in range(7)]
+    assert len(columns) == VARIANTS
+    records = []
+    for cell in range(count // (CASES * VARIANTS)):
+        task, model = f"task{cell % 20}", f"model{cell // 20}"
+        for case in range(CASES):
+            p, name = rng.betavariate(1.6, 0.4), f"case{case}"
+            for variant, perturbation in columns:
+                right = rng.random() < p
+                records.append(
+                    Record(
+                        task=task,
+                        model=model,
+                        case_id=name,
+                        variant=variant,
+                        perturbation=perturbation,
+                        level="input" if variant else "reference",
+                        score=float(right),
+                        answer="A" if right else "BCD"[rng.randrange(3)],
+                    )
+                )
+    return records
+
+
+def megabytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def measure(count: int) -> bool:
+    records = make(count)
+    before, start = megabytes(), time.perf_counter()
+    made = cells(records)
+    framed = time.perf_counter()
+    numbers = sum(len(estimates(cell)) for cell in made)
+    seconds, peak = time.perf_counter() - start, megabytes()
+    most_seconds, most_memory = LIMITS.get(count, (float("inf"), float("inf")))
+    ok = seconds <= most_seconds and peak <= most_memory
+    print(
+        f"{count:>9,} records, {len(made):>3} cells, {numbers:>6,} estimates: {framed - start:.2f} s to cells, "
+        f"{seconds:.2f} s in all (limit {most_seconds:g}), {seconds / numbers * 1e6:.0f} µs an estimate, "
+        f"{peak - before:.0f} MB over the records' {before:.0f} (limit {most_memory:g} in all): "
+        f"{'ok' if ok else 'TOO MUCH'}"
+    )
+    return ok
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("records", nargs="?", type=int, help="one size, in this process")
+    given = parser.parse_args().records
+    if given is not None:
+        return 0 if measure(given) else 1
+    # A process for each size: peak memory never falls.
+    return max(subprocess.call([sys.executable, __file__, str(size)]) for size in LIMITS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -169,7 +169,7 @@ def kendall_w(m: Measures, clusters: Clusters, *, corrected: bool, level: float 
     y = m.y[rows][:, columns]
     n, k = y.shape
     if n < 2 or k < 2:
-        return Found(None, Limits(), n)
+        return Found(None, Limits(), n if k >= 2 else 0)
     ranks, tied = _ranks(y)
     value = float(_w(((ranks - (n + 1) / 2).sum(axis=1) ** 2).sum(), tied.sum(), n, k, corrected))
     if np.isnan(value):

@@ -45,11 +45,11 @@ class Variances(NamedTuple):
 
     @property
     def icc(self) -> Floats:
-        return _where(self.plain_total > _ZERO, 1 - self.within / self.total)
+        return _one_minus(self.within, self.total, self.plain_total > _ZERO)
 
     @property
     def kappa(self) -> Floats:
-        return _where(self.plain_total > _ZERO, 1 - self.within / self.plain_total)
+        return _one_minus(self.within, self.plain_total, self.plain_total > _ZERO)
 
     @property
     def latent_r(self) -> Floats:
@@ -213,6 +213,11 @@ def excess(
     groups = None if clusters is None else clusters[rows]
     spread = jackknife(leave_one_out(each, value, groups), groups)
     return found, t_interval(found, spread, level=level, method="jackknife-t"), n
+
+
+def _one_minus(part: Floats, whole: Floats, defined: NDArray[np.bool_]) -> Floats:
+    with np.errstate(all="ignore"):
+        return _where(defined, 1 - part / whole)
 
 
 def _where(condition: NDArray[np.bool_], value: Floats) -> Floats:

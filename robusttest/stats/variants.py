@@ -40,12 +40,29 @@ def across_variants(
     value = float(_read(_extremes(_parts(y).sum(axis=0), v), metric))
     memo = m.cell.memo
     if "extremes" not in memo:
-        memo["extremes"] = bootstrap(_parts(y), lambda sums: _extremes(sums, v), groups)
+        order = _by_name(m, rows)
+        memo["extremes"] = bootstrap(
+            _parts(y[order]),
+            lambda sums: _extremes(sums, v),
+            None if groups is None else _first_seen(groups[order]),
+        )
     limits = percentile(_read(memo["extremes"], metric), level=level)
     if limits.low is None and metric != "cps":
         units = n if groups is None else len(np.unique(groups))
         limits = _degenerate(metric, value, units, level)
     return value, limits, n
+
+
+def _by_name(m: Measures, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Cases by id, so that the order of rows does not change which ones a resample draws."""
+    names = [m.cell.case_ids[i] for i in np.flatnonzero(rows)]
+    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+
+
+def _first_seen(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups renumbered in the order they come in."""
+    _, first, index = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[index])
 
 
 def _parts(y: Floats) -> Floats:

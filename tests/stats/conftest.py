@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from robusttest.data import Record
+from robusttest.stats.frame import Cell, cells
+
+GOLD = "ABCDAB"
+ANSWERS = ["AAAA", "BBBC", "CCDC", "DAAB", "BABB", "CCCC"]
+
+
+def records_of(
+    answers: Sequence[str], gold: str, *, perturbation: str = "p", clusters: Sequence[str] | None = None
+) -> list[Record]:
+    """A string of one-letter answers for each case, the reference first; ``.`` is a failed call, ``?`` an
+    unreadable reply, a space no row."""
+    rows = []
+    for i, line in enumerate(answers):
+        for v, letter in enumerate(line):
+            if letter == " ":
+                continue
+            status = {".": "error", "?": "unparsed"}.get(letter, "ok")
+            rows.append(
+                Record(
+                    task="t",
+                    model="m",
+                    case_id=f"c{i}",
+                    variant=f"{perturbation}#{v - 1}" if v else "",
+                    perturbation=perturbation if v else "",
+                    level="input" if v else "reference",
+                    index=max(v - 1, 0),
+                    status=status,
+                    score=None if status == "error" else float(letter == gold[i]),
+                    answer=letter if status == "ok" else None,
+                    target=gold[i],
+                    reply=f"I say {letter}",
+                    cluster=clusters[i] if clusters else None,
+                )  # fmt: skip
+            )
+    return rows
+
+
+def cell_of(answers: Sequence[str], gold: str, **kwargs: object) -> Cell:
+    (cell,) = cells(records_of(answers, gold, **kwargs))  # type: ignore[arg-type]
+    return cell
+
+
+def right_wrong(rows: Sequence[str], *, clusters: Sequence[str] | None = None) -> Cell:
+    """Rows of ``1`` and ``0``."""
+    return cell_of(rows, "1" * len(rows), clusters=clusters)
+
+
+@pytest.fixture
+def example_a() -> Cell:
+    return cell_of(ANSWERS, GOLD)
+
+
+@pytest.fixture(scope="session")
+def example_a_rows() -> list[Record]:
+    return records_of(ANSWERS, GOLD)
+
+
+@pytest.fixture(scope="session", name="cell_of")
+def cell_of_fixture() -> Callable[..., Cell]:
+    return cell_of
+
+
+@pytest.fixture(scope="session", name="right_wrong")
+def right_wrong_fixture() -> Callable[..., Cell]:
+    return right_wrong
+
+
+@pytest.fixture(scope="session", name="records_of")
+def records_of_fixture() -> Callable[..., list[Record]]:
+    return records_of

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from robusttest.stats.answers import ABSENT, UNREADABLE, Coder, settle_unreadable, ties
+
+
+@settings(max_examples=80, deadline=None)
+@given(arrays.arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 7)), elements=st.integers(-1, 3)))
+def test_ties_are_what_counting_pairs_gives(codes):
+    found = ties(codes)
+    for i, line in enumerate(codes.tolist()):
+        there = [c for c in line if c >= 0]
+        pairs = list(combinations(there, 2))
+        assert found.valid[i] == len(there)
+        assert found.distinct[i] == len(set(there))
+        assert found.equal_pairs[i] == sum(a == b for a, b in pairs)
+        assert found.pairs[i] == len(pairs)
+
+
+def test_codes_are_first_seen_and_none_is_absent():
+    code = Coder()
+    assert [code(x) for x in ("b", "a", None, "b", 2, "2")] == [0, 1, ABSENT, 0, 2, 3]
+    assert code(float("nan")) == UNREADABLE
+
+
+def test_lone_surrogates_and_long_answers_are_answers():
+    code = Coder()
+    assert [code(x) for x in ("\ud800", "x" * 100_000, "\ud800", "")] == [0, 1, 0, 2]
+
+
+def test_unreadable_replies_get_codes_beyond_the_answers():
+    codes = settle_unreadable(np.array([[0, UNREADABLE], [UNREADABLE, 5]]))
+    assert codes.tolist() == [[0, 6], [7, 5]]
+    codes = settle_unreadable(np.array([[0, UNREADABLE], [UNREADABLE, 5]]), equal=True)
+    assert codes.tolist() == [[0, 6], [6, 5]]

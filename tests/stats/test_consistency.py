@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from robusttest.stats.consistency import (
+    latent_r,
+    n_failing,
+    of_cell,
+    parts,
+    phi2,
+    recoverable_error_spread,
+    variances,
+)
+from robusttest.stats.estimates import estimate
+from robusttest.stats.intervals import jackknife_se, leave_one_out
+from robusttest.stats.measures import measures
+
+
+def test_example_a(example_a):
+    v = of_cell(example_a)
+    assert float(v.within) == pytest.approx(0.166667, abs=5e-7)
+    assert float(v.total) == pytest.approx(0.275)
+    assert float(v.kappa) == pytest.approx(1 / 3)
+    assert float(v.icc) == pytest.approx(0.393939, abs=5e-7)
+
+
+@pytest.mark.parametrize(("read", "se"), [("kappa", 0.239566), ("icc", 0.240935)])
+def test_jackknife_errors_of_example_a(example_a, read, se):
+    replicates = leave_one_out(parts(measures(example_a)), lambda s: getattr(variances(s), read))
+    assert jackknife_se(replicates) == pytest.approx(se, abs=5e-7)
+
+
+def test_recoverable_error_of_example_a(example_a):
+    m = measures(example_a)
+    assert recoverable_error_spread(m.within, 1 - m.mean).se == pytest.approx(0.149071, abs=5e-7)
+    each = np.stack([m.within, 1 - m.mean], axis=1)
+    assert jackknife_se(leave_one_out(each, lambda s: s[..., 0] / s[..., 1])) == pytest.approx(
+        0.170244, abs=5e-7
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "kappa", "r", "digits"),
+    [
+        (0.5, 1 / 3, 0.5, 4),
+        (0.8, 0.5, 0.7464, 4),
+        (0.9, 0.7, 0.925, 3),
+        (0.5, 0.7, 0.891, 3),
+        (0.8, 0.7, 0.9081, 4),
+        (0.96, 0.7, 0.9427, 4),
+    ],
+)
+def test_latent_r_reference_values(p, kappa, r, digits):
+    assert float(latent_r(np.array(p), np.array(kappa))) == pytest.approx(r, abs=0.6 * 10**-digits)
+
+
+@pytest.mark.parametrize(
+    ("p", "kappa"), [(0.5, 0.647), (0.8, 0.616), (0.9, 0.578), (0.95, 0.536), (0.98, 0.482)]
+)
+def test_a_constant_latent_r_gives_a_falling_kappa(p, kappa):
+    z = stats.norm.ppf(p)
+    assert (float(phi2(z, 0.85)) - p * p) / (p * (1 - p)) == pytest.approx(kappa, abs=6e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-2.5, 2.5), st.floats(-0.95, 0.95))
+def test_phi2_is_scipys(z, r):
+    truth = stats.multivariate_normal.cdf([z, z], mean=[0, 0], cov=[[1, r], [r, 1]])
+    assert float(phi2(np.array(z), np.array(r))) == pytest.approx(float(truth), abs=1e-7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.02, 0.98), st.floats(-0.9, 0.99))
+def test_latent_r_solves_its_equation(p, r):
+    joint = float(phi2(stats.norm.ppf(p), np.array(r)))
+    assert float(latent_r(np.array(p), np.array((joint - p * p) / (p * (1 - p))))) == pytest.approx(
+        r, abs=1e-4
+    )
+
+
+def fleiss(rows):
+    """From the n × 2 table of counts, as in the textbook."""
+    table = np.array([[r.count("1"), r.count("0")] for r in rows], dtype=float)
+    k = table.sum(axis=1)[0]
+    share = table.sum(axis=0) / table.sum()
+    agree = ((table**2).sum(axis=1) - k) / (k * (k - 1))
+    return (agree.mean() - (share**2).sum()) / (1 - (share**2).sum())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text("01", min_size=4, max_size=4), min_size=2, max_size=15))
+def test_kappa_is_fleiss_and_icc_is_above_it(right_wrong, rows):
+    text = "".join(rows)
+    cell = right_wrong(rows)
+    if "0" not in text or "1" not in text:
+        assert estimate(cell, "consistency_kappa").value is None
+        return
+    kappa, icc = estimate(cell, "consistency_kappa").value, estimate(cell, "consistency_icc").value
+    assert kappa == pytest.approx(fleiss(rows))
+    assert kappa <= icc + 1e-12 <= 1 + 2e-12
+
+
+def beta_cases(right_wrong, p, rho, n, k, seed):
+    rng = np.random.default_rng(seed)
+    shape = 1 / rho - 1
+    return right_wrong(
+        ["".join(rng.choice(["0", "1"], k, p=[1 - q, q])) for q in rng.beta(p * shape, (1 - p) * shape, n)]
+    )
+
+
+def test_icc_finds_rho_whatever_the_accuracy(right_wrong):
+    for p in (0.5, 0.9):
+        e = estimate(beta_cases(right_wrong, p, 0.6, 1500, 5, 1), "consistency_icc")
+        assert e.value == pytest.approx(0.6, abs=0.06)
+        assert e.low < 0.6 < e.high
+        assert e.method == "jackknife-z"
+
+
+def test_few_failing_cases_show_the_point_and_no_gate(right_wrong):
+    cell = right_wrong(["1111"] * 91 + ["1101"] * 9)
+    e = estimate(cell, "consistency_icc")
+    assert n_failing(measures(cell)) == 9
+    assert e.value is not None
+    assert (e.low, e.lower) == (None, None)
+    assert e.reason == "interval unreliable: 9 cases with a failure, 10 needed"
+    assert estimate(right_wrong(["1111"] * 90 + ["1101"] * 10), "consistency_icc").lower is not None
+
+
+def test_below_one_half_it_is_successes_that_count(right_wrong):
+    e = estimate(right_wrong(["0000"] * 91 + ["0010"] * 9), "consistency_kappa")
+    assert e.reason == "interval unreliable: 9 cases with a success, 10 needed"
+
+
+def test_perfect_consistency_is_no_certainty(right_wrong):
+    e = estimate(right_wrong(["111"] * 20 + ["000"] * 20), "consistency_icc")
+    assert e.value == 1
+    assert e.lower is None
+    assert "unreliable" in e.reason
+
+
+def test_excess_with_unequal_k_takes_each_cases_own_null(right_wrong):
+    rows = ["1110", "11  ", "0100"]
+    p = (0.75 + 1 + 0.25) / 3
+    null = (p**4 + p**2 + p**4) / 3
+    assert estimate(right_wrong(rows), "excess_robust_accuracy").value == pytest.approx(1 / 3 - null)
+
+
+def test_equal_cases_have_no_excess(right_wrong):
+    rng = np.random.default_rng(0)
+    rows = ["".join(rng.choice(["0", "1"], 4, p=[0.2, 0.8])) for _ in range(4000)]
+    e = estimate(right_wrong(rows), "excess_robust_accuracy")
+    assert abs(e.value) < 0.02
+    assert e.low < 0 < e.high
+
+
+def test_recoverable_error_uses_failing_cases_for_its_degrees_of_freedom(right_wrong):
+    cell = right_wrong(["1111"] * 30 + ["1010"] * 6 + ["0000"] * 6)
+    e, m = estimate(cell, "recoverable_error"), measures(cell)
+    half = stats.t.ppf(0.95, 11) * recoverable_error_spread(m.within, 1 - m.mean).se
+    assert e.lower == pytest.approx(e.value - half)
+    assert e.value == pytest.approx((6 / 3 / 42) / (9 / 42))
+    assert math.isclose(
+        estimate(cell, "persistent_error").value + float(of_cell(cell).within), 9 / 42, abs_tol=1e-12
+    )

@@ -233,7 +233,7 @@ def t_interval(
     method: str = "t",
     floor: Callable[[float], float] | None = None,
 ) -> Limits:
-    """``value`` ± t·SE. ``floor``: the least half-width at a t quantile, where a zero SE would claim certainty."""
+    """``value`` ± t·SE. ``floor``: the least half-width at probability p, where a zero SE would claim certainty."""
     if spread.df < 1 or not math.isfinite(spread.se):
         return Limits(method=method, reason="one independent case gives no interval")
     if spread.se <= 1e-12 and floor is None:
@@ -241,7 +241,7 @@ def t_interval(
 
     def half(p: float) -> float:
         t = t_quantile(p, spread.df)
-        return max(t * spread.se, floor(t) if floor else 0.0)
+        return max(t * spread.se, floor(p) if floor else 0.0)
 
     two, one = half(0.5 + level / 2), half(1 - ALPHA)
     if spread.clusters is None:

@@ -15,6 +15,7 @@ from robusttest.stats.intervals import (
     proportion,
     ratio_of_sums,
     t_interval,
+    z_quantile,
     zero_width,
 )
 from robusttest.stats.measures import Measures
@@ -47,7 +48,7 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
     spread = mean_se((y - kept * ref) / base, _of(clusters, rows))
     units = n if spread.clusters is None else spread.clusters
     limits = t_interval(
-        1 - kept, spread, level=level, method="delta", floor=lambda t: zero_width(units, t) / base
+        1 - kept, spread, level=level, method="delta", floor=lambda p: zero_width(units, z_quantile(p)) / base
     )
     return 1 - kept, limits, n
 

@@ -31,7 +31,7 @@ def across_variants(
     """
     y = m.by_variant
     y = y[:, ~np.isnan(y).all(axis=0)]
-    rows = ~np.isnan(y).all(axis=1)
+    rows = np.asarray(~np.isnan(y).all(axis=1))
     n, v = int(rows.sum()), y.shape[1]
     if v < 2 or not n:
         return None, Limits(), n

@@ -37,7 +37,7 @@ def records_of(
                     target=gold[i],
                     reply=f"I say {letter}",
                     cluster=clusters[i] if clusters else None,
-                )  # fmt: skip
+                )
             )
     return rows
 

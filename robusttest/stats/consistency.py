@@ -108,7 +108,9 @@ def latent_r(p: Floats, kappa: Floats) -> Floats:
         middle = (low + high) / 2
         below = owens_t(z, np.tan(middle)) < goal
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return _where((p > 0) & (p < 1) & ~np.isnan(kappa), np.cos(low + high))
+    # Near the least joint probability that p allows the curve is flat: there r is -1, not noise.
+    lowest = p * p + kappa * p * (1 - p) - np.maximum(0, 2 * p - 1) <= 1e-9
+    return _where((p > 0) & (p < 1) & ~np.isnan(kappa), np.where(lowest, -1.0, np.cos(low + high)))
 
 
 def chance_corrected(

@@ -100,8 +100,8 @@ def test_lower_is_better(right_wrong):
 def test_the_cases_it_would_take_are_enough(right_wrong):
     cell = with_right(right_wrong, 95, 100)
     needed = verdict(cell, "accuracy >= 0.93").cases_needed
-    failures = round(0.05 * needed)
-    assert cases_needed(0.93, failures) == pytest.approx(needed, rel=0.03)
+    k = 0.95 * needed
+    assert stats.beta.ppf(0.05, k, needed - k + 1) == pytest.approx(0.93, abs=2e-5)
     scaled = cases_to_settle(
         parse_threshold("drop <= 0.2"),
         Estimate(metric="drop", value=0.1, lower=-0.1, upper=0.3, n=50, method="tango"),

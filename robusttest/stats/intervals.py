@@ -325,17 +325,3 @@ def bootstrap(
         for first in range(0, resamples, step):
             out.append(value(make(units, first, min(step, resamples - first), seed) @ each))
     return np.concatenate(out)
-
-
-def percentile(draws: Floats, *, level: float = 0.95) -> Limits:
-    """Percentile limits of bootstrap draws; undefined ones are left out and counted in ``method``."""
-    kept = draws[np.isfinite(draws)]
-    if len(kept) < 0.9 * len(draws) or not len(kept) or float(np.ptp(kept)) < 1e-12:
-        return Limits(
-            method="bootstrap", reason="interval unreliable: resamples do not vary or are undefined"
-        )
-    tail = (1 - level) / 2
-    low, lower, upper, high = np.quantile(kept, [tail, ALPHA, 1 - ALPHA, 1 - tail])
-    skipped = len(draws) - len(kept)
-    method = "bootstrap" + (f", {skipped} of {len(draws)} resamples undefined" if skipped else "")
-    return Limits(float(low), float(high), float(lower), float(upper), method)

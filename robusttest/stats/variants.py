@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from robusttest.stats.intervals import Limits, bootstrap, percentile, proportion, t_quantile, zero_width
+from robusttest.stats.intervals import (
+    ALPHA,
+    MIN_CLUSTERS,
+    RESAMPLES,
+    Limits,
+    bootstrap,
+    cp_lower,
+    few_clusters,
+    proportion,
+    t_quantile,
+    zero_width,
+)
 from robusttest.stats.measures import Measures
 
 Floats = NDArray[np.float64]
@@ -24,10 +35,13 @@ def variant_accuracies(m: Measures) -> Floats:
 def across_variants(
     m: Measures, metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
 ) -> tuple[float | None, Limits, int]:
-    """One of `METRICS` with a percentile bootstrap over cases (they are maxima, which no delta method fits).
+    """One of `METRICS`, with an interval from a simultaneous bootstrap band over all variants.
 
-    Where resamples cannot vary, one accuracy falls back to Clopper-Pearson, a distance to what n cases without a
-    difference leave open.
+    The best and the worst of K noisy accuracies are biased, and a percentile interval is biased with them (where
+    all variants are equally good it excludes a spread of 0 most of the time). The band holds for all ȳ_v at
+    once, so it holds for the one that is truly the worst: with δ_v = ȳ*_v - ȳ_v over resamples of cases,
+    min and max lie within the quantiles of max δ and -min δ, a spread within those of max δ - min δ.
+    Conservative. Where no resample varies, what n cases without a failure (or a difference) leave open.
     """
     y = m.by_variant
     y = y[:, ~np.isnan(y).all(axis=0)]
@@ -37,20 +51,77 @@ def across_variants(
         return None, Limits(), n
     y = y[rows]
     groups = None if clusters is None else clusters[rows]
-    value = float(_read(_extremes(_parts(y).sum(axis=0), v), metric))
+    means = _means(_parts(y).sum(axis=0), v)
+    value = float(_value(metric, means))
+    units = n if groups is None else len(np.unique(groups))
     memo = m.cell.memo
-    if "extremes" not in memo:
+    if "deviations" not in memo:
         order = _by_name(m, rows)
-        memo["extremes"] = bootstrap(
+        memo["deviations"] = bootstrap(
             _parts(y[order]),
-            lambda sums: _extremes(sums, v),
+            lambda sums: _extremes(_means(sums, v) - means),
             None if groups is None else _first_seen(groups[order]),
         )
-    limits = percentile(_read(memo["extremes"], metric), level=level)
-    if limits.low is None and metric != "cps":
-        units = n if groups is None else len(np.unique(groups))
+    limits = _limits(metric, means, memo["deviations"], level)
+    if limits.low is None:
         limits = _degenerate(metric, value, units, level)
+    elif metric in ("spread", "saturation"):
+        limits = _at_least(limits, _degenerate(metric, value, units, level), up=metric == "spread")
+    elif metric == "worst_variant_accuracy" and limits.lower is not None:
+        limits = limits._replace(lower=min(limits.lower, cp_lower(value * units, units)))
+    if groups is None or limits.low is None:
+        return value, limits, n
+    limits = limits._replace(method=f"{limits.method}, {units} clusters")
+    if units < MIN_CLUSTERS:
+        limits = limits._replace(lower=None, upper=None, reason=few_clusters(units))
     return value, limits, n
+
+
+def _value(metric: str, means: Floats) -> Floats:
+    worst, best, mean = np.moveaxis(_extremes(means), -1, 0)
+    values: dict[str, Floats] = {
+        "worst_variant_accuracy": worst,
+        "spread": best - worst,
+        "maxp": best,
+        "avgp": mean,
+        "saturation": 1 - (best - mean),
+        "cps": (1 - (best - mean)) * best,
+    }
+    return values[metric]
+
+
+def _limits(metric: str, means: Floats, deviations: Floats, level: float) -> Limits:
+    deviations = deviations[np.isfinite(deviations).all(axis=1)]
+    if len(deviations) < 0.9 * RESAMPLES or float(np.ptp(deviations)) < 1e-12:
+        return Limits(
+            method="bootstrap", reason="interval unreliable: resamples do not vary or are undefined"
+        )
+    down, up, middle = -deviations[:, 0], deviations[:, 1], deviations[:, 2]
+    worst, best, mean = (float(x) for x in _extremes(means))
+
+    def between(p: float) -> tuple[float, float]:
+        """Limits with 1-p beyond each (beyond both together, for a spread and for cps)."""
+
+        def q(x: Floats, at: float = p) -> float:
+            return float(np.quantile(x, at))
+
+        if metric == "avgp":
+            return mean - q(middle), mean - q(middle, 1 - p)
+        if metric in ("worst_variant_accuracy", "maxp"):
+            middle_one = worst if metric == "worst_variant_accuracy" else best
+            return middle_one - q(up), middle_one + q(down)
+        if metric == "spread":
+            return best - worst - q(up + down), best - worst + q(up + down)
+        gap = best - mean
+        if metric == "saturation":
+            return 1 - gap - q(middle + down), 1 - gap + q(up - middle)
+        half = (1 + p) / 2  # two statements at once
+        low = max(1 - gap - q(middle + down, half), 0.0) * max(best - q(up, half), 0.0)
+        return low, min(1 - gap + q(up - middle, half), 1.0) * min(best + q(down, half), 1.0)
+
+    two_sided = level if metric == "spread" else 0.5 + level / 2
+    low, high, lower, upper = (min(max(x, 0.0), 1.0) for x in (*between(two_sided), *between(1 - ALPHA)))
+    return Limits(low, high, lower, upper, "bootstrap band" if metric != "avgp" else "bootstrap")
 
 
 def _by_name(m: Measures, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -70,27 +141,27 @@ def _parts(y: Floats) -> Floats:
     return np.concatenate([np.where(there, y, 0.0), there], axis=1)
 
 
-def _extremes(sums: Floats, v: int) -> Floats:
-    """(…, 3): min, max and mean over variants of their accuracies."""
+def _means(sums: Floats, v: int) -> Floats:
     with np.errstate(all="ignore"):
-        means = sums[..., :v] / sums[..., v:]
-    return np.stack([means.min(axis=-1), means.max(axis=-1), means.mean(axis=-1)], axis=-1)
+        out: Floats = sums[..., :v] / sums[..., v:]
+    return out
 
 
-def _read(extremes: Floats, metric: str) -> Floats:
-    worst, best, mean = np.moveaxis(extremes, -1, 0)
-    values: dict[str, Floats] = {
-        "worst_variant_accuracy": worst,
-        "spread": best - worst,
-        "maxp": best,
-        "avgp": mean,
-        "saturation": 1 - (best - mean),
-        "cps": (1 - (best - mean)) * best,
-    }
-    return values[metric]
+def _extremes(values: Floats) -> Floats:
+    """(…, 3): min, max and mean over variants."""
+    return np.stack([values.min(axis=-1), values.max(axis=-1), values.mean(axis=-1)], axis=-1)
+
+
+def _at_least(limits: Limits, least: Limits, *, up: bool) -> Limits:
+    """Widened on the side of more spread to what as many cases without any difference would leave open."""
+    pick = max if up else min
+    sides = ("high", "upper") if up else ("low", "lower")
+    return limits._replace(**{side: pick(getattr(limits, side), getattr(least, side)) for side in sides})
 
 
 def _degenerate(metric: str, value: float, units: int, level: float) -> Limits:
+    if metric == "cps":
+        return Limits(method="bootstrap", reason="interval unreliable: no case varies from the others")
     if metric in ("spread", "saturation"):
         two, one = (zero_width(units, t_quantile(p, max(units - 1, 1))) for p in (0.5 + level / 2, 0.95))
         if metric == "spread":

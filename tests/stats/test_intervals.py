@@ -20,7 +20,6 @@ from robusttest.stats.intervals import (
     jackknife_se,
     leave_one_out,
     mean_se,
-    percentile,
     proportion,
     ratio_of_sums,
     t_interval,
@@ -226,8 +225,6 @@ def test_bootstrap_is_seeded_by_its_size_alone_and_matches_the_mean():
     first, again = (bootstrap(x, lambda sums: sums[..., 0] / 80) for _ in range(2))
     assert (first == again).all()
     assert first.std() == pytest.approx(x.std() / math.sqrt(80), rel=0.06)
-    limits = percentile(first)
-    assert limits.low < limits.lower < x.mean() < limits.upper < limits.high
 
 
 def test_bootstrap_in_chunks_counts_every_resample():
@@ -241,11 +238,3 @@ def test_bootstrap_resamples_whole_clusters():
     x, index = np.repeat(np.arange(10.0), 7)[:, None], np.repeat(np.arange(10), 7)
     draws = bootstrap(x, lambda sums: sums[..., 0] / 70, index)
     assert draws.std() == pytest.approx(np.arange(10.0).std() / math.sqrt(10), rel=0.06)
-
-
-def test_percentile_of_draws_that_do_not_vary_or_are_undefined_says_so():
-    assert "unreliable" in percentile(np.ones(2000)).reason
-    assert "unreliable" in percentile(np.full(2000, np.nan)).reason
-    some = np.random.default_rng(0).random(2000)
-    some[:100] = np.nan
-    assert "100 of 2000" in percentile(some).method

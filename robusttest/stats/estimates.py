@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.data import Estimate
+from robusttest.errors import UsageError
 from robusttest.metrics import METRICS, get_metric
 from robusttest.stats import agreement, consistency, intervals, ratios, variants
 from robusttest.stats.frame import REPEAT, Cell
@@ -41,6 +42,8 @@ def estimate(cell: Cell, metric: str, perturbation: str | None = None, *, level:
     Raises `UnknownNameError` for an unknown metric or perturbation.
     """
     get_metric(metric)
+    if not 0 < level < 1:
+        raise UsageError(f"level {level!r}: an interval's level is between 0 and 1, as 0.95")
     memo = cell.memo.setdefault("estimates", {})
     key = (metric, perturbation, level)
     if key not in memo:
@@ -49,9 +52,12 @@ def estimate(cell: Cell, metric: str, perturbation: str | None = None, *, level:
 
 
 def estimates(cell: Cell, metrics: Iterable[str] | None = None, *, level: float = 0.95) -> list[Estimate]:
-    """Every metric overall, then those of each perturbation (`PER_PERTURBATION`, or ``metrics``), in order."""
+    """Every metric overall, then those of each perturbation (`PER_PERTURBATION`, or ``metrics``), in order.
+
+    Without ``metrics`` those over the noise floor are left out of the perturbations where there are no repeats.
+    """
     names = list(METRICS) if metrics is None else list(metrics)
-    local = PER_PERTURBATION if metrics is None else names
+    local = [m for m in PER_PERTURBATION if cell.has_repeats or m not in NET] if metrics is None else names
     rows = [estimate(cell, name, level=level) for name in names]
     for perturbation in per_perturbation(cell):
         rows += [estimate(cell, name, perturbation, level=level) for name in local]
@@ -203,13 +209,30 @@ def _estimate(cell: Cell, metric: str, perturbation: str | None, level: float) -
             )
         else:
             value, limits = None, Limits(reason=_why(at, m, metric, perturbation, reason))
-    if value is not None and abs(value) < 1e-15:
-        value = 0.0
+    if value is not None:
+        value, limits = _within_bounds(metric, value, limits)
     return Estimate(
         metric=metric, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
         lower=limits.lower, upper=limits.upper, n=n, k=_k(m), method=limits.method, level=level,
         reason=limits.reason,
     )  # fmt: skip
+
+
+def _within_bounds(metric: str, value: float, limits: Limits) -> tuple[float, Limits]:
+    """Limits of a t-interval may lie beyond what the metric can be; a sum of floats may miss a bound by an ulp."""
+    low, high = METRICS[metric].low, METRICS[metric].high
+
+    def clip(x: float | None) -> float | None:
+        if x is None:
+            return None
+        x = x if low is None else max(x, low)
+        x = x if high is None else min(x, high)
+        return 0.0 if abs(x) < 1e-15 else float(x)
+
+    limits = limits._replace(
+        low=clip(limits.low), high=clip(limits.high), lower=clip(limits.lower), upper=clip(limits.upper)
+    )
+    return clip(value) or 0.0, limits
 
 
 def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest.data import Record
-from robusttest.errors import UnknownNameError
+from robusttest.errors import UnknownNameError, UsageError
 from robusttest.metrics import METRICS
 from robusttest.stats.estimates import (
     NO_DATA,
@@ -323,6 +323,28 @@ def test_the_two_sided_level_moves_no_gate(example_a):
     wide, narrow = (estimate(example_a, "accuracy", level=x) for x in (0.99, 0.8))
     assert wide.low < narrow.low
     assert wide.lower == narrow.lower
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, float("nan")])
+def test_a_level_is_a_share(example_a, level):
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        estimate(example_a, "accuracy", level=level)
+
+
+def test_limits_stay_within_what_the_metric_can_be(example_a):
+    for e in estimates(example_a):
+        for x in (e.low, e.high, e.lower, e.upper):
+            if x is not None:
+                metric = METRICS[e.metric]
+                assert metric.low is None or x >= metric.low, e
+                assert metric.high is None or x <= metric.high, e
+    assert estimate(example_a, "pdr_worst").high == 1
+
+
+def test_the_report_is_silent_on_a_noise_floor_that_was_not_measured(example_a, records_of):
+    assert not [e for e in estimates(example_a) if e.perturbation and e.metric.startswith("net_")]
+    found = [e.metric for e in estimates(two_perturbations(records_of)) if e.perturbation == "ocr"]
+    assert "net_drop" in found
 
 
 def test_clusters_widen_and_few_of_them_give_no_gate(right_wrong):

@@ -168,3 +168,9 @@ def test_recoverable_error_uses_failing_cases_for_its_degrees_of_freedom(right_w
     assert math.isclose(
         estimate(cell, "persistent_error").value + float(of_cell(cell).within), 9 / 42, abs_tol=1e-12
     )
+
+
+@pytest.mark.parametrize("error", [-1e-15, 0, 1e-15])
+def test_never_right_twice_is_a_latent_minus_1_in_spite_of_rounding(error):
+    kappa = -0.125 / 0.875 + error
+    assert float(latent_r(np.array(0.125), np.array(kappa))) == -1

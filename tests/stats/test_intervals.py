@@ -238,3 +238,8 @@ def test_bootstrap_resamples_whole_clusters():
     x, index = np.repeat(np.arange(10.0), 7)[:, None], np.repeat(np.arange(10), 7)
     draws = bootstrap(x, lambda sums: sums[..., 0] / 70, index)
     assert draws.std() == pytest.approx(np.arange(10.0).std() / math.sqrt(10), rel=0.06)
+
+
+def test_clusters_without_a_difference_count_once_each():
+    limits = difference(np.zeros(120), np.repeat(np.arange(12), 10))
+    assert limits.high == pytest.approx(tango(0, 0, 12, quantile=stats.t.ppf(0.975, 11))[1], abs=1e-9)

@@ -5,6 +5,7 @@ import pytest
 
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import Cell, Column
+from robusttest.stats.intervals import cp_lower
 from robusttest.stats.measures import measures
 from robusttest.stats.variants import variant_accuracies
 
@@ -88,3 +89,8 @@ def test_few_clusters_give_a_band_to_look_at_and_no_gate(right_wrong):
     assert e.low is not None
     assert e.upper is None
     assert "9 clusters" in e.reason
+
+
+def test_one_failure_in_sixty_is_no_better_known_than_by_counting(right_wrong):
+    e = estimate(right_wrong(["111"] * 59 + ["110"]), "worst_variant_accuracy")
+    assert e.lower <= cp_lower(59, 60)

@@ -12,7 +12,7 @@ from scipy.special import bdtr
 
 from robusttest.data import Estimate, Threshold, Verdict, VerdictStatus
 from robusttest.errors import UnknownNameError
-from robusttest.metrics import METRICS
+from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
 from robusttest.stats.consistency import MIN_FAILING
 from robusttest.stats.estimates import CHANCE_CORRECTED, NEEDS_REFERENCE, SIGNED, estimate
@@ -182,7 +182,7 @@ def cannot_pass(threshold: Threshold, n_cases: int) -> str | None:
 
     None where they can, and for metrics whose best case has no bound to go by.
     """
-    metric = METRICS[threshold.metric]
+    metric = get_metric(threshold.metric)
     up, limit = threshold.op == ">=", threshold.limit
     if threshold.metric in CHANCE_CORRECTED:
         if n_cases >= MIN_FAILING:

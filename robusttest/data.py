@@ -127,6 +127,8 @@ class Draft:
     """Which repeat of an otherwise equal request this is; 0 is the first."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Factor name → level, where several perturbations are crossed."""
+    protect: tuple[str, ...] = ()
+    """What the user protects from edits, besides what is found: literal texts, and patterns as ``re:…``."""
 
     def with_(self, **changes: Any) -> Draft:
         """A copy with these fields changed."""

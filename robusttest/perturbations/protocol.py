@@ -50,6 +50,9 @@ class Perturbation:
     """How many distinct variants exist at most (``casing`` has four); None: as many as asked for."""
     writer: str | None = None
     expect: Expect = "target"
+    changes: tuple[str, ...] = ()
+    """Kinds of protected text that it changes on purpose (``number``, ``negation`` …, `spans.KINDS`), and
+    validity gates that don't apply to it (``lines``, ``share`` …, `validity.GATES`)."""
     description: str = ""
     """One line for the documentation and ``robusttest perturb --list``."""
 

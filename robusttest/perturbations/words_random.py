@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -86,9 +86,12 @@ def _random(
             draw = aug.sample
             # To the left it counts below zero and wraps round to the last words: only to the right.
             aug.sample = lambda x, num=None: [1] if x == [-1, 1] else draw(x, num)
+        picked = _remembered(aug, "_get_aug_range_idxes" if action == "crop" else "_get_random_aug_idxes")
         data = _BREAK.join(f"{text[s:e]}{_TAG}{i}" for i, (s, e) in enumerate(spans))
         for _ in range(_TRIES):
-            edits = _spliced(text, spans, _tokens(getattr(aug, action)(data)))
+            picked.clear()
+            tokens = _tokens(getattr(aug, action)(data))
+            edits = _swapped(text, spans, tokens) if action == "swap" else _cut(text, spans, tokens, picked)
             if edits:
                 return apply_edits(text, edits), edits
         return NotApplicable(reason="the words are equal to their neighbours")
@@ -121,15 +124,34 @@ def whole_words(text: str, protected: tuple[Span, ...]) -> list[tuple[int, int]]
     return [(s, e) for s, e in joined if not (s >= 2 and torn(s - 1, s - 2)) and not torn(e, e + 1)]
 
 
-def _spliced(text: str, spans: Sequence[tuple[int, int]], tokens: Sequence[str]) -> tuple[Edit, ...]:
-    """What became of the words: each token carries the number of the word that it was."""
-    if len(tokens) == len(spans):  # swapped: by place
-        made = [(s, e, t.split(_TAG)[0]) for (s, e), t in zip(spans, tokens, strict=True)]
-        return tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e])
-    kept = {int(number): word for word, tag, number in (t.partition(_TAG) for t in tokens) if tag}
+def _remembered(aug: Any, method: str) -> list[int]:
+    """The list that will hold the indexes that ``aug.method`` picks, in each call of it."""
+    picked: list[int] = []
+    pick = getattr(aug, method)
+
+    def remember(tokens: list[str]) -> list[int]:
+        found: list[int] = pick(tokens)
+        picked.extend(found)
+        return found
+
+    setattr(aug, method, remember)
+    return picked
+
+
+def _swapped(text: str, spans: Sequence[tuple[int, int]], tokens: Sequence[str]) -> tuple[Edit, ...]:
+    made = [(s, e, t.split(_TAG)[0]) for (s, e), t in zip(spans, tokens, strict=True)]
+    return tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e])
+
+
+def _cut(
+    text: str, spans: Sequence[tuple[int, int]], tokens: Sequence[str], picked: Collection[int]
+) -> tuple[Edit, ...]:
+    """The picked words go; nlpaug writes what follows the first one with its capital, which is kept."""
+    # By what was picked, not by what came back: where the first two words go, nlpaug brings the second one back.
+    kept = {int(number): word for word, _, number in (t.partition(_TAG) for t in tokens)}
     edits: list[Edit] = []
     for i, (start, end) in enumerate(spans):
-        if i not in kept:
+        if i in picked:
             if edits and not edits[-1].text and not text[edits[-1].end : start].strip(" "):
                 edits[-1] = Edit(edits[-1].start, end, "")  # one gap for a run of words
             else:

@@ -13,7 +13,7 @@ from typing import Literal
 from robusttest.data import Edit, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.edits import Edited, apply_edits, diff_edits, text_perturbation
-from robusttest.perturbations.lexicon import table
+from robusttest.perturbations.lexicon import english, table
 from robusttest.perturbations.orders import other_order
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.perturbations.spans import Span, outside
@@ -76,7 +76,6 @@ def politeness(where: str | None = None) -> Perturbation:
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_DIGITS = "0123456789"
 
 
 def url(kind: str | None = None) -> Perturbation:
@@ -93,7 +92,7 @@ def url(kind: str | None = None) -> Perturbation:
     ) -> Edited | NotApplicable:
         what = kind or rng.choice(kinds)
         if what == "link":
-            added = "https://t.co/" + "".join(rng.choices(_LETTERS + _LETTERS.upper() + _DIGITS, k=8))
+            added = "https://t.co/" + "".join(rng.choices(_LETTERS + _LETTERS.upper(), k=10))
         else:
             added = "@" + "".join(rng.choices(_LETTERS, k=6))
         return _beside(text, added, "after")
@@ -156,30 +155,6 @@ _WH_DO = re.compile(rf"{_WH}\sdo\s(?P<subject>I|you|we|they)\b(?P<rest>.+)", re.
 _WH_SUBJECT = re.compile(r"(?P<wh>who|what|which\s\w+)\s(?P<rest>[\w'-]+.*)", re.IGNORECASE)
 _YES_NO = re.compile(rf"{_AUX}\s{_PRONOUN}(?P<rest>.+)", re.IGNORECASE)
 _YES_NO_DO = re.compile(r"do\s(?P<subject>I|you|we|they)\b(?P<rest>.+)", re.IGNORECASE)
-_VERBS_THAT_MOVE = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "am",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "may",
-        "might",
-        "must",
-        "shall",
-        "have",
-        "has",
-        "had",
-        "do",
-        "does",
-        "did",
-    ]
-)
 
 
 def as_clause(question: str) -> str | None:
@@ -196,7 +171,7 @@ def as_clause(question: str) -> str | None:
 
     def asked(m: re.Match[str]) -> str | None:
         words = m["wh"].lower().split()
-        return None if _VERBS_THAT_MOVE & set(words) else m["wh"][0].lower() + m["wh"][1:]
+        return None if english("verbs_that_move") & set(words) else m["wh"][0].lower() + m["wh"][1:]
 
     if m := _YES_NO_DO.fullmatch(body):
         return f"whether {subject(m)}{m['rest']}"
@@ -206,7 +181,7 @@ def as_clause(question: str) -> str | None:
         return f"{wh} {subject(m)}{m['rest']}"
     if (m := _WH_PRONOUN.fullmatch(body)) and (wh := asked(m)):
         return f"{wh} {subject(m)} {m['aux'].lower()}{m['rest']}"
-    if (m := _WH_SUBJECT.fullmatch(body)) and m["rest"].split()[0].lower() not in _VERBS_THAT_MOVE:
+    if (m := _WH_SUBJECT.fullmatch(body)) and m["rest"].split()[0].lower() not in english("verbs_that_move"):
         return f"{m['wh'][0].lower()}{m['wh'][1:]} {m['rest']}"
     return None
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from robusttest.perturbations import (
+    as_data,
     context,
     decoding,
     layout,
+    meaning,
     noise,
     prompt,
-    rendering,
+    rewrite,
     surface,
+    transformer,
     unicode,
+    wordnet,
     words,
+    words_random,
 )
 from robusttest.perturbations.catalog import PERTURBATIONS, Factory
 
@@ -38,12 +43,26 @@ BUILT_IN: dict[str, Factory] = {
     "contractions": words.contractions,
     "numbers": words.numbers,
     "spelling_variant": words.spelling_variant,
+    "word_swap": words_random.word_swap,
+    "word_delete": words_random.word_delete,
+    "word_crop": words_random.word_crop,
+    "reserved": words_random.reserved,
+    "tfidf": words_random.tfidf,
+    "synonym": wordnet.synonym,
+    "antonym": wordnet.antonym,
+    "negation": meaning.negation,
+    "contextual": transformer.contextual,
     # sentence and context
     "distractor": context.distractor,
     "politeness": context.politeness,
     "url": context.url,
     "statement": context.statement,
     "sentence_order": context.sentence_order,
+    # written by a model
+    "paraphrase": rewrite.paraphrase,
+    "style": rewrite.style,
+    "back_translation": rewrite.back_translation,
+    "machine_translation": transformer.machine_translation,
     # the prompt around the case
     "template": prompt.template,
     "instructions": prompt.instructions,
@@ -53,7 +72,7 @@ BUILT_IN: dict[str, Factory] = {
     "option_order": prompt.option_order,
     "option_labels": layout.option_labels,
     "format": layout.format_,
-    "rendering": rendering.rendering,
+    "rendering": as_data.rendering,
     # decoding
     "repeat": decoding.repeat,
     "temperature": decoding.temperature,

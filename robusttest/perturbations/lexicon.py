@@ -22,6 +22,12 @@ def table(name: str) -> Any:
     return json.loads(files(__package__).joinpath("data", f"{name}.json").read_text(encoding="utf-8"))
 
 
+@cache
+def english(name: str) -> frozenset[str]:
+    """One of the small sets of English words in ``data/english.json``."""
+    return frozenset(table("english")[name].split())
+
+
 def in_case_of(model: str, word: str) -> str:
     """``word`` with the capitals of ``model``: ``COLOUR`` → ``COLOR``, ``Colour`` → ``Color``.
 

@@ -125,7 +125,7 @@ class WordNet:
         return list(found)
 
     def antonyms(self, lemma: str, pos: str, senses: int = 2) -> list[str]:
-        """Opposites of its ``senses`` most frequent meanings, in WordNet's order."""
+        """Opposites of the first of its ``senses`` most frequent meanings that has any, in WordNet's order."""
         found: dict[str, None] = {}
         for offset in self.offsets(lemma, pos)[0][:senses]:
             synset = self.synset(pos, offset)
@@ -134,21 +134,22 @@ class WordNet:
                     words = self.synset(target_pos, target).words
                     for word in words if not target_place else words[target_place - 1 : target_place]:
                         found[word] = None
+            if found:
+                break
         return list(found)
 
     def part_of_speech(self, word: str) -> tuple[str, str] | None:
-        """``(pos, lemma)``: the part of speech in which the corpus saw the most senses of the word."""
-        best: tuple[int, int, str, str] | None = None
+        """``(pos, lemma)``: the part of speech in which the corpus saw the most senses; None where two are level."""
+        ranked = []
         for pos in POS:
             lemma = self.lemma(word, pos)
-            if lemma is None:
-                continue
-            offsets, seen = self.offsets(lemma, pos)
-            # A base form is likelier than an inflected one; then the corpus; then the number of senses.
-            rank = (seen + (lemma == word), len(offsets), pos, lemma)
-            if best is None or rank[:2] > best[:2]:
-                best = rank
-        return None if best is None else (best[2], best[3])
+            if lemma is not None:
+                # A base form is likelier than an inflected one.
+                ranked.append((self.offsets(lemma, pos)[1] + (lemma == word), pos, lemma))
+        ranked.sort(key=lambda r: -r[0])
+        if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+            return None
+        return ranked[0][1:]
 
 
 def _find(data: bytes, lemma: bytes) -> str | None:

@@ -14,31 +14,18 @@ from functools import cache
 from robusttest.data import NotApplicable, Preserves
 from robusttest.errors import UnknownNameError
 from robusttest.perturbations.edits import Edited, parse_severity, replace_spans, text_perturbation
-from robusttest.perturbations.lexicon import Candidate, begins_sentence, in_case_of, table, without_overlaps
+from robusttest.perturbations.lexicon import (
+    Candidate,
+    begins_sentence,
+    english,
+    in_case_of,
+    table,
+    without_overlaps,
+)
 from robusttest.perturbations.numerals import DIGITS, LARGEST, WORDED, from_words, to_words
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.perturbations.spans import Span
 
-_SUBJECTS = frozenset(
-    [
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "there",
-        "this",
-        "that",
-        "these",
-        "those",
-        "anyone",
-        "someone",
-        "people",
-    ]
-)
-_QUESTION_WORDS = frozenset(["why", "how", "when", "where", "what", "who", "which", "whom", "whose"])
 _NEXT_WORD = re.compile(r"[ \t]+([^\W\d_]+)")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)[ \t]+\Z")
 
@@ -133,7 +120,11 @@ def expand_candidates(text: str) -> list[Candidate]:
         following = _next_word(text, m.end())
         if short.endswith("n't"):
             inverted = begins_sentence(text, m.start()) and short != "don't"
-            if inverted or following in _SUBJECTS or _word_before(text, m.start()) in _QUESTION_WORDS:
+            if (
+                inverted
+                or following in english("subjects")
+                or _word_before(text, m.start()) in english("question_words")
+            ):
                 continue
         elif short.endswith("'s") and short != "let's":
             # "it's been" has "has" in it; what follows decides, and at the end nothing does.
@@ -189,40 +180,6 @@ def contractions(direction: str | float | None = None, *, severity: float | None
 
 # --- numbers
 
-_NUMBER_LABELS = frozenset(
-    [
-        "id",
-        "order",
-        "ticket",
-        "case",
-        "number",
-        "no",
-        "nr",
-        "page",
-        "chapter",
-        "section",
-        "step",
-        "version",
-        "room",
-        "line",
-        "question",
-        "item",
-        "invoice",
-        "route",
-        "bus",
-        "flight",
-        "gate",
-        "platform",
-        "model",
-        "type",
-        "article",
-        "paragraph",
-        "figure",
-        "table",
-        "appendix",
-    ]
-)
-
 
 def spell_candidates(text: str) -> list[Candidate]:
     """``42`` → ``forty-two`` for whole numbers that count something: no years, identifiers, ``order 17``."""
@@ -233,7 +190,7 @@ def spell_candidates(text: str) -> list[Candidate]:
             len(plain) == 4 and "," not in m[0] and "1500" <= plain <= "2199"
         ):
             continue
-        if int(plain) > LARGEST or _word_before(text, m.start()) in _NUMBER_LABELS:
+        if int(plain) > LARGEST or _word_before(text, m.start()) in english("number_labels"):
             continue
         words = to_words(int(plain))
         if m.start() == 0:

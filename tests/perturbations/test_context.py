@@ -75,7 +75,7 @@ def test_courtesy_surrounds_the_text():
 def test_links_and_handles_are_random():
     links = {run(context.url("link"), "Hi", i, i) for i in range(20)}
     assert len(links) == 20
-    assert all(x.startswith("Hi https://t.co/") and len(x) == 24 for x in links)
+    assert all(x.startswith("Hi https://t.co/") and len(x) == 26 for x in links)
     assert run(context.url("handle"), "Hi").startswith("Hi @")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from robusttest.data import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UsageError
 from robusttest.perturbations import layout
-from robusttest.perturbations.rendering import rendering
+from robusttest.perturbations.as_data import rendering
 from robusttest.perturbations.templates import field_lines, placeholders, rewrite_lines
 
 CASE = Case(

@@ -159,7 +159,7 @@ def paraphrase(
 
 
 def style(
-    arg: str, *, model: str | None = None, fields: tuple[str, ...] | list[str] | None = None
+    arg: str | None = None, *, model: str | None = None, fields: tuple[str, ...] | list[str] | None = None
 ) -> Perturbation:
     """The input in another style, a name of `STYLES` or a phrase: ``style("formal", model=…)``."""
     if arg is None:

@@ -24,6 +24,7 @@ from robusttest.data import (
     VariantStatus,
     canonical_json,
     derive_seed,
+    digest,
 )
 from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations.catalog import Spec, make_all
@@ -120,7 +121,7 @@ class _Expansion:
         limit = perturbation.limit
         self.wanted = variants if limit is None else min(variants, limit)
         self.original = identity(reference, reference, self.params)
-        self.seen: set[object] = set()
+        self.seen: set[str] = set()
         self.made = 0
         self.reason: tuple[int, str] | None = None  # the first place where there was nothing, and why
 
@@ -203,9 +204,10 @@ class _Expansion:
         mark = identity(outcome, self.reference, self.params)
         if mark == self.original:
             return _NO_OP
-        if mark in self.seen:
+        short = digest(repr(mark))  # the texts themselves need not be held
+        if short in self.seen:
             return _DUPLICATE
-        self.seen.add(mark)
+        self.seen.add(short)
         return outcome
 
     def _exhausted(self, why: str, draws: int) -> str:

@@ -11,7 +11,13 @@ from typing import Any, TypeAlias
 
 from robusttest.data import Case, Draft, Level, NotApplicable, Preserves
 from robusttest.errors import RobusttestError, UsageError
-from robusttest.perturbations.edits import diff_edits, keep_protected, parse_severity
+from robusttest.perturbations.edits import (
+    compose_edits,
+    diff_edits,
+    keep_protected,
+    parse_severity,
+    text_perturbation,
+)
 from robusttest.perturbations.protocol import Expect, Perturbation
 from robusttest.perturbations.spans import KINDS, protected_spans, unusable
 from robusttest.registry import Registry, split_spec
@@ -32,12 +38,12 @@ class Families(Registry[Factory]):
 
     def load(self) -> None:
         if not self._loaded:
-            self._loaded = True
             importlib.import_module(FAMILIES)
             package = importlib.import_module(__package__ or "robusttest.perturbations")
             for name in self._items.keys() & vars(package).keys():
                 # A module of the same name (rendering.py) became an attribute of the package when it was imported.
                 setattr(package, name, self._items[name])
+            self._loaded = True  # last: another thread that finds it unset waits for the same import
 
     def get(self, name: str) -> Factory:
         self.load()
@@ -119,6 +125,10 @@ def _from_text(spec: str) -> Perturbation:
             raise UsageError(
                 f"perturbation {name!r} takes no argument, but {spec!r} gives it {arg!r}"
             ) from None
+        if arg is None:
+            raise UsageError(
+                f"perturbation {name!r} has no default: give it an argument, as in '{name}:…'"
+            ) from e
         raise UsageError(f"perturbation {spec!r}: {e}") from e
 
 
@@ -270,8 +280,6 @@ class UserPerturbation:
         return tuple(c for c in self.changes if c in KINDS)
 
     def _on_text(self, draft: Draft, rng: random.Random, options: dict[str, Any]) -> Draft | NotApplicable:
-        from robusttest.perturbations.edits import text_perturbation
-
         def fn(text: str, *, rng: random.Random, index: int, protected: Any) -> Any:
             new = self._call(text, draft, rng, options, str)
             return new if isinstance(new, NotApplicable) else keep_protected(text, new, protected)
@@ -293,13 +301,11 @@ class UserPerturbation:
             after = fields.get(key)
             if isinstance(before, str) and isinstance(after, str) and before != after:
                 spans = protected_spans(before, case=old, extra=draft.protect, allow=self._allow())
-                if self.preserves != "alters":
+                if self.preserves != "alters" and new.target == old.target:
                     after, made = keep_protected(before, after, spans)
                     fields[key] = after
                 else:
                     made = diff_edits(before, after)
-                from robusttest.perturbations.edits import compose_edits
-
                 edits[key] = compose_edits(before, edits[key], made) if edits.get(key) else made
         return draft.with_(case=replace(new, id=old.id, fields=fields), edits=edits)
 

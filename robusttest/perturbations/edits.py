@@ -10,6 +10,7 @@ import difflib
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -275,14 +276,14 @@ def compose_edits(middle: str, first: Sequence[Edit], second: Sequence[Edit]) ->
 
 # --- edits of a function that returns only text -------------------------------------------------------------
 
-_TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-_DIFF_LIMIT = 4_000_000  # tokens × tokens above which a middle part counts as one edit
+_TOKEN = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+_MATCHES = 100_000  # pairs of equal tokens above which alignment would take seconds
 
 
 def diff_edits(a: str, b: str) -> tuple[Edit, ...]:
     """Edits by words that lead from ``a`` to ``b``; empty where they are equal.
 
-    Work is bounded: where the changed part of a very long text is itself very long, it is one edit.
+    Work is bounded: where very long texts differ in more than words for words, the changed part is one edit.
     """
     if a == b:
         return ()
@@ -294,17 +295,26 @@ def diff_edits(a: str, b: str) -> tuple[Edit, ...]:
     while end_a < len(a) and _same_token(a[end_a - 1 : end_a] or b[end_b - 1 : end_b], a[end_a]):
         end_a, end_b = end_a + 1, end_b + 1
     left, right = _TOKEN.findall(a[start:end_a]), _TOKEN.findall(b[start:end_b])
-    if len(left) * len(right) > _DIFF_LIMIT:
+    blocks = _aligned(left, right)
+    if blocks is None:
         return (whole,)
     offsets = [start]
     for token in left:
         offsets.append(offsets[-1] + len(token))
+    return tuple(_trim(offsets[i1], "".join(left[i1:i2]), "".join(right[j1:j2])) for i1, i2, j1, j2 in blocks)
+
+
+def _aligned(left: list[str], right: list[str]) -> list[tuple[int, int, int, int]] | None:
+    """Ranges of tokens that differ; None where finding them would take too long."""
+    if len(left) == len(right):
+        alike = sum(x.casefold() == y.casefold() for x, y in zip(left, right, strict=True))
+        if 2 * alike >= len(left):  # words for words: no need to look for what moved
+            return [(i, i + 1, i, i + 1) for i, (x, y) in enumerate(zip(left, right, strict=True)) if x != y]
+    counts = Counter(right)
+    if sum(counts[token] for token in left) > _MATCHES:
+        return None
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
-    return tuple(
-        _trim(offsets[i1], "".join(left[i1:i2]), "".join(right[j1:j2]))
-        for tag, i1, i2, j1, j2 in matcher.get_opcodes()
-        if tag != "equal"
-    )
+    return [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
 
 
 def _same_token(x: str, y: str) -> bool:

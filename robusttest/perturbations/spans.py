@@ -220,21 +220,36 @@ def _shouts(text: str) -> bool:
 
 
 _JSON_START = re.compile(r"[\[{]\s{0,40}[\[{\"\d\-tfn\]}]")
+_BRACKET = re.compile(r"[\[\]{}]")
+_UNMATCHED_TRIES = 50
 
 
 def _json_spans(text: str) -> Iterator[Span]:
     """JSON objects and arrays anywhere in the text, found with the real parser and bounded work."""
     if "{" not in text and "[" not in text:
         return
+    matched: set[int] = set()
+    stack: list[int] = []
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] in "[{":
+            stack.append(bracket.start())
+        elif stack:
+            matched.add(stack.pop())
     decoder = json.JSONDecoder()
-    at, work = 0, 4 * len(text) + 1000
+    # A bracket without a partner may still begin JSON (its partner was one inside a string); most don't, and
+    # each failure costs time in proportion to its place.
+    at, work, tries = 0, 4 * len(text) + 1000, _UNMATCHED_TRIES
     while work > 0 and (m := _JSON_START.search(text, at)):
         start = m.start()
+        at = start + 1
+        if start not in matched:
+            tries -= 1
+            if tries < 0:
+                continue
         try:
             value, end = decoder.raw_decode(text, start)
         except json.JSONDecodeError as e:
             work -= max(e.pos - start, 1)
-            at = start + 1
         except RecursionError:
             return
         else:

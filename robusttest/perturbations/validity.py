@@ -79,7 +79,7 @@ def check(
     original: Case, draft: Draft, perturbation: Perturbation, validity: Validity = DEFAULT
 ) -> str | None:
     """Why this variant may not be asked, or None. Looks at the text fields that were changed."""
-    if perturbation.preserves == "alters":
+    if perturbation.preserves == "alters" or draft.case.target != original.target:
         gates: tuple[str, ...] = tuple(g for g in ("lines", "json") if g not in perturbation.changes)
     else:
         gates = tuple(g for g in GATES if g not in perturbation.changes)

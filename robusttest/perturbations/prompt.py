@@ -243,8 +243,8 @@ def option_order() -> Perturbation:
 def _prompt_level(
     name: str, variant_name: str | None, apply: object, *, limit: int, description: str
 ) -> Perturbation:
-    if variant_name is not None and (not variant_name or any(c in variant_name for c in ":,[]#")):
-        raise UsageError(f"{name}: name={variant_name!r} must be non-empty, without any of ':,[]#'")
+    if variant_name is not None and (not variant_name or any(c in variant_name for c in ":,[]#+")):
+        raise UsageError(f"{name}: name={variant_name!r} must be non-empty, without any of ':,[]#+'")
     return Perturbation(
         name=name,
         spec=f"{name}:{variant_name}" if variant_name else name,

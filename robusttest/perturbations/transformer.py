@@ -121,8 +121,13 @@ def machine_translation(
         worded = [i for i, line in enumerate(lines) if any(c.isalpha() for c in line)]
         if not worded:
             return NotApplicable(reason="the text has no letters")
-        with _lock:
-            translated = engine.substitute([lines[i].strip() for i in worded])
+        try:
+            with _lock:
+                translated = engine.substitute([lines[i].strip() for i in worded])
+        except (RuntimeError, ValueError, IndexError) as e:  # an empty or too long line, inside the model
+            return NotApplicable(
+                reason=f"the translation models failed on this text: {type(e).__name__}: {e}"[:200]
+            )
         for i, new in zip(worded, translated, strict=True):
             lines[i] = framed_like(lines[i], new)
         new_text = "".join(lines)

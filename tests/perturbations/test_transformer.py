@@ -122,3 +122,11 @@ def test_a_missing_package_says_the_pip_install(make, monkeypatch):
 def test_wrong_arguments_are_refused(options):
     with pytest.raises(UsageError):
         transformer.contextual(**options)
+
+
+def test_a_text_that_the_models_fail_on_is_not_applicable(monkeypatch):
+    def fail(self, lines):
+        raise RuntimeError("tensor of 0 elements")
+
+    monkeypatch.setattr(FakeTranslation, "substitute", fail)
+    assert "0 elements" in run(transformer.machine_translation(), "pay now").reason

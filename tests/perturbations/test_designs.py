@@ -61,6 +61,27 @@ def test_an_added_part_leaves_the_earlier_ones_as_they_were() -> None:
     assert a.case == b.case
 
 
+def test_a_part_draws_the_same_however_much_the_one_before_it_draws() -> None:
+    def drawing(times: int) -> Perturbation:
+        def apply(draft: Draft, rng: random.Random, index: int) -> Draft:
+            for _ in range(times):
+                rng.random()
+            return draft
+
+        return Perturbation(name="first", spec="first", level="input", apply=apply)
+
+    def last(draft: Draft, rng: random.Random, index: int) -> Draft:
+        return draft.with_(params={"seed": rng.getrandbits(31)})
+
+    second = Perturbation(name="second", spec="second", level="decoding", apply=last)
+    drafts = []
+    for times in (1, 1000):
+        apply = together([drawing(times), second]).apply
+        assert apply is not None
+        drafts.append(apply(Draft(case=CASE), random.Random(5), 0))
+    assert drafts[0] == drafts[1]
+
+
 def test_a_composition_is_not_applicable_where_a_part_is_not() -> None:
     made = list(expand_case(Case(id="c", fields={"input": "今天"}), ["keyboard+temperature:0.7"]))
     assert made[1].status == "not_applicable"

@@ -237,3 +237,9 @@ def test_unknown_label_kinds_are_refused_by_name():
 
     with pytest.raises(UnknownNameError, match="letter"):
         option_labels("leter")
+
+
+def test_a_perturbed_case_is_not_among_its_own_examples_either():
+    typo = DRAFT.with_(case=Case(id="t1", fields={"input": "I was chraged twice"}, target="billing"))
+    for i in range(10):
+        assert run(p.demos([CASE, DEMOS[0]], k=1), i, typo).prompt.demos == (DEMOS[0],)

@@ -1,0 +1,314 @@
+"""Results → `Report`. Everything that a renderer shows is computed here, through `robusttest.stats`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from robusttest.data import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
+from robusttest.registry import split_spec
+from robusttest.report.diff import original_of, segments
+from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
+
+if TYPE_CHECKING:
+    from robusttest.stats.frame import Cell
+
+WORST = 10
+"""Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
+
+_ANSWERED = ("ok", "unparsed", "refused")
+
+
+class ResultLike(Protocol):
+    """What `build` reads of a `robusttest.result.Result`, or of a cell of a stored run."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def test(self) -> str | None: ...
+    @property
+    def records(self) -> Sequence[Record]: ...
+    @property
+    def thresholds(self) -> Sequence[Threshold]: ...
+    @property
+    def verdicts(self) -> Sequence[Verdict]: ...
+
+
+def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] = ()) -> Report:
+    """The report of a run. A result whose records were never scored still has its counts and reasons.
+
+    A result may also have ``cell`` (its records as arrays; made here if not), ``nodeid`` (the test item, with its
+    model, for the replay command), ``notes``, ``advice``, ``adaptive``, and ``shrunk`` (variant name → smallest
+    failing text).
+    """
+    cells = tuple(cell for result in results if (cell := cell_report(result)) is not None)
+    return Report(run=run, cells=cells, reply_age=_age(run), notes=(*run.notes, *notes))
+
+
+def cell_report(result: ResultLike) -> CellReport | None:
+    """One result's part of the report; None where it has neither records nor verdicts."""
+    from robusttest.metrics import METRICS
+    from robusttest.stats.estimates import estimate, estimates
+    from robusttest.stats.frame import cells
+
+    records = result.records
+    cell: Cell | None = getattr(result, "cell", None)
+    if cell is None:
+        made = cells(records)
+        cell = made[0] if made else None
+    if cell is None:
+        if not result.verdicts:
+            return None
+        return CellReport(
+            task=result.task, model=result.model, test=result.test, n_cases=0, n_variants=0, n_calls=0,
+            coverage=None, overall={}, verdicts=tuple(result.verdicts), notes=_notes(result),
+        )  # fmt: skip
+    failures, n_failures = worst_failures(
+        records, replay=_replay(result), shrunk=getattr(result, "shrunk", None)
+    )
+    return CellReport(
+        task=result.task,
+        model=result.model,
+        test=result.test,
+        n_cases=cell.n_cases,
+        n_variants=cell.n_variants,
+        n_calls=cell.n_calls,
+        coverage=cell.coverage,
+        overall={name: estimate(cell, name) for name in METRICS},
+        local=tuple(e for e in estimates(cell) if e.perturbation is not None),
+        perturbations=tuple(_rows(cell, records)),
+        verdicts=tuple(result.verdicts),
+        counts=dict(sorted(Counter(r.status for r in records).items())),
+        tallies=tuple(tallies(records)),
+        failures=failures,
+        n_failures=n_failures,
+        notes=(*_notes(result), *_unchanged(cell)),
+        advice=getattr(result, "advice", None),
+        adaptive=getattr(result, "adaptive", None),
+        records=records,
+    )
+
+
+def _notes(result: ResultLike) -> tuple[str, ...]:
+    return tuple(getattr(result, "notes", None) or ())
+
+
+def _unchanged(cell: Cell) -> tuple[str, ...]:
+    n = cell.unchanged
+    if not n:
+        return ()
+    return (f"{n:,} variant{'s' * (n != 1)} put the very question of the reference: consistency is inflated",)
+
+
+def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
+    from robusttest.stats.estimates import estimate, per_perturbation
+
+    left_out = Counter(
+        (r.perturbation, r.status) for r in records if r.status in ("rejected", "not_applicable")
+    )
+    details: dict[str, tuple[str, float | None]] = {}
+    for r in records:
+        details.setdefault(r.perturbation, (r.level, r.severity))
+    for name in per_perturbation(cell):
+        pooled = name not in cell.perturbations
+        members = [p for p in cell.perturbations if split_spec(p)[0] == name] if pooled else [name]
+        level, severity = details.get(members[0] if members else name, ("repeat", None))
+        yield PerturbationRow(
+            perturbation=name,
+            level=level,
+            severity=None if pooled else severity,
+            pooled=pooled and bool(members),
+            pass_rate=estimate(cell, "pass_rate", name),
+            flip_rate=estimate(cell, "flip_rate", name),
+            drop=estimate(cell, "drop", name),
+            net_drop=estimate(cell, "net_drop", name) if cell.has_repeats else None,
+            net_flip_rate=estimate(cell, "net_flip_rate", name) if cell.has_repeats else None,
+            rejected=sum(left_out[p, "rejected"] for p in members),
+            not_applicable=sum(left_out[p, "not_applicable"] for p in members),
+        )
+
+
+def tallies(records: Iterable[Record]) -> list[Tally]:
+    """Everything that is not a plain answer, by status and reason, the most frequent first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    where: dict[tuple[str, str], set[str]] = {}
+    for r in records:
+        if r.status != "ok":
+            key = (r.status, _first_line(r.reason) or "no reason given")
+            counts[key] += 1
+            where.setdefault(key, set()).add(r.perturbation)
+    order = ("error", "skipped", "unparsed", "refused", "rejected", "not_applicable")
+    return [
+        Tally(
+            status=status,
+            reason=reason,
+            perturbation=next(iter(where[status, reason])) if len(where[status, reason]) == 1 else None,
+            count=n,
+        )
+        for (status, reason), n in sorted(
+            counts.items(), key=lambda kv: (order.index(kv[0][0]), -kv[1], kv[0][1])
+        )
+    ]
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0][:500]
+
+
+# failing variants
+
+
+def worst_failures(
+    records: Sequence[Record],
+    *,
+    replay: Any = None,
+    shrunk: Any = None,
+    limit: int = WORST,
+) -> tuple[tuple[Failure, ...], int]:
+    """The worst failing variants and how many failing variants there are.
+
+    Failing is a score below 1 whose reference did better, or (after all of those) any score below 1 at all. The
+    largest loss comes first, then the smallest edit; of equally bad ones another family, then another case, comes
+    before more of the same. ``replay(name)`` is the command that runs the variant of that name.
+    """
+    references: dict[str, Record] = {}
+    for r in records:
+        if r.perturbation == REFERENCE and (r.case_id not in references or r.repeat == 0):
+            references[r.case_id] = r
+    broken: list[tuple[tuple[Any, ...], Record]] = []
+    wrong: list[tuple[tuple[Any, ...], Record]] = []
+    for r in records:
+        if r.score is None or r.score >= 1 or r.status not in _ANSWERED or r.repeat > 0:
+            continue
+        reference = references.get(r.case_id)
+        before = reference.score if reference is not None else None
+        loss = before - r.score if before is not None else 0.0
+        key = (-loss, r.score, _size(r), r.case_id, r.perturbation, r.index)
+        (broken if loss > 0 else wrong).append((key, r))
+    chosen = _varied(sorted(broken, key=_key), limit)
+    if len(chosen) < limit:
+        chosen += _varied(sorted(wrong, key=_key), limit - len(chosen))
+    failures = tuple(_failure(r, references.get(r.case_id), replay, shrunk or {}) for r in chosen)
+    return failures, len(broken) + len(wrong)
+
+
+def _key(item: tuple[tuple[Any, ...], Record]) -> tuple[Any, ...]:
+    return item[0]
+
+
+def _size(r: Record) -> int:
+    """Characters that the edits touch; a perturbation without an edit list counts as a large one."""
+    if not r.edits:
+        return 1_000_000
+    return sum(max(end - start, len(new)) for edits in r.edits.values() for start, end, new in edits)
+
+
+def _varied(ranked: list[tuple[tuple[Any, ...], Record]], limit: int) -> list[Record]:
+    """The first of each loss, turning to families and cases that were shown least."""
+    out: list[Record] = []
+    families: Counter[str] = Counter()
+    cases: Counter[str] = Counter()
+    start = 0
+    while start < len(ranked) and len(out) < limit:
+        loss = ranked[start][0][:2]
+        end = start
+        while end < len(ranked) and ranked[end][0][:2] == loss:
+            end += 1
+        pool = [r for _, r in ranked[start:end]]
+        by_kind: dict[tuple[str, str], list[Record]] = {}
+        for r in reversed(pool):
+            by_kind.setdefault((split_spec(r.perturbation)[0], r.case_id), []).append(r)
+        kinds = list(dict.fromkeys((split_spec(r.perturbation)[0], r.case_id) for r in pool))
+        while kinds and len(out) < limit:
+            best = min(range(len(kinds)), key=lambda i: (families[kinds[i][0]], cases[kinds[i][1]], i))
+            family, case = kinds[best]
+            out.append(by_kind[family, case].pop())
+            families[family] += 1
+            cases[case] += 1
+            if not by_kind[family, case]:
+                kinds.pop(best)
+        start = end
+    return out
+
+
+def _failure(r: Record, reference: Record | None, replay: Any, shrunk: Any) -> Failure:
+    original, edits = _original(r, reference)
+    diff = segments(original, r.text, edits) if original is not None and r.text is not None else ()
+    name = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
+    smaller = shrunk.get(name)
+    return Failure(
+        case_id=r.case_id,
+        variant=r.variant,
+        perturbation=r.perturbation,
+        status=r.status,
+        score=r.score or 0.0,
+        reference_score=reference.score if reference is not None else None,
+        answer=r.answer,
+        reference_answer=reference.answer if reference is not None else None,
+        target=r.target,
+        original=original,
+        text=r.text,
+        diff=diff,
+        edits=r.edits,
+        reply=r.reply,
+        reason=r.reason,
+        factors=r.factors,
+        replay=replay(name) if replay is not None else None,
+        shrunk=_shrunk(original, smaller),
+    )
+
+
+def _shrunk(original: str | None, text: str | None) -> tuple[Segment, ...]:
+    return segments(original, text) if original is not None and text is not None else ()
+
+
+def _original(r: Record, reference: Record | None) -> tuple[str | None, list[list[Any]] | None]:
+    """The text before the perturbation, and the edits that lead from it, where both can be told."""
+    if r.perturbation == REFERENCE:
+        return r.text, None
+    before = reference.text if reference is not None else None
+    if r.text is None or before is None:
+        return None, None
+    changed = [edits for edits in (r.edits or {}).values() if edits]
+    if len(changed) == 1:
+        found = original_of(r.text, changed[0], before)
+        if found is not None:
+            return found, changed[0]
+    return before, None
+
+
+def _replay(result: ResultLike) -> Any:
+    """``name → command``; None where no test made the result."""
+    node: str | None = getattr(result, "nodeid", None)
+    if node is None:
+        if result.test is None:
+            return None
+        node = f"{result.test}[{result.model}]" if result.model else result.test
+
+    def command(name: str) -> str:
+        return f"pytest {shlex.quote(node)} --robust-case={shlex.quote(name)}"
+
+    return command
+
+
+def answer_text(value: Json) -> str:
+    """An answer as a reader sees it: texts bare, other values as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _age(run: RunInfo) -> float | None:
+    if run.oldest_reply is None:
+        return None
+    try:
+        then, now = datetime.fromisoformat(run.oldest_reply), datetime.fromisoformat(run.created)
+        return max(0.0, (now - then).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,196 @@
+"""What a report says, as plain data: every renderer reads this and none of them computes a number.
+
+``Report`` → ``CellReport`` (one test × task × model) → ``PerturbationRow``, ``Verdict``, ``Failure``, ``Tally``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from robusttest.data import Estimate, Json, Record, RunInfo, Verdict
+
+HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
+"""The metrics every summary shows, in this order."""
+
+LABELS = {
+    "accuracy": "accuracy",
+    "robust_accuracy": "robust accuracy",
+    "output_consistency": "consistency",
+    "consistency_icc": "ICC",
+    "consistency_kappa": "kappa",
+    "drop": "drop",
+    "pass_rate": "pass rate",
+    "flip_rate": "flip rate",
+    "net_drop": "net drop",
+    "net_flip_rate": "net flip rate",
+}
+"""How a metric is headed where people read; others go by their name."""
+
+
+def label(metric: str) -> str:
+    return LABELS.get(metric, metric.replace("_", " "))
+
+
+class Segment(NamedTuple):
+    """A stretch of a diff: ``old`` became ``new``; equal where nothing changed."""
+
+    old: str
+    new: str
+
+    @property
+    def changed(self) -> bool:
+        return self.old != self.new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerturbationRow:
+    """What one perturbation did to one cell. A family that pools several severities has a row of its own."""
+
+    perturbation: str
+    level: str
+    severity: float | None = None
+    pooled: bool = False
+    """True for a family over its severities: its rows follow."""
+    pass_rate: Estimate
+    flip_rate: Estimate
+    drop: Estimate
+    net_drop: Estimate | None = None
+    """Over the noise floor of repeats; None where no repeats ran."""
+    net_flip_rate: Estimate | None = None
+    rejected: int = 0
+    not_applicable: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many variants ended like this, for this reason."""
+
+    status: str
+    """``unparsed``, ``refused``, ``error``, ``skipped``, ``rejected`` or ``not_applicable``."""
+    reason: str
+    perturbation: str | None = None
+    """The one it happened to; None if to several."""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failing variant, for a reader who has to see why."""
+
+    case_id: str
+    variant: str
+    """Empty for the unperturbed prompt."""
+    perturbation: str
+    status: str
+    score: float
+    reference_score: float | None
+    answer: Json
+    reference_answer: Json
+    """The answer to the unperturbed prompt; None if it had none."""
+    target: Json
+    original: str | None
+    """The text before the perturbation; None if it can't be told from the records."""
+    text: str | None
+    diff: tuple[Segment, ...] = ()
+    """From ``original`` to ``text``; empty where nothing or no text differs."""
+    edits: Mapping[str, list[list[Any]]] | None = None
+    reply: str | None = None
+    reason: str | None = None
+    factors: Mapping[str, str] | None = None
+    replay: str | None = None
+    """The shell command that runs this variant alone; None where no test made it."""
+    shrunk: tuple[Segment, ...] = ()
+    """The smallest diff that still fails, where shrinking ran."""
+
+    @property
+    def name(self) -> str:
+        """``t17::keyboard:0.1#3``, as ``--robust-case`` takes it."""
+        return f"{self.case_id}::{self.variant}" if self.variant else self.case_id
+
+    @property
+    def broken(self) -> bool:
+        """The unperturbed prompt scored higher: the perturbation made the difference."""
+        return self.reference_score is not None and self.score < self.reference_score
+
+
+Outcome = Literal["passed", "failed", "inconclusive", "error", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellReport:
+    """One model on one task in one test."""
+
+    task: str
+    model: str
+    test: str | None
+    """The test's node id without the model; None from a notebook."""
+    n_cases: int
+    n_variants: int
+    """Ways each case is put, the reference and repeats included."""
+    n_calls: int
+    coverage: float | None
+    """Replies / planned calls; None where nothing was planned."""
+    overall: Mapping[str, Estimate]
+    """Every metric by name."""
+    local: tuple[Estimate, ...] = ()
+    """The main metrics of each perturbation."""
+    perturbations: tuple[PerturbationRow, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Records by status."""
+    tallies: tuple[Tally, ...] = ()
+    """Everything that is not a plain answer, by reason, the most frequent first."""
+    failures: tuple[Failure, ...] = ()
+    """The worst failing variants, the worst first: different perturbations and cases before more of the same."""
+    n_failures: int = 0
+    """Failing variants in all."""
+    notes: tuple[str, ...] = ()
+    advice: Any = None
+    """Where work pays on this cell (`robusttest.stats.advice`)."""
+    adaptive: Any = None
+    records: Sequence[Record] = field(default=(), repr=False)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of its verdicts; ``none`` where no threshold was set."""
+        statuses = {v.status for v in self.verdicts}
+        for status in ("error", "failed", "inconclusive", "passed"):
+            if status in statuses:
+                return status
+        return "none"
+
+    @property
+    def headline(self) -> tuple[Estimate, ...]:
+        return tuple(self.overall[m] for m in HEADLINE if m in self.overall)
+
+    @property
+    def metrics(self) -> tuple[Estimate, ...]:
+        """Every estimate: overall, then by perturbation."""
+        return (*self.overall.values(), *self.local)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run, ready to be told."""
+
+    run: RunInfo
+    cells: tuple[CellReport, ...]
+    reply_age: float | None = None
+    """Seconds from the oldest replayed reply to this run; None where nothing was replayed."""
+    notes: tuple[str, ...] = ()
+    emergence: Any = None
+    """Robustness against accuracy over models and tasks (`robusttest.stats.emergence`)."""
+    comparison: Any = None
+    """This run against a baseline."""
+    history: Any = None
+
+    @property
+    def records(self) -> list[Record]:
+        """Every record, cell by cell."""
+        return [r for cell in self.cells for r in cell.records]
+
+    def count(self, outcome: Outcome) -> int:
+        """Cells with this outcome."""
+        return sum(c.outcome == outcome for c in self.cells)

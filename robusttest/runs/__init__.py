@@ -1,0 +1,29 @@
+"""Run files: ``.robusttest/runs/<utc>-<commit>-<id>.jsonl``, written line by line while the run goes on.
+
+The first line is the run, then records and verdicts as they come, and last the run again, complete. One line of
+pandas reads the records::
+
+    pandas.read_json(path, lines=True).query("kind == 'record'")
+
+A file without its last line (a crash, Ctrl-C, a full disk) is readable up to the cut and called incomplete.
+"""
+
+from __future__ import annotations
+
+from robusttest.runs.find import find_run, git_state, list_runs, new_run, run_path
+from robusttest.runs.reader import Run, StoredResult, read_info, read_run
+from robusttest.runs.writer import SCHEMA, RunWriter
+
+__all__ = [
+    "SCHEMA",
+    "Run",
+    "RunWriter",
+    "StoredResult",
+    "find_run",
+    "git_state",
+    "list_runs",
+    "new_run",
+    "read_info",
+    "read_run",
+    "run_path",
+]

@@ -1,0 +1,116 @@
+"""Numbers, counts and words as every renderer writes them, so that no two reports say one thing differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from robusttest.data import Estimate, Verdict
+from robusttest.report.model import Tally
+
+Word = str
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """``0.917``; ``-`` where there is none. Never ``-0.000``."""
+    if value is None:
+        return "-"
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def interval(e: Estimate, digits: int = 3) -> str:
+    """``[0.819, 0.964]``; empty where there is none."""
+    if e.low is None or e.high is None:
+        return ""
+    return f"[{number(e.low, digits)}, {number(e.high, digits)}]"
+
+
+def value_interval(e: Estimate, digits: int = 3) -> str:
+    """``0.917 [0.819, 0.964]``."""
+    return f"{number(e.value, digits)} {interval(e, digits)}".rstrip()
+
+
+def short(e: Estimate) -> str:
+    """``.92 [.82, .96]``: two digits, no leading zero, for tables of many rows."""
+    if e.value is None:
+        return "-"
+    limits = ""
+    if e.low is not None and e.high is not None:
+        limits = f" [{_bare(e.low)}, {_bare(e.high)}]"
+    return _bare(e.value) + limits
+
+
+def _bare(value: float) -> str:
+    text = number(value, 2)
+    if text in ("1.00", "-1.00"):
+        return text[:-1]
+    return text.replace("0.", ".", 1)
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 case``, ``1,560 calls``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """``97 %``; rounded towards what is missing, so that 100 % means all."""
+    if share is None:
+        return "-"
+    if share >= 1:
+        return "100 %"
+    return f"{min(99.9, share * 100):.1f} %".replace(".0 %", " %")
+
+
+def money(dollars: float | None) -> str:
+    """``$0.42``; small sums keep two digits that say something."""
+    if dollars is None:
+        return "cost unknown"
+    if dollars == 0:
+        return "$0"
+    return (
+        f"${dollars:,.2f}" if dollars >= 0.1 else f"${dollars:.2g}" if dollars >= 1e-4 else f"${dollars:.1e}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``3 min``, ``2.5 h``, ``4 days``: the unit that a person would use."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"
+
+
+def verdict_note(v: Verdict) -> str:
+    """What a reader has to know besides value, interval and limit; empty where nothing."""
+    if v.status == "error" or (
+        v.estimate is not None and (v.estimate.value is None or v.estimate.low is None)
+    ):
+        return v.reason
+    if v.settled:
+        return ""
+    if v.cases_needed is not None:
+        return f"not settled: about {v.cases_needed:,} cases would settle it"
+    return "not settled by these cases"
+
+
+STATUS_WORDS = {
+    "error": "failed calls",
+    "skipped": "skipped",
+    "unparsed": "unparsed replies",
+    "refused": "refusals",
+    "rejected": "variants rejected",
+    "not_applicable": "not applicable",
+}
+
+
+def by_status(tallies: Iterable[Tally]) -> dict[str, list[Tally]]:
+    """Tallies under their status, in the order they come."""
+    out: dict[str, list[Tally]] = {}
+    for tally in tallies:
+        out.setdefault(tally.status, []).append(tally)
+    return out

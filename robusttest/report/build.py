@@ -115,7 +115,8 @@ def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
     details: dict[str, tuple[str, float | None]] = {}
     for r in records:
         details.setdefault(r.perturbation, (r.level, r.severity))
-    for name in per_perturbation(cell):
+    names = per_perturbation(cell)
+    for name in names:
         pooled = name not in cell.perturbations
         members = [p for p in cell.perturbations if split_spec(p)[0] == name] if pooled else [name]
         level, severity = details.get(members[0] if members else name, ("repeat", None))
@@ -124,6 +125,9 @@ def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
             level=level,
             severity=None if pooled else severity,
             pooled=pooled and bool(members),
+            within=family
+            if (family := split_spec(name)[0]) != name and family in names and not pooled
+            else None,
             pass_rate=estimate(cell, "pass_rate", name),
             flip_rate=estimate(cell, "flip_rate", name),
             drop=estimate(cell, "drop", name),

@@ -53,6 +53,8 @@ class PerturbationRow:
     severity: float | None = None
     pooled: bool = False
     """True for a family over its severities: its rows follow."""
+    within: str | None = None
+    """The family's pooled row that this one belongs to."""
     pass_rate: Estimate
     flip_rate: Estimate
     drop: Estimate

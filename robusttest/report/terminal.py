@@ -5,7 +5,7 @@ One or two cells are told in full; more become a table, with the failing ones in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robusttest.data import Estimate, Verdict
@@ -35,10 +35,7 @@ def render(
     replay commands, which are to be copied whole. Nothing from a case or a model reaches the terminal unescaped.
     """
     page = _Page(max(40, width), Style(color), Glyphs.for_encoding(encoding), verbosity)
-    if verbosity < 0:
-        lines = [page.one_line(report)]
-    else:
-        lines = page.whole(report)
+    lines = [page.one_line(report)] if verbosity < 0 else page.whole(report)
     return [encodable(line.rstrip(), encoding) for line in lines]
 
 
@@ -116,12 +113,13 @@ class _Page:
     def run_parts(self, report: Report) -> list[str]:
         run = report.run
         calls = text.count(run.calls, "call")
-        aside = [f"{n:,} {what}" for n, what in ((run.cached, "replayed"), (run.errors, "failed")) if n]
+        aside = [f"{run.cached:,} replayed"] if run.cached else []
+        if aside and report.reply_age is not None:
+            aside[0] += f", up to {text.duration(report.reply_age)} old"
+        aside += [f"{run.errors:,} failed"] if run.errors else []
         parts = [calls + (f" ({', '.join(aside)})" if aside else ""), text.money(run.cost)]
         if run.duration is not None:
             parts.append(text.duration(run.duration))
-        if report.reply_age is not None and run.cached:
-            parts.append(f"replies up to {text.duration(report.reply_age)} old")
         if not run.complete:
             parts.append(self.style.outcome("inconclusive", "incomplete run"))
         return parts
@@ -160,23 +158,21 @@ class _Page:
         return self.style.bold(name) + gap + right
 
     def metrics(self, cell: CellReport) -> list[str]:
-        """Headings, values, intervals; each metric with its n (once, where all have the same)."""
+        """Headings, values with their n, intervals."""
         shown = cell.headline
         if not shown:
             return []
-        heads = [
-            label(e.metric) + (f" (of {e.k})" if e.metric == "robust_accuracy" and e.k else "") for e in shown
+        heads = [self.style.dim(label(e.metric)) for e in shown]
+        values = [
+            self.style.bold(text.number(e.value))
+            + self.style.dim(f" n={e.n:,}" if e.value is not None else "")
+            for e in shown
         ]
-        values = [text.number(e.value) for e in shown]
         limits = [text.interval(e) or self._absent(e) for e in shown]
-        rows = [heads, values, limits]
-        same = len({e.n for e in shown if e.value is not None}) <= 1
-        if same:
-            n = next((e.n for e in shown if e.value is not None), cell.n_cases)
-            values[0] += f"  n={n:,}"
-        else:
-            rows.append([f"n={e.n:,}" if e.value is not None else "" for e in shown])
-        return self.columns(rows, styles=[self.style.dim, self.style.bold])
+        lines = self.columns([heads, values, limits])
+        if "robust accuracy consistency" in self.style.strip(lines[0]):  # it got tight: keep the heads apart
+            lines[0] = lines[0].replace("robust accuracy", "robust acc.    ")
+        return lines
 
     def _absent(self, e: Estimate) -> str:
         """Why there is no value or no interval, in the room of an interval."""
@@ -197,8 +193,8 @@ class _Page:
         if wide and floor:
             heads.append("net drop")
         heads += ["n"]
-        table = [heads, *(self._perturbation(r, wide, floor) for r in rows)]
-        lines = self.columns(table, styles=[self.style.dim], first=max(14, self.width - 58 - 24 * wide))
+        table = [[self.style.dim(h) for h in heads], *(self._perturbation(r, wide, floor) for r in rows)]
+        lines = self.columns(table, first=max(14, self.width - 58 - 24 * wide))
         if left:
             lines.append(
                 self.style.dim(
@@ -208,16 +204,13 @@ class _Page:
         return lines
 
     def _perturbation(self, row: PerturbationRow, wide: bool, floor: bool) -> list[str]:
-        name = ("  " if not row.pooled and self._in_family(row) else "") + visible(row.perturbation)
+        name = ("  " if row.within else "") + visible(row.perturbation)
         cells = [name, text.value_interval(row.pass_rate), text.value_interval(row.flip_rate)]
         if wide:
             cells.append(text.value_interval(row.drop))
             if floor:
                 cells.append(text.value_interval(row.net_drop) if row.net_drop is not None else "")
         return [*cells, f"{row.pass_rate.n:,}" if row.pass_rate.value is not None else self._nothing(row)]
-
-    def _in_family(self, row: PerturbationRow) -> bool:
-        return False
 
     def _nothing(self, row: PerturbationRow) -> str:
         return "n/a" if row.not_applicable else "0"
@@ -238,7 +231,7 @@ class _Page:
         word = self.style.outcome(status, f"{status:<12}")
         name = visible(str(v.threshold))
         note = text.verdict_note(v)
-        lead = f"  {word}  " if False else f"  {word} "
+        lead = f"  {word} "
         e = v.estimate
         if e is None or e.value is None:
             return [lead + name, *self.wrapped(" " * 15 + visible(note or v.reason), indent=15)]
@@ -264,7 +257,7 @@ class _Page:
                 lines += self.wrapped(head + reasons, indent=4)
             else:
                 lines.append(head + cut(reasons, self.width - len(head) - len(more), self.glyphs.more) + more)
-        return ["", *lines] if lines else []
+        return lines
 
     # failing variants
 
@@ -310,7 +303,8 @@ class _Page:
         answer = said(f.answer, f.status)
         if f.variant:
             answer = f"{said(f.reference_answer)} {g.arrow} {answer}"
-        if f.target is not None:
+        right = f.reference_answer if f.broken and f.variant else None
+        if f.target is not None and f.target != right:
             answer += f"  (target {said(f.target)})"
         return answer
 
@@ -371,22 +365,27 @@ class _Page:
 
     # layout
 
-    def columns(
-        self, rows: Sequence[Sequence[str]], *, styles: Sequence[object] = (), first: int = 0
-    ) -> list[str]:
+    def columns(self, rows: Sequence[Sequence[str]], *, first: int = 0) -> list[str]:
         """Left-aligned columns two apart (one where it gets tight), indented by two."""
-        widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
+        widths = [max(self.size(row[i]) for row in rows) for i in range(len(rows[0]))]
         gap = "  " if sum(widths) + 2 * (len(widths) - 1) + 2 <= self.width else " "
         over = sum(widths) + len(gap) * (len(widths) - 1) + 2 - self.width
         if over > 0 and first:
             widths[0] = max(first, widths[0] - over)
         lines: list[str] = []
-        for i, row in enumerate(rows):
-            cells = [cut_middle(row[0], widths[0], self.glyphs.more), *row[1:]]
-            line = "  " + gap.join(c + " " * (w - width_of(c)) for c, w in zip(cells, widths, strict=True))
-            paint = styles[i] if i < len(styles) else None
-            lines.append(paint(line.rstrip()) if callable(paint) else line)
+        for row in rows:
+            head = (
+                row[0] if self.size(row[0]) <= widths[0] else cut_middle(row[0], widths[0], self.glyphs.more)
+            )
+            cells = [head, *row[1:]]
+            lines.append(
+                "  " + gap.join(c + " " * (w - self.size(c)) for c, w in zip(cells, widths, strict=True))
+            )
         return lines
+
+    def size(self, line: str) -> int:
+        """Columns that a line of ours takes, without its colours."""
+        return width_of(self.style.strip(line))
 
     def wrapped(self, line: str, *, indent: int = 0) -> list[str]:
         """Broken at spaces to the page's width; following lines are indented."""
@@ -395,10 +394,7 @@ class _Page:
         current = " " * lead
         empty = True
         for word in line.split():
-            if (
-                not empty
-                and width_of(self.style.strip(current)) + 1 + width_of(self.style.strip(word)) > self.width
-            ):
+            if not empty and self.size(current) + 1 + self.size(word) > self.width:
                 lines.append(current)
                 current, empty = " " * indent, True
             current += word if empty else f" {word}"
@@ -407,7 +403,3 @@ class _Page:
 
 
 _ORDER = ("error", "failed", "inconclusive", "passed")
-
-
-def join(lines: Iterable[str]) -> str:
-    return "\n".join(lines)

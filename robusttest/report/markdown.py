@@ -1,0 +1,178 @@
+"""``--robust-report=md:PATH`` and the GitHub step summary: the same numbers as the terminal, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from robusttest.report import text
+from robusttest.report.build import answer_text
+from robusttest.report.escape import code, cut, markdown
+from robusttest.report.inline import Glyphs, Style, diff_lines
+from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
+
+MARKS = {"passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "none": ""}
+WORST = 5
+
+
+def render(report: Report, *, max_bytes: int | None = None) -> str:
+    """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
+    sections = [_head(report), _table(report.cells)]
+    order = ("error", "failed", "inconclusive", "none", "passed")
+    cells = sorted(report.cells, key=lambda c: order.index(c.outcome))
+    sections += [_cell(c) for c in cells]
+    if max_bytes is not None:
+        sections = _fitting(sections, max_bytes)
+    return "\n\n".join(s for s in sections if s) + "\n"
+
+
+def _fitting(sections: list[str], room: int) -> list[str]:
+    room -= 200
+    kept: list[str] = []
+    for section in sections:
+        size = len(section.encode("utf-8", "backslashreplace")) + 2
+        if size > room:
+            break
+        room -= size
+        kept.append(section)
+    left = len(sections) - len(kept)
+    if left:
+        kept.append(f"_{text.count(left, 'section')} left out: the limit of this page is reached._")
+    return kept
+
+
+def _head(report: Report) -> str:
+    run = report.run
+    outcomes = ", ".join(
+        f"{n} {word}" for word in ("failed", "error", "inconclusive", "passed") if (n := report.count(word))
+    )
+    parts = [f"{run.calls:,} calls", *([f"{run.cached:,} replayed"] if run.cached else [])]
+    if report.reply_age is not None and run.cached:
+        parts.append(f"replies up to {text.duration(report.reply_age)} old")
+    parts += [f"{run.errors:,} failed"] if run.errors else []
+    parts.append(text.money(run.cost))
+    if run.duration is not None:
+        parts.append(text.duration(run.duration))
+    if run.label:
+        parts.append(f"label {code(run.label)}")
+    if run.commit:
+        parts.append(f"commit {code(run.commit[:10])}{' with changes' if run.dirty else ''}")
+    parts.append(f"run {code(run.id)}")
+    if not run.complete:
+        parts.append("**incomplete run**")
+    notes = [f"> {markdown(note)}" for note in report.notes]
+    return "\n\n".join([f"# robusttest: {outcomes or 'nothing judged'}", ", ".join(parts), *notes])
+
+
+def _table(cells: Iterable[CellReport]) -> str:
+    rows = [
+        [
+            f"{MARKS[c.outcome]} {c.outcome}" if c.outcome != "none" else "",
+            markdown(c.task),
+            markdown(c.model),
+            f"{c.n_cases:,}",
+            f"{c.n_variants:,}",
+            *(_value(c, m) for m in HEADLINE),
+        ]
+        for c in cells
+    ]
+    return (
+        _rows(["", "task", "model", "cases", "variants", *(label(m) for m in HEADLINE)], rows) if rows else ""
+    )
+
+
+def _value(c: CellReport, metric: str) -> str:
+    e = c.overall.get(metric)
+    if e is None:
+        return "-"
+    n = f" n={e.n:,}" if e.value is not None and e.n != c.n_cases else ""
+    return text.value_interval(e) + n
+
+
+def _cell(c: CellReport) -> str:
+    name = f"{markdown(c.task)} · {markdown(c.model)}" if c.model else markdown(c.task)
+    parts = [f"## {f'{MARKS[c.outcome]} ' if MARKS[c.outcome] else ''}{name}"]
+    facts = [
+        text.count(c.n_cases, "case"),
+        text.count(c.n_variants, "variant"),
+        text.count(c.n_calls, "call"),
+    ]
+    if c.coverage is not None:
+        facts.append(f"{text.percent(c.coverage)} replied")
+    parts.append(", ".join(facts))
+    if c.verdicts:
+        parts.append(
+            _rows(
+                ["threshold", "verdict", "value", "n", ""],
+                [
+                    [
+                        code(str(v.threshold)),
+                        f"{MARKS[v.status]} {v.status}",
+                        text.value_interval(v.estimate) if v.estimate is not None else "-",
+                        f"{v.estimate.n:,}" if v.estimate is not None else "",
+                        markdown(text.verdict_note(v)),
+                    ]
+                    for v in c.verdicts
+                ],
+            )
+        )
+    if c.perturbations:
+        net = any(r.net_drop is not None and r.net_drop.value is not None for r in c.perturbations)
+        parts.append(
+            _rows(
+                ["perturbation", "pass rate", "flip rate", "drop", *(["net drop"] if net else []), "n"],
+                [
+                    [
+                        code(r.perturbation),
+                        text.value_interval(r.pass_rate),
+                        text.value_interval(r.flip_rate),
+                        text.value_interval(r.drop),
+                        *([text.value_interval(r.net_drop) if r.net_drop is not None else ""] if net else []),
+                        f"{r.pass_rate.n:,}",
+                    ]
+                    for r in c.perturbations
+                ],
+            )
+        )
+    if c.tallies:
+        parts.append(
+            _rows(
+                ["", "reason", "variants"],
+                [
+                    [text.STATUS_WORDS.get(t.status, t.status), markdown(cut(t.reason, 300)), f"{t.count:,}"]
+                    for t in c.tallies
+                ],
+            )
+        )
+    parts += [f"> {markdown(note)}" for note in c.notes]
+    if c.failures:
+        shown = c.failures[:WORST]
+        parts.append(
+            f"**{text.count(c.n_failures, 'failing variant')}**"
+            + (f", the worst {len(shown)}:" if c.n_failures > len(shown) else ":")
+        )
+        parts.append("\n".join(_failure(f) for f in shown))
+    return "\n\n".join(parts)
+
+
+def _failure(f: Failure) -> str:
+    def said(value: object, status: str = "ok") -> str:
+        if status in ("unparsed", "refused"):
+            return f"_{status}_"
+        return "_none_" if value is None else code(cut(answer_text(value), 200))
+
+    answer = said(f.answer, f.status)
+    if f.variant:
+        answer = f"{said(f.reference_answer)} → {answer}"
+    if f.target is not None:
+        answer += f" (target {said(f.target)})"
+    lines = [f"- {code(f.name)}: {answer}"]
+    diff = diff_lines(f.shrunk or f.diff, f.text, width=400, style=Style(), glyphs=Glyphs(), indent="")
+    lines += [f"  <br>{code(line)}" for line in diff]
+    if f.replay is not None:
+        lines.append(f"  <br>{code(f.replay)}")
+    return "\n".join(lines)
+
+
+def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

@@ -36,8 +36,11 @@ def visible(text: str) -> str:
 
 
 def encodable(text: str, encoding: str) -> str:
-    """What the stream can't encode, as an escape (Windows-1252 and the like)."""
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    """What the stream can't encode, as an escape (Windows-1252 and the like); ASCII for an unknown encoding."""
+    try:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    except LookupError:
+        return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def width_of(text: str) -> int:
@@ -86,25 +89,29 @@ def cut_middle(text: str, width: int, marker: str = "…") -> str:
     return clip(text, room // 2) + marker + clip_left(text, room - room // 2)
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$@&-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~$&])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LINK = re.compile(r"(?i)\b(https?|ftp|www)(?=[:.])|@(?=\w)")
 
 
 def markdown(text: str) -> str:
     """For running text and table cells: no markup, no HTML, no mention or link made of it."""
-    line = visible(text)
-    out = _MARKDOWN.sub(lambda m: _HTML.get(m[1]) or "\\" + m[1], line)
-    # GitHub links bare addresses and #1, @name; a zero-width joiner would be invisible, an entity is not text.
-    return re.sub(r"(?i)\b(https?|ftp|www)([:.])", r"\1&#8203;\2", out)
+    line = _MARKDOWN.sub(lambda m: _HTML.get(m[1]) or "\\" + m[1], visible(text))
+    return _LINK.sub(lambda m: m[0] + "&#8203;", line)
 
 
 def code(text: str) -> str:
-    """As inline code that nothing in the text can end."""
+    """As inline code that nothing in the text can end. Not for table cells: see `table_code`."""
     line = visible(text)
     ticks = max((len(m) for m in re.findall(r"`+", line)), default=0)
     fence = "`" * (ticks + 1)
     pad = " " if not line or line[0] in "` " or line[-1] in "` " else ""
-    return f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|")
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def table_code(text: str) -> str:
+    """Inline code within a table, where a bar would end the cell."""
+    return code(text).replace("|", "\\|")
 
 
 def fenced(text: str, language: str = "") -> str:

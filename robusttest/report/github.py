@@ -1,7 +1,5 @@
 """GitHub Actions: annotations on missed thresholds, and the job's step summary."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from robusttest.report import text
 from robusttest.report.build import answer_text
-from robusttest.report.escape import code, cut, markdown
+from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
 from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
 
@@ -105,7 +105,7 @@ def _cell(c: CellReport) -> str:
                 ["threshold", "verdict", "value", "n", ""],
                 [
                     [
-                        code(str(v.threshold)),
+                        table_code(str(v.threshold)),
                         f"{MARKS[v.status]} {v.status}",
                         text.value_interval(v.estimate) if v.estimate is not None else "-",
                         f"{v.estimate.n:,}" if v.estimate is not None else "",
@@ -122,7 +122,7 @@ def _cell(c: CellReport) -> str:
                 ["perturbation", "pass rate", "flip rate", "drop", *(["net drop"] if net else []), "n"],
                 [
                     [
-                        code(r.perturbation),
+                        table_code(r.perturbation),
                         text.value_interval(r.pass_rate),
                         text.value_interval(r.flip_rate),
                         text.value_interval(r.drop),

@@ -75,7 +75,7 @@ def find_run(ref: str, directory: str | os.PathLike[str] = ".robusttest") -> Pat
         for found in (by_id, labelled):
             if found:
                 return found[-1]
-        commit = git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         for path, info in reversed(infos):
             if info.commit and (info.commit == commit or (len(ref) >= 7 and info.commit.startswith(ref))):
                 return path

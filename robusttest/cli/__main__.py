@@ -1,0 +1,7 @@
+"""``python -m robusttest.cli``."""
+
+import sys
+
+from robusttest.cli import main
+
+sys.exit(main())

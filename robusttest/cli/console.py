@@ -1,0 +1,50 @@
+"""Standard output for people: escaped for its encoding, coloured where it is a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from typing import TextIO
+
+from robusttest.report.escape import encodable
+
+
+def say(line: str = "", stream: TextIO | None = None) -> None:
+    """One line on a stream that may not be able to show all of it."""
+    stream = stream or sys.stdout
+    stream.write(encodable(line, encoding(stream)).rstrip() + "\n")
+
+
+def encoding(stream: TextIO | None = None) -> str:
+    return getattr(stream or sys.stdout, "encoding", None) or "utf-8"
+
+
+def color() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def positive(text: str) -> int:
+    """An argument that is a whole number from 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
+def directory(parser: argparse.ArgumentParser) -> None:
+    """Add ``--directory``."""
+    parser.add_argument(
+        "--directory",
+        default=".robusttest",
+        metavar="DIR",
+        help="where runs and replies are (default .robusttest)",
+    )

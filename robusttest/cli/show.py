@@ -1,0 +1,69 @@
+"""Print a stored run as it was printed at its end, or write a report of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from robusttest.cli.console import color, directory, encoding, say, width
+
+if TYPE_CHECKING:
+    from robusttest.report.model import Report
+    from robusttest.runs import Run
+
+HELP = "print a stored run, or write a report of it"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN",
+        help="a path, the beginning of an id, a label, a git ref, or 'latest' (the default)",
+    )  # fmt: skip
+    p.add_argument(
+        "--report", action="append", default=[], metavar="KIND:PATH", type=_target,
+        help="write html, md, json or csv instead of printing",
+    )  # fmt: skip
+    p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
+    p.add_argument("-q", "--quiet", action="count", default=0, help="one line")
+    directory(p)
+
+
+def run(a: argparse.Namespace) -> None:
+    from robusttest.report import files, terminal
+    from robusttest.runs import find_run, read_run
+
+    for target in a.report:
+        files.check_writable(target.path)
+    report = _report(read_run(find_run(a.run, a.directory)))
+    for target in a.report:
+        say(f"wrote {os.fspath(files.write(report, target))}")
+    if a.report:
+        return
+    run = report.run
+    facts = (run.created, run.label, (run.commit or "")[:10] + ("*" if run.dirty else ""), run.id)
+    if a.quiet <= a.verbose:
+        say(" ".join(["run", *(x for x in facts if x)]))
+        say()
+    lines = terminal.render(
+        report, width=width(), color=color(), verbosity=a.verbose - a.quiet, encoding=encoding()
+    )
+    for line in lines:
+        say(line)
+
+
+def _report(run: Run) -> Report:
+    from robusttest.report.build import build
+
+    return build(run.info, run.results)
+
+
+def _target(text: str) -> Any:
+    from robusttest.settings import REPORT_KINDS, ReportTarget
+
+    kind, colon, path = text.partition(":")
+    if not colon or not path or kind not in REPORT_KINDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write KIND:PATH, with KIND one of {', '.join(REPORT_KINDS)}"
+        )
+    return ReportTarget(kind, path)

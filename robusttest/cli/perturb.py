@@ -63,18 +63,17 @@ def run(a: argparse.Namespace) -> None:
 
 
 def _one_case(text: str) -> Case:
-    from robusttest.data import Case, digest
+    from robusttest.cases import load_cases
 
     if text == "-":
         text = sys.stdin.read().removesuffix("\n")
-    return Case(id=digest(text, size=6), fields={"input": text})
+    return load_cases([{"input": text}])[0]
 
 
 def _cases(path: str) -> Iterator[Case]:
-    """The rows of a JSONL file, as they come; ids as they are, else by row."""
-    from robusttest.data import Case
+    """The rows of a JSONL file as they come, each the case that a run makes of it: so the variants are a run's."""
+    from robusttest.cases import load_cases
 
-    seen: set[str] = set()
     try:
         with open(path, encoding="utf-8-sig") as f:
             for number, line in enumerate(f, 1):
@@ -92,17 +91,10 @@ def _cases(path: str) -> Iterator[Case]:
                 if not isinstance(row.get("input"), str):
                     known = ", ".join(map(repr, row)) or "none"
                     raise CaseError(f"{where}: no text in the field 'input' (fields: {known})")
-                id = str(row.get("id", f"row{number}"))
-                if id in seen:
-                    raise CaseError(f"{where}: the id {id!r} is there twice")
-                seen.add(id)
-                choices = row.get("choices")
-                yield Case(
-                    id=id,
-                    fields={"input": row["input"]},
-                    target=row.get("target"),
-                    choices=tuple(map(str, choices)) if isinstance(choices, list) else None,
-                )
+                try:
+                    yield load_cases([row])[0]
+                except CaseError as e:
+                    raise CaseError(f"{where}: {e}") from None
     except (OSError, UnicodeDecodeError) as e:
         raise UsageError(f"can't read {path!r}: {getattr(e, 'strerror', None) or e}") from e
 

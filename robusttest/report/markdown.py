@@ -138,7 +138,7 @@ def _cell(c: CellReport) -> str:
             _rows(
                 ["", "reason", "variants"],
                 [
-                    [text.STATUS_WORDS.get(t.status, t.status), markdown(cut(t.reason, 300)), f"{t.count:,}"]
+                    [text.status_word(t.status, t.count), markdown(cut(t.reason, 300)), f"{t.count:,}"]
                     for t in c.tallies
                 ],
             )

@@ -252,7 +252,7 @@ class _Page:
             )
             rest = len(tallies) - len(most)
             more = f" and {text.count(rest, 'other reason')}" if rest else ""
-            head = f"  {total:,} {text.STATUS_WORDS.get(status, status)}: "
+            head = f"  {total:,} {text.status_word(status, total)}: "
             if self.verbosity > 0:
                 lines += self.wrapped(head + reasons, indent=4)
             else:

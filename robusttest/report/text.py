@@ -98,14 +98,19 @@ def verdict_note(v: Verdict) -> str:
     return "not settled by these cases"
 
 
-STATUS_WORDS = {
-    "error": "failed calls",
-    "skipped": "skipped",
-    "unparsed": "unparsed replies",
-    "refused": "refusals",
-    "rejected": "variants rejected",
-    "not_applicable": "not applicable",
+_STATUS_WORDS = {
+    "error": ("failed call", "failed calls"),
+    "skipped": ("skipped variant", "skipped variants"),
+    "unparsed": ("unparsed reply", "unparsed replies"),
+    "refused": ("refusal", "refusals"),
+    "rejected": ("variant rejected", "variants rejected"),
+    "not_applicable": ("not applicable", "not applicable"),
 }
+
+
+def status_word(status: str, n: int = 2) -> str:
+    """What ``n`` records of a status are called."""
+    return _STATUS_WORDS.get(status, (status, status))[n != 1]
 
 
 def by_status(tallies: Iterable[Tally]) -> dict[str, list[Tally]]:

@@ -271,6 +271,16 @@ class Score:
     explanation: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a test's own body returns where it says more than text: the answer, and how good it is."""
+
+    value: Json
+    """The answer that consistency compares."""
+    score: float | None = None
+    """In [0, 1]; None: 1, as of a body that returns without failing."""
+
+
 RecordStatus = Literal["ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable"]
 
 

@@ -1,0 +1,137 @@
+"""The straight line as one function, for notebooks and scripts: the same numbers as in pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any, overload
+
+from robusttest.data import Threshold
+from robusttest.errors import UnknownNameError, UsageError
+from robusttest.result import Result
+from robusttest.runner import Job, Runner
+from robusttest.settings import Settings
+from robusttest.task import Task
+
+
+@overload
+def evaluate(
+    task: Task,
+    *,
+    model: str | Callable[..., Any],
+    perturbations: Iterable[Any] = (),
+    variants: int | None = None,
+    expect: Iterable[Threshold | str] | Threshold | str = (),
+    settings: Settings | None = None,
+    **options: Any,
+) -> Result: ...
+@overload
+def evaluate(
+    task: Task,
+    *,
+    model: Sequence[str | Callable[..., Any]],
+    perturbations: Iterable[Any] = (),
+    variants: int | None = None,
+    expect: Iterable[Threshold | str] | Threshold | str = (),
+    settings: Settings | None = None,
+    **options: Any,
+) -> list[Result]: ...
+def evaluate(
+    task: Task,
+    *,
+    model: Any,
+    perturbations: Iterable[Any] = (),
+    variants: int | None = None,
+    expect: Iterable[Threshold | str] | Threshold | str = (),
+    settings: Settings | None = None,
+    **options: Any,
+) -> Any:
+    """Run a task perturbed and return its `Result`; with a list of models a list of results, in its order.
+
+    ::
+
+        result = evaluate(task, model="openai/gpt-4o-mini", perturbations=["keyboard", "format"], variants=5,
+                          expect=[accuracy >= 0.9], limit=50)
+        result.accuracy, result["keyboard"].flip_rate, result.verdicts, result.to_frame()
+
+    ``model``: a name that LiteLLM knows, or ``python:module:callable``. ``options`` are the fields of `Settings`
+    (``seed``, ``limit``, ``concurrency``, ``max_cost``, ``replies``, ``writer`` …). Works within a running event loop
+    (Jupyter): calls are made by a thread of their own. Replies are stored in ``settings.directory`` as in pytest.
+
+    Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
+    """
+    from robusttest.gateway import Gateway
+
+    settings, made = _settings(settings, variants, options), _thresholds(expect)
+    if not isinstance(task, Task):
+        raise UsageError(f"evaluate({type(task).__name__}): the first argument is a Task")
+    many = isinstance(model, list | tuple)
+    names = [_name(m) for m in (model if many else [model])]
+    if not names:
+        raise UsageError("evaluate(model=[]): name at least one model")
+    if len(set(names)) < len(names):
+        raise UsageError(f"evaluate(model={names!r}): a model is listed twice")
+    specs = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+    jobs = [Job(task, name, specs, made, settings) for name in names]
+    if not jobs[0].selected():
+        raise UsageError(
+            f"task {task.name!r} has no case {', '.join(settings.case)!r}; it has {task.cases[0].id!r} and "
+            f"{len(task.cases) - 1} more"
+        )
+    with Gateway(settings) as gateway:
+        gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
+        runner = Runner(gateway, settings)
+        for job in jobs:
+            runner.add(job)
+        results = [
+            Result(
+                task.name,
+                job.model,
+                runner.result(job),
+                thresholds=job.judged,
+                settings=settings,
+                notes=job.notes,
+                known=(p.spec for p in job.wanted),
+            )
+            for job in jobs
+        ]
+    return results if many else results[0]
+
+
+def _settings(settings: Settings | None, variants: int | None, options: dict[str, Any]) -> Settings:
+    known = {f.name for f in fields(Settings)}
+    for name in options:
+        if name not in known:
+            raise UnknownNameError("argument of evaluate", name, known)
+    if variants is not None:
+        options["variants"] = variants
+    for name in ("only", "skip", "case"):
+        if isinstance(options.get(name), str):
+            options[name] = (options[name],)
+        elif name in options:
+            options[name] = tuple(options[name])
+    return replace(settings or Settings(), **options)
+
+
+def _thresholds(expect: Any) -> tuple[Threshold, ...]:
+    from robusttest.metrics import parse_threshold
+
+    items = [expect] if isinstance(expect, str | Threshold) else list(expect)
+    out = []
+    for item in items:
+        if isinstance(item, str):
+            item = parse_threshold(item)
+        if not isinstance(item, Threshold):
+            raise UsageError(
+                f"expect holds {item!r}: write thresholds, as in expect=[accuracy >= 0.9, 'flip_rate <= 0.1']"
+            )
+        out.append(item)
+    return tuple(out)
+
+
+def _name(model: Any) -> str:
+    if isinstance(model, str) and model.strip():
+        return model
+    raise UsageError(
+        f"model={model!r}: give a name, as in 'openai/gpt-4o-mini', or 'python:package.module:callable'"
+    )

@@ -1,0 +1,465 @@
+"""Cases → records. Expands, renders, submits and scores; knows neither pytest nor disk.
+
+One `Runner` holds the jobs of a whole session. Whoever waits for one job's records keeps the calls of all jobs in
+flight: there is no planning thread, and user code (scorers, own perturbations) runs in the thread that waits. Variants
+are made as slots get free, so that memory holds records, not prompts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from robusttest.data import Case, Completion, Json, Record, Request, Score, Threshold, Variant
+from robusttest.errors import CallError, RobusttestError, RunAbortedError, UsageError
+from robusttest.expand import expand_case, rewrite_steps
+from robusttest.perturbations.protocol import Perturbation
+from robusttest.records import by_expectation, failed_record, make_record
+from robusttest.render import render
+from robusttest.selection import (
+    Selected,
+    check_thresholds,
+    judged,
+    select_cases,
+    select_perturbations,
+    spec_of,
+)
+from robusttest.settings import Settings
+from robusttest.task import Task
+
+TICK = 0.1
+"""Seconds between two calls of ``tick`` while the runner waits."""
+
+_BATCH = 16
+"""Variants planned between two looks at what has come in."""
+
+
+class GatewayLike(Protocol):
+    """What the runner needs of a gateway."""
+
+    def request(
+        self, model: str, messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json], sample: int = 0
+    ) -> Request: ...
+    def submit(self, request: Request) -> Future[Completion]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One test × model: what one item plans. Resolving it refuses what is wrong before any call."""
+
+    task: Task
+    model: str
+    perturbations: Sequence[Any] = ()
+    thresholds: Sequence[Threshold] = ()
+    settings: Settings = Settings()  # noqa: RUF009  frozen
+    test: str | None = None
+    source: Callable[[Case], Iterable[Variant]] | None = None
+    """Where a case's variants come from instead of expansion (a frozen file), the reference first."""
+    wanted: tuple[Perturbation, ...] = field(init=False)
+    """The perturbations that this run takes, with their writers."""
+    judged: tuple[Threshold, ...] = field(init=False)
+    """The thresholds that this run can judge."""
+    notes: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        every, wanted = select_perturbations(self.perturbations, self.settings, model=self.model)
+        check_thresholds(self.thresholds, every)
+        kept, notes = judged(self.thresholds, wanted)
+        for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
+            object.__setattr__(self, name, tuple(value))
+
+    def selected(self) -> list[Selected]:
+        return select_cases(self.task.cases, self.settings)
+
+    def models(self) -> tuple[str, ...]:
+        """Every model that the job calls: the one under test, writers and judges."""
+        others = [p.writer for p in self.wanted if p.writer] + [self.task.scorer.model]
+        return tuple(dict.fromkeys([self.model, *(m for m in others if m)]))
+
+    def variants(self, selected: Selected) -> Iterator[Variant | Perturbation]:
+        """A case's variants, the reference first; then each perturbation that a model has yet to write."""
+        case, only = selected
+        if self.source is not None:
+            yield from (v for v in self.source(case) if only is None or not v.perturbation or v.id in only)
+            return
+        perturbations, most = self.wanted, self.settings.variants
+        if only is not None:
+            parts = [spec_of(v) for v in sorted(only)]
+            specs = {spec for spec, _ in parts}
+            perturbations = tuple(p for p in perturbations if p.spec in specs)
+            if missing := specs - {p.spec for p in self.wanted} - {""}:
+                raise UsageError(
+                    f"--robust-case: the test has no perturbation {min(missing)!r}; it has: "
+                    f"{', '.join(p.spec for p in self.wanted) or 'none'}"
+                )
+            most = max([most, *(i + 1 for _, i in parts)])
+        task = self.task
+        for v in expand_case(
+            case,
+            [p for p in perturbations if p.rewrite is None],
+            prompt=task.prompt,
+            params=task.params,
+            variants=most,
+            seed=self.settings.seed,
+            protect=task.protect,
+        ):
+            if only is None or not v.perturbation or v.id in only:
+                yield v
+        yield from (p for p in perturbations if p.rewrite is not None)
+
+
+Steps = Generator[Request, Completion, Any]
+
+
+class _State:
+    """A job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.order = {p.spec: i for i, p in enumerate(job.wanted, 1)}
+        self.expect = {p.spec: p.expect for p in job.wanted if p.expect != "target"}
+        self.plan = self._planned()
+        self.planned_all = False
+        self.pending = 0
+        self.rows: list[tuple[tuple[int, int, int], Record]] = []
+        self.references: dict[int, Score | None] = {}
+        self.held: dict[int, list[Callable[[], None]]] = {}
+        self.failure: BaseException | None = None
+
+    def _planned(self) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
+        for i, selected in enumerate(self.job.selected()):
+            for item in self.job.variants(selected):
+                yield i, selected, item
+
+    @property
+    def done(self) -> bool:
+        return self.planned_all and not self.pending
+
+    def records(self) -> list[Record]:
+        self.rows.sort(key=lambda row: row[0])
+        return [record for _, record in self.rows]
+
+
+class Runner:
+    """Runs jobs through one gateway.
+
+    ::
+
+        runner = Runner(gateway, settings)
+        for job in jobs:
+            runner.add(job)
+        for job in jobs:
+            records = runner.result(job)
+
+    ``on_record`` is told each record as it is made (in no order), ``tick`` is called while the runner waits; both in
+    the waiting thread. A `KeyboardInterrupt` passes through `result`; `records` then has what came in before it.
+    """
+
+    def __init__(
+        self,
+        gateway: GatewayLike,
+        settings: Settings | None = None,
+        *,
+        on_record: Callable[[Job, Record], None] | None = None,
+        tick: Callable[[], None] | None = None,
+        window: int | None = None,
+    ) -> None:
+        self.gateway, self.settings = gateway, settings or Settings()
+        self.window = window or max(4 * self.settings.concurrency, 256)
+        """Calls of one model that are submitted and not back, at most."""
+        self._on_record, self._tick = on_record, tick
+        self._states: dict[int, _State] = {}
+        self._jobs: dict[int, Job] = {}
+        self._ready: queue.SimpleQueue[
+            tuple[_State, Callable[[Future[Completion]], None], Future[Completion]]
+        ] = queue.SimpleQueue()
+        self._in_flight: dict[str, int] = {}
+
+    def add(self, job: Job) -> None:
+        """Plan a job: its calls begin as soon as anybody waits for a result."""
+        if id(job) not in self._states:
+            self._jobs[id(job)] = job  # keeps the id its own
+            self._states[id(job)] = _State(job)
+
+    def result(self, job: Job) -> list[Record]:
+        """The job's records in the order of cases and variants; waits for them.
+
+        Raises what stops the job as a whole: `RunAbortedError` (a dead endpoint, a wrong key), or `UsageError`
+        from a perturbation or scorer that breaks its contract. `records` has what came in until then.
+        """
+        self.add(job)
+        state = self._states[id(job)]
+        while not state.done:
+            self._step(state)
+        if state.failure is not None:
+            raise state.failure
+        return state.records()
+
+    def records(self, job: Job) -> list[Record]:
+        """The records that the job has so far, in order. Waits for nothing."""
+        state = self._states.get(id(job))
+        return [] if state is None else state.records()
+
+    def drop(self, job: Job) -> None:
+        """Plan no further call of this job, and forget its records."""
+        state = self._states.pop(id(job), None)
+        self._jobs.pop(id(job), None)
+        if state is not None:
+            state.planned_all = True
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    def _step(self, current: _State) -> None:
+        while not self._ready.empty():
+            self._take(*self._ready.get())
+        state = self._next(current)
+        if state is not None:
+            self._plan_some(state)
+            return
+        if current.done:
+            return
+        with contextlib.suppress(queue.Empty):
+            self._take(*self._ready.get(timeout=TICK))
+        if self._tick is not None:
+            self._tick()
+
+    def _next(self, current: _State) -> _State | None:
+        """The job to plan for: the one waited for, then the others as they were added; where there is room."""
+        for state in (current, *self._states.values()):
+            if not state.planned_all and self._in_flight.get(state.job.model, 0) < self.window:
+                return state
+        return None
+
+    def _plan_some(self, state: _State) -> None:
+        for _ in range(_BATCH):
+            try:
+                item = next(state.plan, None)
+                if item is None:
+                    state.planned_all = True
+                    return
+                self._begin(state, *item)
+            except Exception as e:
+                # The job's, not that of whoever happens to wait.
+                self._fail(state, e)
+                return
+
+    def _fail(self, state: _State, error: BaseException) -> None:
+        state.failure = state.failure or error
+        state.planned_all = True
+
+    def _take(
+        self, state: _State, then: Callable[[Future[Completion]], None], future: Future[Completion]
+    ) -> None:
+        state.pending -= 1
+        try:
+            then(future)
+        except Exception as e:
+            self._fail(state, e)
+
+    # --- one variant --------------------------------------------------------------------------------------------
+
+    def _begin(self, state: _State, case: int, selected: Selected, item: Variant | Perturbation) -> None:
+        if isinstance(item, Perturbation):
+            self._rewrite(state, case, selected, item)
+            return
+        if item.status != "ok":
+            self._record(
+                state, case, item, make_record(item, status=item.status, reason=item.reason, **_names(state))
+            )
+            return
+        draft = item.draft
+        params = {**state.job.task.params, **draft.params} if draft.params else state.job.task.params
+        request = self.gateway.request(state.job.model, render(draft), params, draft.sample)
+        self._submit(state, request, lambda future: self._answered(state, case, item, request, future))
+
+    def _submit(self, state: _State, request: Request, then: Callable[[Future[Completion]], None]) -> None:
+        model = request.model
+        future = self.gateway.submit(request)
+        state.pending += 1
+        self._in_flight[model] = self._in_flight.get(model, 0) + 1
+
+        def arrived(future: Future[Completion]) -> None:
+            self._in_flight[model] -= 1
+            then(future)
+
+        future.add_done_callback(lambda f: self._ready.put((state, arrived, f)))
+
+    def _answered(
+        self, state: _State, case: int, variant: Variant, request: Request, future: Future[Completion]
+    ) -> None:
+        outcome = self._outcome(state, future)
+        if not isinstance(outcome, Completion):
+            self._failed(state, case, variant, outcome, request)
+            return
+        completion = outcome
+
+        def scored(score: Score) -> None:
+            self._scored(state, case, variant, request, completion, score)
+
+        def failed(error: BaseException) -> None:
+            self._failed(state, case, variant, error, request, completion)
+
+        try:
+            scoring = state.job.task.score(completion, variant)
+        except RobusttestError:
+            failed_as = "the scorer broke its contract"
+            self._failed(state, case, variant, CallError(failed_as), request, completion)
+            raise
+        except Exception as e:
+            failed(CallError(f"scorer {state.job.task.scorer.name} raised {type(e).__name__}: {e}"))
+            return
+        if isinstance(scoring, Score):
+            scored(scoring)
+        else:
+            self._drive(state, scoring, None, scored, failed)
+
+    def _outcome(self, state: _State, future: Future[Completion]) -> Completion | BaseException:
+        try:
+            return future.result(timeout=0)
+        except CancelledError:
+            return CallError("the call was cancelled", kind="cancelled")
+        except CallError as e:
+            return e
+        except RunAbortedError as e:
+            self._fail(state, e)
+            return e
+
+    def _failed(
+        self,
+        state: _State,
+        case: int,
+        variant: Variant,
+        error: BaseException,
+        request: Request | None = None,
+        completion: Completion | None = None,
+    ) -> None:
+        record = failed_record(variant, error, request=request, completion=completion, **_names(state))
+        self._record(state, case, variant, record)
+        if not variant.perturbation:
+            self._reference(state, case, None)
+
+    def _scored(
+        self,
+        state: _State,
+        case: int,
+        variant: Variant,
+        request: Request,
+        completion: Completion,
+        score: Score,
+    ) -> None:
+        expect = state.expect.get(variant.perturbation)
+        if expect is not None and case not in state.references:
+            state.pending += 1  # held until the reference has its answer
+            state.held.setdefault(case, []).append(
+                lambda: self._scored(state, case, variant, request, completion, score)
+            )
+            return
+        if expect is not None:
+            judged = by_expectation(score, expect, state.references[case])
+            if isinstance(judged, str):
+                self._failed(state, case, variant, CallError(judged), request, completion)
+                return
+            score = judged
+        record = make_record(variant, score=score, request=request, completion=completion, **_names(state))
+        self._record(state, case, variant, record)
+        if not variant.perturbation:
+            self._reference(state, case, score)
+
+    def _reference(self, state: _State, case: int, score: Score | None) -> None:
+        if not state.expect:
+            return
+        state.references[case] = score
+        for again in state.held.pop(case, ()):
+            state.pending -= 1
+            again()
+
+    def _record(self, state: _State, case: int, variant: Variant, record: Record) -> None:
+        key = (
+            case,
+            state.order.get(variant.perturbation, len(state.order) + 1 if variant.perturbation else 0),
+        )
+        state.rows.append(((*key, variant.index), record))
+        if self._on_record is not None:
+            self._on_record(state.job, record)
+
+    # --- steps that ask a model: writers and judges -----------------------------------------------------------------
+
+    def _rewrite(self, state: _State, case: int, selected: Selected, perturbation: Perturbation) -> None:
+        job = state.job
+        only = selected.variants
+        most = job.settings.variants
+        if only is not None:
+            most = max([most, *(i + 1 for s, i in map(spec_of, sorted(only)) if s == perturbation.spec)])
+        steps = rewrite_steps(
+            selected.case,
+            perturbation,
+            prompt=job.task.prompt,
+            params=job.task.params,
+            variants=most,
+            seed=job.settings.seed,
+            protect=job.task.protect,
+        )
+
+        def written(variants: list[Variant]) -> None:
+            for v in variants:
+                if only is None or v.id in only:
+                    self._begin(state, case, selected, v)
+
+        def failed(error: BaseException) -> None:
+            # They were planned, and there is nothing to ask: each lowers coverage.
+            (reference,) = expand_case(selected.case, (), prompt=job.task.prompt)
+            count = most if perturbation.limit is None else min(most, perturbation.limit)
+            for i in range(count):
+                missing = Variant(
+                    original=selected.case,
+                    draft=reference.draft,
+                    perturbation=perturbation.spec,
+                    index=i,
+                    level=perturbation.level,
+                    severity=perturbation.severity,
+                    preserves=perturbation.preserves,
+                    writer=perturbation.writer,
+                )
+                if only is None or missing.id in only:
+                    self._failed(state, case, missing, error)
+
+        self._drive(state, steps, None, written, failed)
+
+    def _drive(
+        self,
+        state: _State,
+        steps: Steps,
+        value: Completion | None,
+        then: Callable[[Any], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Run a generator to its next request, and on with its reply; ``then`` gets what it returns."""
+        try:
+            asked = next(steps) if value is None else steps.send(value)
+        except StopIteration as stop:
+            then(stop.value)
+            return
+        except RobusttestError:
+            raise
+        except Exception as e:
+            failed(CallError(f"{type(e).__name__}: {e}"))
+            return
+        request = self.gateway.request(asked.model, asked.messages, asked.params, asked.sample)
+
+        def answered(future: Future[Completion]) -> None:
+            outcome = self._outcome(state, future)
+            if isinstance(outcome, Completion):
+                self._drive(state, steps, outcome, then, failed)
+            else:
+                steps.close()
+                failed(outcome)
+
+        self._submit(state, request, answered)
+
+
+def _names(state: _State) -> dict[str, Any]:
+    return {"task": state.job.task.name, "model": state.job.model, "test": state.job.test}

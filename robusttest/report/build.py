@@ -117,17 +117,18 @@ def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
         details.setdefault(r.perturbation, (r.level, r.severity))
     names = per_perturbation(cell)
     for name in names:
-        pooled = name not in cell.perturbations
-        members = [p for p in cell.perturbations if split_spec(p)[0] == name] if pooled else [name]
+        family = split_spec(name)[0]
+        members = [name]
+        if name == family:
+            members = [p for p in cell.perturbations if split_spec(p)[0] == name]
+        pooled = len(members) > 1
         level, severity = details.get(members[0] if members else name, ("repeat", None))
         yield PerturbationRow(
             perturbation=name,
             level=level,
             severity=None if pooled else severity,
-            pooled=pooled and bool(members),
-            within=family
-            if (family := split_spec(name)[0]) != name and family in names and not pooled
-            else None,
+            pooled=pooled,
+            within=family if family != name and family in names else None,
             pass_rate=estimate(cell, "pass_rate", name),
             flip_rate=estimate(cell, "flip_rate", name),
             drop=estimate(cell, "drop", name),

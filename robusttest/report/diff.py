@@ -47,30 +47,24 @@ def original_of(text: str, edits: Sequence[Sequence[Any]], reference: str) -> st
         gaps.append(end - start)
         before = end
     kept.append(text[position:])
-    at = reference.find(kept[0]) if kept[0] else _first_anchor(kept, gaps, reference)
+    gaps.append(0)
+    whole = sum(map(len, kept)) + sum(gaps)
+    anchor = max(range(len(kept)), key=lambda i: len(kept[i]))
+    if not kept[anchor]:
+        return reference if len(reference) == whole else None
+    offset = sum(map(len, kept[:anchor])) + sum(gaps[:anchor])
+    at = reference.find(kept[anchor], offset)
     while at != -1:
-        here = at
-        for i, stretch in enumerate(kept):
+        start = here = at - offset
+        for stretch, gap in zip(kept, gaps, strict=True):
             if not reference.startswith(stretch, here):
                 break
-            here += len(stretch) + (gaps[i] if i < len(gaps) else 0)
+            here += len(stretch) + gap
         else:
-            return reference[at:here] if here <= len(reference) else None
-        if not kept[0]:
-            return None
-        at = reference.find(kept[0], at + 1)
+            if here <= len(reference):
+                return reference[start:here]
+        at = reference.find(kept[anchor], at + 1)
     return None
-
-
-def _first_anchor(kept: list[str], gaps: list[int], reference: str) -> int:
-    """Where the original starts if its very first characters were edited: before the first kept stretch."""
-    offset = 0
-    for i, stretch in enumerate(kept):
-        if stretch:
-            at = reference.find(stretch)
-            return at - offset if at >= offset else -1
-        offset += gaps[i] if i < len(gaps) else 0
-    return 0 if offset == len(reference) else -1
 
 
 def _from_edits(original: str, edits: Iterable[Sequence[Any]]) -> list[Segment] | None:

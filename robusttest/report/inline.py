@@ -89,6 +89,9 @@ class _Line:
 
     def fit(self, parts: list[tuple[str, str, bool]]) -> str:
         """Marks first, in order, then as much of the text between them as there is room for."""
+        whole = [self.mark(old, new) if changed else old for old, new, changed in parts]
+        if sum(map(width_of, whole)) <= self.width:
+            return "".join(self._painted(x) if p[2] else x for x, p in zip(whole, parts, strict=True))
         room = self.width
         marks: list[str] = []
         kept = 0

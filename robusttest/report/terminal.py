@@ -317,16 +317,17 @@ class _Page:
         heads = [label(m) for m in HEADLINE]
         numbers = [[text.short(e) for e in c.headline] or ["-"] * len(HEADLINE) for c in rows]
         widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
-        taken = sum(widths) + 2 * len(widths) + 6 + 14
         names = [self._name(c, one_model) for c in rows]
+        word = max(len(c.outcome) for c in rows)
+        taken = sum(widths) + 2 * len(widths) + word + 2 + 6
         lines: list[str] = []
         if one_model and rows[0].model:
             lines.append(f"model {visible(rows[0].model)}")
-        if self.width - taken >= 24:
-            room = self.width - taken
-            lines.append(self.style.dim(self._row("", "task", "n", heads, widths, room)))
+        room = min(self.width - taken, max(map(width_of, names)))
+        if room >= min(48, max(map(width_of, names))):
+            lines.append(self.style.dim(self._row("", word, "task", "n", heads, widths, room)))
             for c, name, values in zip(rows, names, numbers, strict=True):
-                lines.append(self._row(c.outcome, name, f"{c.n_cases:,}", values, widths, room))
+                lines.append(self._row(c.outcome, word, name, f"{c.n_cases:,}", values, widths, room))
             return lines
         gap = "  " if sum(widths) + 2 * len(widths) + 2 <= self.width else " "
         if sum(widths) + len(widths) + 2 > self.width:
@@ -346,12 +347,19 @@ class _Page:
         return lines
 
     def _row(
-        self, outcome: str, name: str, n: str, values: Sequence[str], widths: Sequence[int], room: int
+        self,
+        outcome: str,
+        word: int,
+        name: str,
+        n: str,
+        values: Sequence[str],
+        widths: Sequence[int],
+        room: int,
     ) -> str:
         shown = cut_middle(name, room, self.glyphs.more)
-        word = self.style.outcome(outcome, f"{'' if outcome == 'none' else outcome:<12}")
+        said = self.style.outcome(outcome, f"{'' if outcome == 'none' else outcome:<{word}}")
         pad = " " * (room - width_of(shown))
-        return f"{word}  {shown}{pad}{n:>6}  " + "  ".join(
+        return f"{said}  {shown}{pad}{n:>6}  " + "  ".join(
             f"{v:<{w}}" for v, w in zip(values, widths, strict=True)
         )
 

@@ -44,7 +44,8 @@ def _bare(value: float) -> str:
     text = number(value, 2)
     if text in ("1.00", "-1.00"):
         return text[:-1]
-    return text.replace("0.", ".", 1)
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
+    return sign + digits.removeprefix("0")
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

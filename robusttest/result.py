@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from robusttest.data import REFERENCE, Estimate, Record, Threshold, Verdict
 from robusttest.errors import UsageError

@@ -8,7 +8,10 @@ can be read from is ``unparsed``: its score is 0 and its answer agrees with noth
 from __future__ import annotations
 
 from robusttest.scorers.choices import choice
+from robusttest.scorers.judging import judge
+from robusttest.scorers.numbers import numeric
 from robusttest.scorers.protocol import SCORERS, Scorer, make_scorer, scorer
+from robusttest.scorers.structure import json_schema, tool_call
 from robusttest.scorers.text import exact, f1, includes, pattern, similarity
 
 __all__ = [
@@ -18,8 +21,12 @@ __all__ = [
     "exact",
     "f1",
     "includes",
+    "json_schema",
+    "judge",
     "make_scorer",
+    "numeric",
     "pattern",
     "scorer",
     "similarity",
+    "tool_call",
 ]

@@ -285,6 +285,8 @@ def _original(r: Record, reference: Record | None) -> tuple[str | None, list[lis
         found = original_of(r.text, changed[0], before)
         if found is not None:
             return found, changed[0]
+        if r.level == "input":  # the text is one field, the reference a prompt: not to be compared
+            return None, None
     return before, None
 
 

@@ -18,7 +18,7 @@ from robusttest.report.model import HEADLINE, CellReport, Failure, PerturbationR
 FULL = 2
 """Up to this many cells are told in full whatever their verdicts."""
 
-DETAILED = 5
+DETAILED = 3
 """Of many cells, at most so many failing ones are told in full."""
 
 WORST = 3
@@ -97,8 +97,14 @@ class _Page:
         return list(getattr(comparison, "lines", ()))
 
     def footer(self, report: Report) -> list[str]:
-        line = f" {self.glyphs.dot} ".join([self.outcomes(report), *self.run_parts(report)])
-        return self.wrapped(line)
+        lines: list[str] = []
+        for part in [self.outcomes(report), *self.run_parts(report)]:
+            joined = f"{lines[-1]} {self.glyphs.dot} {part}" if lines else part
+            if lines and self.size(joined) <= self.width:
+                lines[-1] = joined
+            else:
+                lines.append(part)
+        return lines
 
     def outcomes(self, report: Report) -> str:
         said = [
@@ -330,7 +336,7 @@ class _Page:
                 lines.append(self._row(c.outcome, word, name, f"{c.n_cases:,}", values, widths, room))
             return lines
         gap = "  " if sum(widths) + 2 * len(widths) + 2 <= self.width else " "
-        if sum(widths) + len(widths) + 2 > self.width:
+        if gap == " ":
             heads = [h.replace("robust accuracy", "robust acc.") for h in heads]
             widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
         indent = "    " if sum(widths) + len(gap) * 4 + 4 <= self.width else "  "

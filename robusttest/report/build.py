@@ -178,16 +178,15 @@ def worst_failures(
 ) -> tuple[tuple[Failure, ...], int]:
     """The worst failing variants and how many failing variants there are.
 
-    Failing is a score below 1 whose reference did better, or (after all of those) any score below 1 at all. The
-    largest loss comes first, then the smallest edit; of equally bad ones another family, then another case, comes
-    before more of the same. ``replay(name)`` is the command that runs the variant of that name.
+    Failing is a score below 1. The largest loss against the reference comes first (so what the perturbation broke
+    comes before what was wrong anyway), then the smallest edit; of equally bad ones another family, then another
+    case, comes before more of the same. ``replay(name)`` is the command that runs the variant of that name.
     """
     references: dict[str, Record] = {}
     for r in records:
         if r.perturbation == REFERENCE and (r.case_id not in references or r.repeat == 0):
             references[r.case_id] = r
-    broken: list[tuple[tuple[Any, ...], Record]] = []
-    wrong: list[tuple[tuple[Any, ...], Record]] = []
+    failing: list[tuple[tuple[Any, ...], Record]] = []
     for r in records:
         if r.score is None or r.score >= 1 or r.status not in _ANSWERED or r.repeat > 0:
             continue
@@ -195,12 +194,10 @@ def worst_failures(
         before = reference.score if reference is not None else None
         loss = before - r.score if before is not None else 0.0
         key = (-loss, r.score, _size(r), r.case_id, r.perturbation, r.index)
-        (broken if loss > 0 else wrong).append((key, r))
-    chosen = _varied(sorted(broken, key=_key), limit)
-    if len(chosen) < limit:
-        chosen += _varied(sorted(wrong, key=_key), limit - len(chosen))
+        failing.append((key, r))
+    chosen = _varied(sorted(failing, key=_key), limit)
     failures = tuple(_failure(r, references.get(r.case_id), replay, shrunk or {}) for r in chosen)
-    return failures, len(broken) + len(wrong)
+    return failures, len(failing)
 
 
 def _key(item: tuple[tuple[Any, ...], Record]) -> tuple[Any, ...]:

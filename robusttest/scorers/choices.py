@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -22,6 +23,9 @@ _CUE = re.compile(
     r"[^\S\n]*(?:\b(?:is|was|would be|should be|are|number|no\.)\b)?[^\S\n]*[:=\-–—]*[^\S\n]*",
     re.IGNORECASE,
 )
+_CUES, _AFTER_CUE = 8, 300
+"""The last cues that are looked at, and how far behind each: a reply may say "answer" a thousand times."""
+
 _WRAP = " \t\r\n*_`~#\"'“”‘’«»|<>"
 _NEGATION = re.compile(
     r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor|\brather than|\binstead of)\s+(?:an?\s+|the\s+)?$"
@@ -193,9 +197,9 @@ def read_choice(reply: str, choices: tuple[str, ...], style: str | None = "lette
     if leading is not None:
         return leading
     # What follows the last cue stands over what was weighed before it.
-    cues = list(_CUE.finditer(reply))
+    cues = deque(_CUE.finditer(reply), maxlen=_CUES)
     for cue in reversed(cues):
-        rest = reply[cue.end() :]
+        rest = reply[cue.end() : cue.end() + _AFTER_CUE]
         line = rest.lstrip().split("\n", 1)[0]
         if not line.strip(_WRAP):
             continue

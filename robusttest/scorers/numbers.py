@@ -19,6 +19,9 @@ _CUE = re.compile(
 _MINUS = str.maketrans({"−": "-", "–": "-", "‒": "-", "﹣": "-", "－": "-"})
 _LATEX = re.compile(r"\\[dt]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}")
 _LATEX_NOISE = re.compile(r"\\[,;! ]|\\text\{[^{}]*\}|\{,\}")
+_CUES = 8
+"""The last cues that are looked at."""
+
 _DIGITS = 400
 """Digits beyond which no float tells two numbers apart from infinity."""
 
@@ -106,7 +109,7 @@ def read_number(text: str, decimal: str = ".", which: str = "last") -> Read | No
     text = _LATEX.sub(r"(\1)/(\2)", _LATEX_NOISE.sub(lambda m: "," if m[0] == "{,}" else " ", text))
     text = text.translate(_MINUS)
     cues = [m.end() for m in _CUE.finditer(text)]
-    for start in reversed(cues):
+    for start in cues[: -_CUES - 1 : -1]:
         numbers = _numbers(text[start : start + 200], decimal)
         if numbers:
             # "The answer is 6 * 7 = 42": what follows the last equals sign of the sentence.

@@ -90,8 +90,8 @@ class _Line:
     def fit(self, parts: list[tuple[str, str, bool]]) -> str:
         """Marks first, in order, then as much of the text between them as there is room for."""
         whole = [self.mark(old, new) if changed else old for old, new, changed in parts]
-        if sum(map(width_of, whole)) <= self.width:
-            return "".join(self._painted(x) if p[2] else x for x, p in zip(whole, parts, strict=True))
+        if sum(map(self.size, whole)) <= self.width:
+            return "".join(whole)
         room = self.width
         marks: list[str] = []
         kept = 0
@@ -99,12 +99,12 @@ class _Line:
             if not changed:
                 continue
             mark = self.mark(old, new)
-            cost = width_of(mark) + len(self.glyphs.more) + (2 if marks else 0)
+            cost = self.size(mark) + len(self.glyphs.more) + (2 if marks else 0)
             if marks and cost > room - len(self.glyphs.more):
                 break
             if cost > room:
                 mark = self.mark(*self._halves(old, new))
-                cost = width_of(mark) + 2
+                cost = self.size(mark) + 2
             marks.append(mark)
             room -= cost
             kept += 1
@@ -112,11 +112,15 @@ class _Line:
         return self._join(parts, marks, kept, max(0, room))
 
     def mark(self, old: str, new: str) -> str:
+        before, after = self.style.paint("31", old), self.style.paint("32", new)
         if not old:
-            return f"[+{new}]"
+            return f"[+{after}]"
         if not new:
-            return f"[-{old}]"
-        return f"[{old}{self.glyphs.arrow}{new}]"
+            return f"[-{before}]"
+        return f"[{before}{self.glyphs.arrow}{after}]"
+
+    def size(self, line: str) -> int:
+        return width_of(self.style.strip(line))
 
     def _halves(self, old: str, new: str) -> tuple[str, str]:
         room = max(4, (self.width - 12) // 2)
@@ -151,11 +155,8 @@ class _Line:
                 shown = clip(stretch, share // 2) + more + clip_left(stretch, share - share // 2)
             out.append(shown)
             if not last:
-                out.append(self._painted(marks[i]))
+                out.append(marks[i])
         return "".join(out)
-
-    def _painted(self, mark: str) -> str:
-        return self.style.paint("33", mark)
 
 
 def _shares(wanted: list[int], room: int) -> list[int]:

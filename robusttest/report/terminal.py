@@ -29,7 +29,8 @@ ROWS = 6
 def render(
     report: Report, *, width: int = 80, color: bool = False, verbosity: int = 0, encoding: str = "utf-8"
 ) -> list[str]:
-    """Lines without line ends. ``verbosity`` < 0 is one line, > 0 shows every perturbation, reason and cell.
+    """Lines without line ends. ``verbosity`` < 0 is one line, > 0 shows every perturbation and reason, and
+    every failing cell in full, > 1 every cell.
 
     ``encoding`` is the stream's: what it can't show is written in ASCII. No line is wider than ``width`` but the
     replay commands, which are to be copied whole. Nothing from a case or a model reaches the terminal unescaped.
@@ -72,10 +73,12 @@ class _Page:
         if len(cells) > FULL:
             lines += self.table(cells)
             failing = [c for c in cells if c.outcome in ("failed", "error")]
-            shown = failing if self.verbosity > 0 else failing[:DETAILED]
+            shown = (
+                list(cells) if self.verbosity > 1 else failing if self.verbosity > 0 else failing[:DETAILED]
+            )
             for cell in shown:
                 lines += ["", *self.cell(cell)]
-            if len(failing) > len(shown):
+            if self.verbosity <= 0 and len(failing) > len(shown):
                 lines += ["", f"{len(failing) - len(shown)} more failing: see above, or -v for all in full"]
         else:
             for i, cell in enumerate(cells):

@@ -1,1 +1,59 @@
-"""The pytest plugin: the only room that knows pytest."""
+"""The pytest plugin: the only room that knows pytest.
+
+This module holds what pytest calls in every session, with robust tests or without: it imports nothing of ours but
+the table of options. The first robust mark brings in the rest (`session`), which registers its own hooks.
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from robusttest.plugin import options
+
+MARKER = "robust(task, *, perturbations, variants, expect, models, cases, …): test a model's robustness (robusttest)"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from robusttest.plugin import hookspec
+
+    pluginmanager.add_hookspecs(hookspec)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    if options.given(config):
+        options.validate(config)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Receiver(config), "robusttest-receiver")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # Last, so that every other parametrization is there: tasks may be chosen by the test's parameters.
+    if metafunc.definition.get_closest_marker("robust") is not None:
+        from robusttest.plugin import collect, session
+
+        session.ensure(metafunc.config)
+        collect.generate(metafunc)
+
+
+class Receiver:
+    """Our records ride on the reports of tests; with xdist they arrive in a process that collected nothing."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        payload: Any = report.__dict__.pop("robusttest", None)
+        if payload is not None:
+            from robusttest.plugin import session
+
+            session.ensure(self.config).receive(payload, rerun=report.outcome == "rerun")  # type: ignore[comparison-overlap]

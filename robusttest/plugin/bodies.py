@@ -1,0 +1,209 @@
+"""Run a test's own body once for each variant: in the main thread, in threads, or as coroutines.
+
+What a body raised or returned becomes a record (`robusttest.bodies`); nothing here fails a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robusttest.bodies import Ask, Outcome, body_record, body_variants, left_out, score_of
+from robusttest.data import Completion, Variant
+from robusttest.errors import RunAbortedError, UsageError
+from robusttest.plugin.collect import ALIASES, ASK, VARIANT
+
+if TYPE_CHECKING:
+    from robusttest.data import Record, Score
+    from robusttest.gateway import Gateway
+    from robusttest.plugin.item import RobustItem
+
+STOP = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, RunAbortedError, UsageError)
+"""What ends the test, not only the variant."""
+
+
+class BodyRun:
+    """All variants of one item, through one function. Records gather in ``item.records`` as they come."""
+
+    def __init__(
+        self,
+        item: RobustItem,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        gateway: Callable[[], Gateway],
+    ) -> None:
+        self.item, self.function, self.arguments = item, function, arguments
+        self.gateway = gateway
+        """Made when the first call needs it: a body that calls no model opens no store."""
+        self.perturbations = {p.spec: p for p in item.wanted}
+        self.references: dict[str, Score | None] = {}
+        self.rows: list[tuple[int, Record]] = []
+        self.waiting: list[tuple[int, Variant, Outcome, Ask | None]] = []
+        item.records, item.failed, item.first_error = [], 0, None
+
+    def sync(self, progress: Callable[[int], None] | None = None) -> None:
+        """One after another, here and now."""
+        for i, v in self._planned():
+            ask, kwargs = self._arguments(v)
+            try:
+                outcome = Outcome(value=self.function(**kwargs))
+            except BaseException as e:
+                outcome = self._outcome(e)
+            self._add(i, v, outcome, ask)
+            if progress is not None:
+                progress(len(self.rows))
+        self._close()
+
+    def threads(self, count: int, progress: Callable[[int], None] | None = None) -> None:
+        """``count`` at a time, as the test asked with ``concurrency=``."""
+
+        def one(v: Variant) -> tuple[Outcome, Ask | None]:
+            ask, kwargs = self._arguments(v)
+            try:
+                return Outcome(value=self.function(**kwargs)), ask
+            except BaseException as e:
+                return self._outcome(e), ask
+
+        with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
+            begun: list[tuple[int, Variant, Future[tuple[Outcome, Ask | None]]]] = []
+            try:
+                for i, v in self._planned():
+                    begun.append((i, v, pool.submit(one, v)))
+                    if len(begun) >= 2 * count:
+                        self._take(*begun.pop(0), progress)
+                while begun:
+                    self._take(*begun.pop(0), progress)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        self._close()
+
+    def _take(
+        self,
+        i: int,
+        v: Variant,
+        future: Future[tuple[Outcome, Ask | None]],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        outcome, ask = future.result()
+        self._add(i, v, outcome, ask)
+        if progress is not None:
+            progress(len(self.rows))
+
+    async def gathered(self) -> None:
+        """Concurrently on the running loop, as many as ``concurrency`` allows; one by one where that is not asyncio's."""
+        planned = self._planned()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            await self._work(planned)
+            return self._close()
+        most = self.item.settings.concurrency
+        workers = [asyncio.ensure_future(self._work(planned)) for _ in range(most)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for w in workers:
+                w.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        self._close()
+
+    async def _work(self, planned: Iterator[tuple[int, Variant]]) -> None:
+        for i, v in planned:
+            ask, kwargs = self._arguments(v)
+            try:
+                returned: Awaitable[Any] = self.function(**kwargs)
+                outcome = Outcome(value=await returned)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as e:
+                outcome = self._outcome(e)
+            self._add(i, v, outcome, ask)
+
+    # --- one variant
+
+    def _planned(self) -> Iterator[tuple[int, Variant]]:
+        """Numbered variants that the body is run with; the others are recorded as they pass."""
+        item = self.item
+        for i, v in enumerate(
+            body_variants(
+                item.cases, item.wanted, item.settings, protect=item.marked.protect, drive=self._drive
+            )
+        ):
+            if v.status == "ok":
+                yield i, v
+            else:
+                self._put(i, left_out(v, task=item.task, model=item.model, test=item.test))
+
+    def _arguments(self, v: Variant) -> tuple[Ask | None, dict[str, Any]]:
+        kwargs = dict(self.arguments)
+        ask = None
+        for name in self.item.arguments:
+            if ALIASES[name] == VARIANT:
+                kwargs[name] = v
+            elif ALIASES[name] == ASK:
+                ask = ask or Ask(self.gateway(), self.item.model, v)
+                kwargs[name] = ask
+        return ask, kwargs
+
+    def _outcome(self, error: BaseException) -> Outcome:
+        if isinstance(error, STOP):
+            raise error
+        if isinstance(error, pytest.skip.Exception):
+            return Outcome(kind="skipped", reason=str(error.msg or "skipped"))
+        if isinstance(error, pytest.fail.Exception):
+            outcome = Outcome(kind="failed", reason=str(error.msg or "failed").split("\n")[0], error=error)
+        else:
+            outcome = Outcome.of(error)
+        if outcome.kind == "failed":
+            self.item.failed += 1
+        if outcome.kind == "error" and self.item.first_error is None and isinstance(error, Exception):
+            self.item.first_error = error
+        return outcome
+
+    def _add(self, i: int, v: Variant, outcome: Outcome, ask: Ask | None) -> None:
+        p = self.perturbations.get(v.perturbation)
+        if p is not None and p.expect != "target" and v.original.id not in self.references:
+            self.waiting.append((i, v, outcome, ask))  # until the reference has its score
+            return
+        item = self.item
+        record = body_record(
+            v,
+            outcome,
+            task=item.task,
+            model=item.model,
+            test=item.test,
+            ask=ask,
+            perturbation=p,
+            reference=self.references.get(v.original.id),
+        )
+        if not v.perturbation:
+            self.references[v.original.id] = score_of(record)
+        self._put(i, record)
+
+    def _put(self, i: int, record: Record) -> None:
+        self.rows.append((i, record))
+        self.item.records.append(record)
+
+    def _close(self) -> None:
+        for late in self.waiting:
+            self.references.setdefault(late[1].original.id, None)
+            self._add(*late)
+        self.rows.sort(key=lambda row: row[0])
+        self.item.records = [record for _, record in self.rows]
+
+    def _drive(self, steps: Any) -> Any:
+        """Answer the requests of a perturbation that a model writes."""
+        gateway = self.gateway()
+        value: Completion | None = None
+        while True:
+            try:
+                asked = next(steps) if value is None else steps.send(value)
+            except StopIteration as stop:
+                return stop.value
+            request = gateway.request(asked.model, asked.messages, asked.params, asked.sample)
+            value = gateway.submit(request).result()

@@ -1,0 +1,189 @@
+"""From a marked function to its items: checks the mark, finds the models, adds the private axis.
+
+Called from ``pytest_generate_tests``, where a failure is a collection error with and without xdist.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robusttest.errors import RobusttestError, UnknownNameError, UsageError
+from robusttest.plugin import mark as marks
+from robusttest.plugin import options
+from robusttest.selection import select_perturbations
+
+if TYPE_CHECKING:
+    from robusttest.plugin.mark import Marked
+    from robusttest.settings import Settings
+
+MODEL = "_robust_model"
+"""The parameter that holds the model: private, so that a user's ``parametrize("model")`` does not collide."""
+
+RESULT, VARIANT, ASK = "result", "variant", "ask"
+ALIASES = {name: name.removeprefix("robust_") for name in
+           (RESULT, VARIANT, ASK, "robust_result", "robust_variant", "robust_ask")}  # fmt: skip
+"""Argument name → what it is given."""
+
+
+def generate(metafunc: pytest.Metafunc) -> None:
+    """Check the mark of one function and parametrize it over its models, or fail its collection."""
+    where = f"{metafunc.definition.nodeid}: "
+    try:
+        _generate(metafunc)
+    except RobusttestError as e:
+        pytest.fail(f"{where}{e}", pytrace=False)
+
+
+def _generate(metafunc: pytest.Metafunc) -> None:
+    definition = metafunc.definition
+    mark = definition.get_closest_marker("robust")
+    assert mark is not None
+    marked = marks.read(mark, options.expected(metafunc.config))
+    settings = options.resolve(metafunc.config, marked.settings)
+    wanted = own_arguments(definition)
+    calls = [dict(c.params) for c in getattr(metafunc, "_calls", ())] or [{}]
+    _check_arguments(definition, marked, wanted, calls)
+    for params in calls:
+        subject(marked, params)
+    models = _models(marked, settings, wanted)
+    for model in models or [""]:
+        select_perturbations(marked.perturbations, settings, model=model)
+    _check_callables(models, metafunc.config)
+    names = [*wanted, MODEL]
+    if MODEL not in metafunc.fixturenames:
+        metafunc.fixturenames.append(MODEL)
+    values: list[Any] = [[*[None] * len(wanted), m] for m in (models or [None])]
+    ids: list[Any] = list(models) if models else [pytest.HIDDEN_PARAM]
+    metafunc.parametrize(names, values, ids=ids)
+
+
+def own_arguments(item: Any) -> list[str]:
+    """The arguments of the test function that are ours to give."""
+    return [name for name in item._fixtureinfo.argnames if name in ALIASES]
+
+
+def _check_arguments(
+    definition: Any, marked: Marked, wanted: Sequence[str], calls: Iterable[Mapping[str, Any]]
+) -> None:
+    for name in wanted:
+        alias = f"robust_{ALIASES[name]}"
+        way_out = f"; rename yours, or take {alias} in this test" if name != alias else "; rename yours"
+        fixtures = definition._fixtureinfo.name2fixturedefs.get(name)
+        if fixtures:
+            place = getattr(fixtures[-1], "baseid", "") or "a plugin"
+            raise UsageError(
+                f"the argument {name!r} is robusttest's here, and a fixture of {place} has that name{way_out}"
+            )
+        if any(name in params for params in calls):
+            raise UsageError(
+                f"the argument {name!r} is robusttest's here, and a parametrize has that name{way_out}"
+            )
+    meant = {ALIASES[name] for name in wanted}
+    if marked.declared:
+        if wrong := sorted(meant & {VARIANT, ASK}):
+            raise UsageError(
+                f"the argument {wrong[0]!r} is for tests whose body runs once for each variant (cases=…); "
+                "the body of a declared task runs once and takes result"
+            )
+    else:
+        if RESULT in meant:
+            raise UsageError(
+                "the argument 'result' is for declared tasks (@robust(task, …)); the body of cases=… runs once for each "
+                "variant, before there is a result: put thresholds into expect=[…]"
+            )
+        if VARIANT not in meant:
+            raise UsageError(
+                "the body runs once for each variant and does not take it: add the argument 'variant'"
+            )
+
+
+def subject(marked: Marked, params: Mapping[str, Any]) -> Any:
+    """The Task, or the cases, of one item: where the mark gives a function, what that says to the item's parameters."""
+    from robusttest.task import Task
+
+    if not marked.declared:
+        if not callable(marked.cases):
+            return marked.cases
+        return marks.load(_chosen("cases", marked.cases, params), marked.name)
+    if isinstance(marked.task, Task):
+        return marked.task
+    assert marked.task is not None
+    task = _chosen("the task", marked.task, params)
+    if not isinstance(task, Task):
+        raise UsageError(f"the function that chooses the task returned {task!r}, not a Task")
+    return task
+
+
+def _chosen(what: str, choose: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    known = {k: v for k, v in params.items() if k != MODEL and k not in ALIASES}
+    try:
+        signature = inspect.signature(choose)
+    except (TypeError, ValueError):
+        raise UsageError(f"{what}: can't read the arguments of {choose!r}") from None
+    asked: dict[str, Any] = {}
+    for p in signature.parameters.values():
+        if p.kind is p.VAR_KEYWORD:
+            asked.update(known)
+        elif p.kind is p.VAR_POSITIONAL:
+            continue
+        elif p.name in known:
+            asked[p.name] = known[p.name]
+        elif p.default is p.empty:
+            raise UsageError(
+                f"the function that chooses {what}: {UnknownNameError('parameter of this test', p.name, known)}"
+            )
+    try:
+        return choose(**asked)
+    except RobusttestError:
+        raise
+    except Exception as e:
+        shown = ", ".join(f"{k}={v!r}" for k, v in asked.items())
+        raise UsageError(
+            f"the function that chooses {what} raised {type(e).__name__}: {e} (for {shown})"
+        ) from e
+
+
+def _models(marked: Marked, settings: Settings, wanted: Sequence[str]) -> list[str]:
+    needs = marked.declared or any(ALIASES[name] == ASK for name in wanted)
+    if not needs:
+        if marked.settings.get("models"):
+            raise UsageError(
+                "models=… is given, and the body asks for no model: add the argument 'ask', or leave models out"
+            )
+        return []
+    if not settings.models:
+        raise UsageError(
+            "no model to test: give --robust-model=NAME, or robust_model in the ini file, or models=[…] here. A NAME is "
+            "what LiteLLM takes (openai/gpt-4o-mini, ollama/llama3) or python:module:callable for a model in this repo"
+        )
+    return list(dict.fromkeys(settings.models))
+
+
+def _check_callables(models: Iterable[str], config: pytest.Config) -> None:
+    if config.option.collectonly:
+        return  # the user's module may be slow to import
+    for model in models:
+        if model.startswith("python:"):
+            _import(model)
+
+
+def _import(model: str) -> None:
+    module, colon, name = model.removeprefix("python:").partition(":")
+    if not module or not colon or not name:
+        raise UsageError(f"model {model!r}: write python:package.module:callable")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as e:
+        raise UsageError(f"model {model!r}: can't import {module!r}: {type(e).__name__}: {e}") from e
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+            raise UsageError(f"model {model!r}: {UnknownNameError(f'name in {module}', part, public)}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"model {model!r}: that is a {type(found).__name__}, not a callable")

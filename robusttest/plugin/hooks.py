@@ -1,0 +1,201 @@
+"""pytest's hooks of a session with robust tests: each finds the state of its item and calls one function."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robusttest.errors import RobusttestError, RunAbortedError
+from robusttest.plugin.collect import ALIASES
+from robusttest.plugin.item import RobustItem, can_be_planned
+from robusttest.plugin.session import ITEM
+from robusttest.plugin.verdicts import add_verdict, judge
+
+if TYPE_CHECKING:
+    from robusttest.plugin.session import RobustSession
+
+ORIGINAL = pytest.StashKey[Any]()
+"""A coroutine body, while a driver stands in its place."""
+
+
+class Hooks:
+    def __init__(self, session: RobustSession) -> None:
+        self.session = session
+
+    # --- before the first test
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            if isinstance(item, pytest.Function):
+                self.session.adopt(item)
+
+    @pytest.hookimpl(tryfirst=True, wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        if not session.config.option.collectonly and session.testsfailed == 0:
+            from robusttest.plugin import start
+
+            chosen = [(i, s) for i in session.items if (s := i.stash.get(ITEM, None)) is not None]
+            if start.begin(self.session, chosen):
+                # Nothing is left to run: the hooks below are not asked.
+                session.items[:] = []
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        if self.session.worker is not None:
+            # A worker does not know what it will get: it plans what it holds.
+            near = [i for i in (item, nextitem) if i is not None and ITEM in i.stash]
+            self.session.plan(i.stash[ITEM] for i in near if can_be_planned(i))  # type: ignore[arg-type]
+        return (yield)
+
+    # --- one test
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        state = item.stash.get(ITEM, None)
+        if state is None:
+            return
+        assert isinstance(item, pytest.Function)
+        state.sent = False
+        if not state.selected:
+            pytest.skip("--robust-case selects no case of this test")
+        if state.marked.perturbations and not state.wanted:
+            pytest.skip("--robust-only and --robust-skip leave no perturbation of this test")
+        if state.declared:
+            try:
+                self.session.compute(state)
+            except RobusttestError as e:
+                pytest.fail(f"robusttest: {e}", pytrace=False)
+            judged = judge(state)
+            if judged.kind == "error":
+                pytest.fail(judged.text, pytrace=False)
+        if inspect.iscoroutinefunction(item.obj):
+            from robusttest.plugin.async_bodies import driver
+
+            item.stash[ORIGINAL] = item.obj
+            item.obj = driver(self.session, state, item.obj)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        state = pyfuncitem.stash.get(ITEM, None)
+        if state is None or _on_anyio(pyfuncitem):
+            return None
+        if ORIGINAL not in pyfuncitem.stash:
+            _run(self.session, state, pyfuncitem)
+        elif inspect.iscoroutinefunction(pyfuncitem.obj):
+            with asyncio.Runner() as runner:
+                runner.run(pyfuncitem.obj(**_arguments(pyfuncitem)))
+        else:
+            pyfuncitem.obj(
+                **_arguments(pyfuncitem)
+            )  # pytest-asyncio has wrapped the driver to run on its loop
+        _conclude(state)
+        return True
+
+    @pytest.hookimpl(specname="pytest_pyfunc_call", wrapper=True)
+    def _after_anyio(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        done = yield
+        state = pyfuncitem.stash.get(ITEM, None)
+        if state is not None and _on_anyio(pyfuncitem):
+            _conclude(state)
+        return done
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        if ORIGINAL in item.stash:
+            item.obj = item.stash[ORIGINAL]  # type: ignore[attr-defined]
+            del item.stash[ORIGINAL]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        state = item.stash.get(ITEM, None)
+        if state is None or state.sent or not (state.result is not None or state.records):
+            return report
+        if call.when == "call" or (call.when == "setup" and not report.passed):
+            if getattr(item.config.option, "xmlpath", None):
+                _add_properties(state, report)
+            report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]
+        return report
+
+    # --- after the last test
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.session.interrupted = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        done = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        stopped = bool(session.shouldstop or session.shouldfail)
+        self.session.finish(complete=done and not stopped and not self.session.interrupted)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        from robusttest.plugin import terminal
+
+        terminal.summary(self.session, terminalreporter)
+
+
+def _on_anyio(item: pytest.Function) -> bool:
+    """Whether anyio's plugin will run the driver on its loop."""
+    return ORIGINAL in item.stash and bool(item.funcargs.get("anyio_backend"))
+
+
+def _arguments(item: pytest.Function) -> dict[str, Any]:
+    """The user's own arguments."""
+    return {name: item.funcargs[name] for name in item._fixtureinfo.argnames if name not in ALIASES}
+
+
+def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> None:
+    function: Callable[..., Any] = item.obj
+    if state.declared:
+        try:
+            function(**_arguments(item), **dict.fromkeys(state.arguments, state.result))
+        except Exception as e:
+            add_verdict(state, e)
+            raise
+        except pytest.fail.Exception as e:
+            add_verdict(state, e)
+            raise
+        return
+    from robusttest.plugin.bodies import BodyRun
+
+    run = BodyRun(state, function, _arguments(item), session.body_gateway)
+    count = state.marked.settings.get("concurrency")
+    try:
+        run.threads(count, session.body_progress) if count else run.sync(session.body_progress)
+    except RobusttestError as e:
+        if isinstance(e, RunAbortedError):
+            session.aborted = session.aborted or e
+        pytest.fail(f"robusttest: {e}", pytrace=False)
+    state.finish(state.records)
+
+
+def _conclude(state: RobustItem) -> None:
+    """Turn the verdicts into the outcome of the test."""
+    judged = judge(state)
+    if judged.kind == "error" and state.first_error is not None:
+        state.first_error.add_note(judged.text)
+        raise state.first_error
+    if judged.kind in ("failed", "error"):
+        pytest.fail(judged.text, pytrace=False)
+    if judged.kind == "xfailed":
+        pytest.xfail(judged.text)
+
+
+def _add_properties(state: RobustItem, report: pytest.TestReport) -> None:
+    from robusttest.plugin.item import Outcome
+    from robusttest.report.build import cell_report
+    from robusttest.report.junit import properties
+
+    cell = cell_report(Outcome.of(state))
+    if cell is not None:
+        report.user_properties = [*report.user_properties, *properties(cell)]

@@ -1,0 +1,219 @@
+"""One test × one model: what it plans, and what came of it. Knows pytest's item only when it is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robusttest.data import Json, Record, Threshold, Verdict
+from robusttest.plugin.collect import MODEL, own_arguments
+from robusttest.selection import judged, select_cases, select_perturbations
+
+if TYPE_CHECKING:
+    import pytest
+
+    from robusttest.data import Case
+    from robusttest.perturbations.protocol import Perturbation
+    from robusttest.plugin.mark import Marked
+    from robusttest.result import Result
+    from robusttest.runner import Job
+    from robusttest.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class RobustItem:
+    """The state of one item, for as long as the session lasts: a rerun finds the result of the run before."""
+
+    nodeid: str
+    test: str
+    """The node id without the model: what a record calls its test."""
+    task: str
+    """The task's name."""
+    model: str
+    marked: Marked
+    settings: Settings
+    arguments: tuple[str, ...]
+    """The test's arguments that are ours."""
+    job: Job | None
+    """What a declared task plans; None for a test with a body of its own."""
+    cases: tuple[Case, ...]
+    wanted: tuple[Perturbation, ...]
+    thresholds: tuple[Threshold, ...]
+    notes: tuple[str, ...] = ()
+    result: Result | None = None
+    records: list[Record] = field(default_factory=list)
+    """What a body of its own has so far."""
+    failed: int = 0
+    """Bodies that ended with a failed assertion."""
+    first_error: Exception | None = None
+    """The first exception of a body that was no assertion: its traceback is worth more than a count."""
+    sent: bool = False
+    """Whether its outcome is on a report."""
+
+    @property
+    def declared(self) -> bool:
+        return self.marked.declared
+
+    @property
+    def selected(self) -> int:
+        """Cases that this run takes."""
+        return len(select_cases(self.cases, self.settings))
+
+    def finish(self, records: Sequence[Record]) -> Result:
+        """Make the result, once all records are there."""
+        from robusttest.result import Result
+
+        self.result = Result(
+            self.task,
+            self.model,
+            records,
+            test=self.test,
+            thresholds=self.thresholds,
+            settings=self.settings,
+            notes=self.notes,
+            nodeid=self.nodeid,
+            known=(p.spec for p in self.wanted),
+        )
+        return self.result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one item leaves: all that the report reads, and what crosses processes as one JSON text."""
+
+    task: str
+    model: str
+    test: str | None
+    nodeid: str
+    records: Sequence[Record] = field(repr=False)
+    verdicts: Sequence[Verdict] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def thresholds(self) -> list[Threshold]:
+        return [v.threshold for v in self.verdicts]
+
+    @classmethod
+    def of(cls, item: RobustItem) -> Outcome:
+        """Of an item that ended, or of one that was interrupted."""
+        result = item.result
+        return cls(
+            task=item.task,
+            model=item.model,
+            test=item.test,
+            nodeid=item.nodeid,
+            records=item.records if result is None else result.records,
+            verdicts=() if result is None else result.verdicts,
+            notes=item.notes,
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        from dataclasses import asdict
+
+        return {
+            "task": self.task,
+            "model": self.model,
+            "test": self.test,
+            "nodeid": self.nodeid,
+            "records": [r.to_json() for r in self.records],
+            "verdicts": [asdict(v) for v in self.verdicts],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Outcome:
+        return cls(
+            task=data["task"],
+            model=data["model"],
+            test=data["test"],
+            nodeid=data["nodeid"],
+            records=[Record.from_json(r) for r in data["records"]],
+            verdicts=[_verdict(v) for v in data["verdicts"]],
+            notes=tuple(data["notes"]),
+        )
+
+
+def dumps(value: Json) -> str:
+    """JSON of plain data; what JSON can't hold (a date as an answer) as text."""
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _verdict(data: Mapping[str, Json]) -> Verdict:
+    from robusttest.data import Estimate
+
+    estimate = data["estimate"]
+    return Verdict(**{
+        **data,
+        "threshold": Threshold(**data["threshold"]),
+        "estimate": None if estimate is None else Estimate(**estimate),
+    })  # fmt: skip
+
+
+def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustItem:
+    """The state of a collected item. Raises `robusttest.errors.UsageError` for what collection has refused already."""
+    from robusttest.plugin.collect import subject
+    from robusttest.runner import Job
+
+    params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    model = params.get(MODEL) or ""
+    test = _without_model(item.nodeid, model)
+    found = subject(marked, params)
+    job = None
+    if marked.declared:
+        job = Job(
+            task=found,
+            model=model,
+            perturbations=marked.perturbations,
+            thresholds=marked.thresholds,
+            settings=settings,
+            test=test,
+        )
+        name, cases, wanted, kept, notes = found.name, found.cases, job.wanted, job.judged, job.notes
+    else:
+        _, chosen = select_perturbations(marked.perturbations, settings, model=model)
+        left, said = judged(marked.thresholds, chosen)
+        name, cases, wanted = marked.name or item.originalname, found, tuple(chosen)
+        kept, notes = tuple(left), tuple(said)
+    return RobustItem(
+        nodeid=item.nodeid,
+        test=test,
+        task=name,
+        model=model,
+        marked=marked,
+        settings=settings,
+        arguments=tuple(own_arguments(item)),
+        job=job,
+        cases=tuple(cases),
+        wanted=wanted,
+        thresholds=kept,
+        notes=notes,
+    )
+
+
+def _without_model(nodeid: str, model: str) -> str:
+    if model and nodeid.endswith(f"[{model}]"):
+        return nodeid[: -len(model) - 2]
+    if model and nodeid.endswith(f"-{model}]"):
+        return nodeid[: -len(model) - 2] + "]"
+    return nodeid
+
+
+def can_be_planned(item: pytest.Function) -> bool:
+    """Whether its calls may begin before its setup: no mark that may skip it, no fixture of the user's."""
+    for name in ("skip", "skipif", "xfail"):
+        if item.get_closest_marker(name) is not None:
+            return False
+    root = item.config.rootpath
+    for definitions in item._fixtureinfo.name2fixturedefs.values():
+        function = definitions[-1].func
+        code = getattr(function, "__code__", None)
+        if code is not None and _is_of_user(Path(code.co_filename), root):
+            return False
+    return True
+
+
+def _is_of_user(file: Path, root: Path) -> bool:
+    return file.is_relative_to(root) and "site-packages" not in file.relative_to(root).parts

@@ -1,0 +1,259 @@
+"""`robust`, the mark, and what a mark says once it has been checked."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import pytest
+
+from robusttest.data import Threshold
+from robusttest.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from robusttest.data import Case
+    from robusttest.perturbations.protocol import Perturbation
+    from robusttest.settings import InconclusivePolicy
+    from robusttest.task import Task
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _by_name(function: Callable[P, R]) -> Callable[P, R]:
+    """Refuses an unknown argument with the nearest one that there is."""
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for key in kwargs:
+            if key not in ARGUMENTS:
+                raise UnknownNameError("argument of robust()", key, ARGUMENTS)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_by_name
+def robust(
+    task: Task | Callable[..., Task] | None = None,
+    /,
+    *,
+    cases: Any = None,
+    perturbations: Any = (),
+    expect: Threshold | str | Sequence[Threshold | str] = (),
+    models: str | Sequence[str] | None = None,
+    variants: int | None = None,
+    name: str | None = None,
+    protect: Iterable[Any] = (),
+    limit: int | None = None,
+    seed: int | None = None,
+    concurrency: int | None = None,
+    writer: str | None = None,
+    adaptive: bool | None = None,
+    max_cases: int | None = None,
+    inconclusive: InconclusivePolicy | None = None,
+    min_coverage: float | None = None,
+) -> pytest.MarkDecorator:
+    """Mark a test (or a class of them) as a robustness test. Same as ``@pytest.mark.robust(...)``, typed.
+
+    ``@robust(task, …)``: the task's prompts are put to each model, scored and judged; the test's body is optional and
+    may take ``result``. ``@robust(cases=…, …)``: the body runs once for each variant of each case, takes ``variant``
+    (and ``ask``, to call the model), and its outcome is the score: a failed assertion is 0, None is 1, a bool or a
+    number in [0, 1] is the score, a text or `robusttest.Answer` is the answer.
+
+    ``perturbations``: names (``"ocr:0.2"``), objects, functions. ``expect``: thresholds. ``models``: instead of
+    ``robust_model`` of the ini file. ``variants``: of each perturbation for each case. ``name``: the task's name in
+    reports, for a test with a body of its own. A function for ``task`` or ``cases`` is called with the parameters
+    of the test that it names: ``@robust(lambda lang: tasks[lang])``. ``protect``: what no perturbation may change,
+    where there is no task to say so. ``concurrency`` also runs a sync body of one's own in so many threads; the rest
+    are settings, each with a flag and an ini key of the same name.
+
+    What is wrong is said at collection, before any call.
+    """
+    if inspect.isfunction(task) and task.__name__.startswith("test"):
+        raise UsageError(
+            f"@robust above {task.__name__}: write @robust(…) with its arguments, the task or cases=…"
+        )
+    given = {k: v for k, v in locals().items() if k != "task" and v is not _SIGNATURE.parameters[k].default}
+    args = () if task is None else (task,)
+    # with_args: a mark called with one function alone would take it for the test to mark.
+    return pytest.mark.robust.with_args(*args, **given)
+
+
+_SIGNATURE = inspect.signature(robust)
+ARGUMENTS = tuple(p for p in _SIGNATURE.parameters if p != "task")
+SETTINGS = ("models", "variants", "limit", "seed", "concurrency", "writer", "adaptive", "max_cases", "inconclusive",
+            "min_coverage")  # fmt: skip
+"""Arguments that are settings: they go through `options.resolve`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What one mark says: checked, perturbations made, thresholds read."""
+
+    task: Task | Callable[..., Task] | None
+    cases: Any
+    """Cases, or a function of the test's parameters; None for a declared task."""
+    perturbations: tuple[Perturbation, ...]
+    thresholds: tuple[Threshold, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    protect: tuple[Any, ...] = ()
+
+    @property
+    def declared(self) -> bool:
+        return self.cases is None
+
+
+def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
+    """A mark, checked. Raises `UsageError` that names the argument, its value and the nearest valid one."""
+    for key in mark.kwargs:
+        if key not in ARGUMENTS:
+            raise UnknownNameError("argument of robust()", key, ARGUMENTS)
+    if len(mark.args) > 1:
+        raise UsageError(
+            f"robust() takes one task, not {len(mark.args)}: give everything else by name, as in perturbations=…"
+        )
+    task = mark.args[0] if mark.args else None
+    given = mark.kwargs
+    cases = given.get("cases")
+    _check_subject(task, cases)
+    perturbations = _perturbations(given.get("perturbations", ()))
+    return Marked(
+        task=task,
+        cases=cases if cases is None or callable(cases) else load(cases, given.get("name")),
+        perturbations=perturbations,
+        thresholds=_thresholds(given.get("expect", ()), default_expect, perturbations),
+        settings={k: _models(v) if k == "models" else v for k, v in given.items() if k in SETTINGS},
+        name=_name(given.get("name"), declared=cases is None),
+        protect=_protect(given.get("protect", ()), declared=cases is None),
+    )
+
+
+def _check_subject(task: Any, cases: Any) -> None:
+    from robusttest.task import Task
+
+    if task is not None and cases is not None:
+        raise UsageError("robust() got a task and cases=…: a task has its cases; give one of the two")
+    if cases is not None:
+        return
+    if task is None:
+        raise UsageError(
+            "robust() got neither a task nor cases=…: write @robust(task, …) or @robust(cases=…, …)"
+        )
+    if not isinstance(task, Task) and (not callable(task) or isinstance(task, type)):
+        raise UsageError(
+            f"robust({_short(task)}, …): that is a {type(task).__name__}, not a Task; for a body of your own write cases=…"
+        )
+
+
+def load(cases: Any, name: str | None = None) -> tuple[Case, ...]:
+    """Cases of a test with a body of its own."""
+    from robusttest.cases import load_cases
+    from robusttest.errors import CaseError
+
+    loaded = tuple(load_cases(cases))
+    if not loaded:
+        raise CaseError("robust(cases=…): there are no cases" + (f" in {name!r}" if name else ""))
+    return loaded
+
+
+def _perturbations(given: Any) -> tuple[Perturbation, ...]:
+    from robusttest.perturbations import make_all
+
+    if given is None:
+        return ()
+    try:
+        return tuple(make_all(given))
+    except UsageError as e:
+        raise UsageError(f"robust(perturbations=…): {e}") from None
+
+
+def _thresholds(
+    given: Any, default: Sequence[Threshold], perturbations: Sequence[Perturbation]
+) -> tuple[Threshold, ...]:
+    from robusttest.metrics import Metric, parse_threshold
+
+    if given is None or isinstance(given, str | Threshold | Metric):
+        given = [] if given is None else [given]
+    if not isinstance(given, Iterable):
+        raise UsageError(f"robust(expect={_short(given)}): list thresholds, as in [accuracy >= 0.9]")
+    out: list[Threshold] = []
+    for t in given:
+        if isinstance(t, str):
+            t = parse_threshold(t)
+        if isinstance(t, Metric):
+            raise UsageError(
+                f"robust(expect=[{t}]): a metric without a limit; write {t} >= 0.9 or {t} <= 0.1"
+            )
+        if not isinstance(t, Threshold):
+            raise UsageError(
+                f"robust(expect=[{_short(t)}]): {type(t).__name__} is not a threshold; write accuracy >= 0.9"
+            )
+        _check_threshold(t, perturbations)
+        out.append(t)
+    if len(set(out)) < len(out):
+        twice = next(t for i, t in enumerate(out) if t in out[:i])
+        raise UsageError(f"robust(expect=…): '{twice}' is listed twice")
+    if not out:
+        known = _names(perturbations)
+        out = [t for t in default if t.perturbation is None or t.perturbation in known]
+    return tuple(out)
+
+
+def _names(perturbations: Sequence[Perturbation]) -> list[str]:
+    return sorted({n for p in perturbations for n in (p.spec, p.name)})
+
+
+def _check_threshold(t: Threshold, perturbations: Sequence[Perturbation]) -> None:
+    from robusttest.metrics import get_metric
+    from robusttest.selection import check_thresholds
+
+    # Made again: a Threshold that was built by hand is held to direction and range too.
+    metric = get_metric(t.metric)
+    _ = (metric >= t.limit) if t.op == ">=" else (metric <= t.limit)
+    check_thresholds([t], perturbations)
+
+
+def _models(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    models = (given,) if isinstance(given, str) else given
+    if isinstance(models, Mapping) or not isinstance(models, Iterable):
+        raise UsageError(f"robust(models={_short(given)}): give a model's name or a list of them")
+    models = tuple(models)
+    for m in models:
+        if not isinstance(m, str) or not m.strip():
+            raise UsageError(f"robust(models=…): {_short(m)} is not the name of a model")
+    if not models:
+        raise UsageError("robust(models=[]): there is no model in it")
+    return models
+
+
+def _name(given: Any, *, declared: bool) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given.strip():
+        raise UsageError(f"robust(name={given!r}): a name is a non-empty text")
+    if declared:
+        raise UsageError(f"robust(name={given!r}): the task has a name; name= is for cases=…")
+    return given
+
+
+def _protect(given: Any, *, declared: bool) -> tuple[Any, ...]:
+    if declared and given:
+        raise UsageError("robust(protect=…): put it into the Task; protect= is for cases=…")
+    from robusttest.perturbations.spans import protect_rules
+
+    rules = (given,) if isinstance(given, str) else tuple(given or ())
+    protect_rules(rules)
+    return rules
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

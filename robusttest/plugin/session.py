@@ -1,0 +1,325 @@
+"""One robust session: its items, the one gateway and runner they share, and what they leave.
+
+Made when the first robust mark is collected, or (on xdist's controller) when the first records arrive. A session that
+sees neither never imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robusttest.data import Json, RunInfo
+from robusttest.errors import RobusttestError, RunAbortedError, StorageError
+from robusttest.plugin import item as items
+from robusttest.plugin import mark as marks
+from robusttest.plugin import options
+from robusttest.plugin.collect import MODEL
+from robusttest.plugin.item import Outcome, RobustItem
+
+if TYPE_CHECKING:
+    from robusttest.gateway import Gateway
+    from robusttest.plugin.terminal import Progress
+    from robusttest.report.model import Report
+    from robusttest.runner import Runner
+    from robusttest.runs import RunWriter
+
+KEY = pytest.StashKey["RobustSession"]()
+ITEM = pytest.StashKey[RobustItem]()
+
+
+def ensure(config: pytest.Config) -> RobustSession:
+    """The session of this pytest run; made, with its hooks, when first asked for."""
+    session = config.stash.get(KEY, None)
+    if session is None:
+        from robusttest.plugin.hooks import Hooks
+
+        session = config.stash[KEY] = RobustSession(config)
+        config.pluginmanager.register(Hooks(session), "robusttest-session")
+    return session
+
+
+class RobustSession:
+    """State of one pytest run. On xdist there is one in each worker, and one on the controller that reports."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = options.resolve(config)
+        self.worker: Mapping[str, Any] | None = getattr(config, "workerinput", None)
+        self.pid = os.getpid()
+        self.started = time.monotonic()
+        self.items: dict[str, RobustItem] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        """By node id, as they arrive."""
+        self.tallies: dict[str, dict[str, Json]] = {}
+        """Progress of each process that made calls, by its name."""
+        self.notes: list[str] = []
+        self.aborted: RunAbortedError | None = None
+        self.interrupted = False
+        self.progress: Progress | None = None
+        self.run: RunInfo | None = None
+        self.report: Report | None = None
+        self.problems: list[str] = []
+        """What could not be written."""
+        self.written: list[str] = []
+        """Reports, by path."""
+        self._writer: RunWriter | None = None
+        self._calls: tuple[int, Gateway, Runner] | None = None
+        self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
+
+    # --- collection
+
+    def marked(self, mark: pytest.Mark) -> marks.Marked:
+        """What a mark says, read once."""
+        held = self._marks.get(id(mark))
+        if held is None:
+            held = self._marks[id(mark)] = (mark, marks.read(mark, options.expected(self.config)))
+        return held[1]
+
+    def adopt(self, item: pytest.Function) -> RobustItem | None:
+        """The state of a collected item, if it is a robust one."""
+        held = item.stash.get(ITEM, None)
+        if held is not None:
+            return held
+        mark = item.get_closest_marker("robust")
+        if mark is None or not hasattr(item, "callspec") or MODEL not in item.callspec.params:
+            return None
+        marked = self.marked(mark)
+        settings = options.resolve(self.config, marked.settings)
+        made = item.stash[ITEM] = self.items[item.nodeid] = items.make(item, marked, settings)
+        return made
+
+    # --- calls
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway of this process: a forked child has its own."""
+        return self._begun()[0]
+
+    @property
+    def runner(self) -> Runner:
+        return self._begun()[1]
+
+    def _begun(self) -> tuple[Gateway, Runner]:
+        if self._calls is None or self._calls[0] != os.getpid():
+            from robusttest.gateway import Gateway
+            from robusttest.runner import Runner
+
+            workers = int(self.worker["workercount"]) if self.worker is not None else 1
+            gateway = Gateway(self.settings, workers=workers)
+            self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self._ticked))
+        return self._calls[1], self._calls[2]
+
+    @property
+    def calling(self) -> Gateway | None:
+        """The gateway, if this process has made one."""
+        return self._calls[1] if self._calls is not None and self._calls[0] == os.getpid() else None
+
+    def _ticked(self) -> None:
+        if self.progress is not None:
+            self.progress.tick()
+
+    def preflight(self, models: Iterable[str]) -> None:
+        """Refuse unknown providers and missing keys for all tests at once, before the first call."""
+        wanted = tuple(dict.fromkeys(models))
+        if wanted and self.aborted is None:
+            try:
+                self.gateway.preflight(wanted)
+            except RunAbortedError as e:
+                self.aborted = e
+
+    def plan(self, wanted: Iterable[RobustItem]) -> None:
+        """Put the calls of declared tasks into the one window of the session."""
+        if self.aborted is not None:
+            return
+        for item in wanted:
+            if item.job is not None and item.result is None:
+                self.runner.add(item.job)
+
+    def compute(self, item: RobustItem) -> None:
+        """Wait for a declared task's records. A rerun finds them there."""
+        assert item.job is not None
+        if item.result is not None:
+            return
+        self._stop_if_aborted()
+        try:
+            records = self.runner.result(item.job)
+        except RunAbortedError as e:
+            self.aborted = e
+            raise
+        finally:
+            if self.progress is not None:
+                self.progress.clear()
+        item.finish(records)
+        self.runner.drop(item.job)
+
+    def _stop_if_aborted(self) -> None:
+        if self.aborted is not None:
+            first = str(self.aborted).partition("\n")[0]
+            raise type(self.aborted)(f"no call was made for this test: {first}")
+
+    def body_gateway(self) -> Gateway:
+        self._stop_if_aborted()
+        return self.gateway
+
+    def body_progress(self, done: int) -> None:
+        """Told after each variant of a body."""
+        self._ticked()
+
+    # --- what comes out
+
+    def payload(self, item: RobustItem) -> str:
+        """The outcome of one item, for its report: its node id in this process, JSON across processes."""
+        item.sent = True
+        if self.worker is None and os.getpid() == self.pid:
+            return item.nodeid
+        source = f"{self.worker['workerid'] if self.worker else 'main'}:{os.getpid()}"
+        return items.dumps({**Outcome.of(item).to_json(), "source": source, "tally": self._tally()})
+
+    def _tally(self) -> dict[str, Json]:
+        gateway = self.calling
+        if gateway is None:
+            return {}
+        p = gateway.progress()
+        return {"calls": p.done, "cached": p.cached, "errors": p.failed, "cost": p.cost}
+
+    def receive(self, payload: str, *, rerun: bool = False) -> None:
+        """Take one outcome off a report. One that is to be rerun is not final and leaves nothing."""
+        if rerun:
+            return
+        if payload in self.items:
+            outcome = Outcome.of(self.items[payload])
+        else:
+            data = json.loads(payload)
+            if data["tally"]:
+                self.tallies[data["source"]] = data["tally"]
+            outcome = Outcome.from_json(data)
+        again = outcome.nodeid in self.outcomes
+        self.outcomes[outcome.nodeid] = outcome
+        if not again:
+            self._store(outcome)
+        hook = self.config.hook.pytest_robust_record
+        if hook.get_hookimpls():
+            for record in outcome.records:
+                hook(config=self.config, record=record)
+
+    def _store(self, outcome: Outcome) -> None:
+        try:
+            writer = self._open()
+            if writer is None:
+                return
+            writer.write_all(outcome.records)
+            for v in outcome.verdicts:
+                writer.write_verdict(v, task=outcome.task, model=outcome.model, test=outcome.test)
+        except StorageError as e:
+            self._problem(e)
+            self._writer = None
+
+    def _open(self) -> RunWriter | None:
+        if self.run is None:
+            from robusttest.runs import RunWriter, new_run, run_path
+
+            self.run = new_run(
+                label=self.settings.label,
+                models=self.settings.models,
+                seed=self.settings.seed,
+                versions=_versions(),
+                settings=self.settings.to_json(),
+                cwd=self.config.rootpath,
+            )
+            self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
+        return self._writer
+
+    def _problem(self, error: Exception) -> None:
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
+
+    def finish(self, *, complete: bool) -> None:
+        """Stop calling; where the session reports: close the run file, build the report, write what was asked for."""
+        for item in self.items.values():
+            # Interrupted half-way: what it has is told, without verdicts.
+            if not item.sent and item.result is None:
+                if item.job is not None and self.calling is not None:
+                    item.records = self.runner.records(item.job)
+                if item.records:
+                    complete = False
+                    if self.worker is None:
+                        self.items[item.nodeid] = item
+                        self.receive(self.payload(item))
+        tally = self._tally()
+        if self.calling is not None:
+            self.calling.close()
+        if tally:
+            self.tallies["here"] = tally
+        if self.worker is not None or (self.run is None and not self.outcomes):
+            return
+        assert self.run is not None
+        ordered = [self.outcomes[k] for k in sorted(self.outcomes)]
+        self.run = replace(
+            self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
+        )
+        self.report = self._built(ordered)
+        self.config.hook.pytest_robust_report(config=self.config, report=self.report)
+        if self._writer is not None:
+            try:
+                self._writer.close(self.run)
+            except StorageError as e:
+                self._problem(e)
+        self._write_reports()
+
+    def _built(self, ordered: Sequence[Outcome]) -> Report:
+        from robusttest.report.build import build
+
+        assert self.run is not None
+        return build(self.run, ordered, notes=[*self.notes, *self.problems])
+
+    def _write_reports(self) -> None:
+        assert self.report is not None
+        if not self.settings.report:
+            return
+        from robusttest.report import files
+
+        for target in self.settings.report:
+            try:
+                self.written.append(os.path.relpath(files.write(self.report, target)))
+            except RobusttestError as e:
+                self._problem(e)
+
+    def _totals(self, ordered: Sequence[Outcome]) -> dict[str, Any]:
+        records = [r for o in ordered for r in o.records]
+        models = tuple(dict.fromkeys(o.model for o in ordered if o.model))
+        tallies = list(self.tallies.values())
+        costs = [t["cost"] for t in tallies]
+        created = [r.created for r in records if r.cached and r.created]
+        return {
+            "models": models,
+            "calls": sum(t["calls"] for t in tallies),
+            "cached": sum(t["cached"] for t in tallies),
+            "errors": sum(t["errors"] for t in tallies),
+            "cost": None if any(c is None for c in costs) else sum(costs),
+            "oldest_reply": min(created, default=None),
+        }
+
+
+def _versions() -> dict[str, str]:
+    """Of what took part: a distribution that was not imported changed nothing."""
+    import platform
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    from robusttest import __version__
+
+    found = {"robusttest": __version__, "python": platform.python_version(), "pytest": pytest.__version__}
+    for name in ("litellm", "nlpaug", "numpy", "scipy"):
+        if name in sys.modules:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                continue
+    return found

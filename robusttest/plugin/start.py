@@ -1,0 +1,113 @@
+"""Between collection and the first test: what can be known before money is spent is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from robusttest.errors import RobusttestError, StorageError
+from robusttest.plugin.item import RobustItem, can_be_planned
+
+if TYPE_CHECKING:
+    from robusttest.plugin.session import RobustSession
+
+Chosen = Sequence[tuple[pytest.Item, RobustItem]]
+
+
+def begin(session: RobustSession, chosen: Chosen) -> bool:
+    """Check, say and plan. True if nothing is to be run (a dry run)."""
+    states = [state for _, state in chosen]
+    if not states:
+        return False
+    for state in states:
+        state.notes = (*state.notes, *_hopeless(state))
+    if session.worker is not None:
+        _preflight(session, states)
+        return False
+    _check_cases(session, states)
+    if session.settings.dry_run:
+        from robusttest.plugin import dry_run, terminal
+
+        terminal.write(session.config, dry_run.lines(session, states))
+        return True
+    try:
+        _check_reports(session)
+    except StorageError as e:
+        raise pytest.UsageError(f"--robust-report: {e}") from None
+    _say(session, states)
+    if session.config.option.__dict__.get("forked"):
+        return False  # a child process makes its own calls; no thread of ours may be there when it is forked
+    from robusttest.plugin import terminal
+
+    terminal.watch(session, states)
+    _preflight(session, states)
+    session.plan(
+        state for item, state in chosen if isinstance(item, pytest.Function) and can_be_planned(item)
+    )
+    return False
+
+
+def _hopeless(state: RobustItem) -> list[str]:
+    """Thresholds that so few cases can't settle as passed."""
+    if not state.thresholds or not state.selected or state.settings.case:
+        return []
+    from robusttest.selection import select_cases
+    from robusttest.stats.gates import cannot_pass
+
+    cases = [selected.case for selected in select_cases(state.cases, state.settings)]
+    n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})
+    return [said for t in state.thresholds if (said := cannot_pass(t, n)) is not None]
+
+
+def _check_cases(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    wanted = session.settings.case
+    if wanted and not any(state.selected for state in states):
+        import difflib
+
+        known = list(dict.fromkeys(case.id for state in states for case in state.cases))
+        near = difflib.get_close_matches(wanted[0].partition("::")[0], known, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else f" The first ones: {', '.join(known[:5])}"
+        raise pytest.UsageError(f"--robust-case={wanted[0]}: no collected test has such a case.{hint}")
+
+
+def _check_reports(session: RobustSession) -> None:
+    if session.settings.report:
+        from robusttest.report.files import check_writable
+
+        for target in session.settings.report:
+            check_writable(target.path)
+
+
+def _say(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    from robusttest.plugin import terminal
+
+    said: dict[str, str] = {}
+    for state in states:
+        for note in state.notes:
+            said.setdefault(note, state.task)
+    terminal.write(session.config, [f"robusttest: {task}: {note}" for note, task in said.items()])
+
+
+def _preflight(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    models: list[str] = []
+    for state in states:
+        if state.job is not None:
+            models += state.job.models()
+        else:
+            models += [m for m in (state.model, *(p.writer for p in state.wanted)) if m]
+    try:
+        session.preflight(models)
+    except RobusttestError as e:
+        raise pytest.UsageError(f"robusttest: {e}") from None
+
+
+def planned_calls(state: RobustItem) -> int:
+    """Calls of an item, at most: before expansion nobody knows what will not be applicable."""
+    if not state.model:
+        return 0
+    if state.settings.case:
+        return state.selected
+    each = sum(min(state.settings.variants, p.limit or state.settings.variants) for p in state.wanted)
+    return state.selected * (1 + each)

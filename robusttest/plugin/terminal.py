@@ -1,0 +1,113 @@
+"""What the terminal shows: progress while calls run, notes before them, the section at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from robusttest.plugin.item import RobustItem
+    from robusttest.plugin.session import RobustSession
+
+
+def _reporter(config: pytest.Config) -> Any:
+    """The terminal reporter; None under ``-p no:terminal``."""
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+
+def write(config: pytest.Config, lines: Sequence[str]) -> None:
+    """Whole lines, through pytest's reporter."""
+    reporter = _reporter(config)
+    if reporter is None or not lines or config.get_verbosity() < 0:
+        return
+    reporter.ensure_newline()
+    for line in lines:
+        reporter.write_line(line)
+
+
+def summary(session: RobustSession, reporter: Any) -> None:
+    """The section at the end of pytest's own output."""
+    report = session.report
+    if report is None:
+        return
+    from robusttest.report import terminal
+
+    verbosity = session.config.get_verbosity()
+    encoding = getattr(reporter._tw._file, "encoding", None) or "utf-8"
+    lines = terminal.render(
+        report,
+        width=reporter._tw.fullwidth,
+        color=bool(reporter.hasmarkup),
+        verbosity=verbosity,
+        encoding=encoding,
+    )
+    if verbosity >= 0:
+        reporter.write_sep("=", "robustness")
+    for line in lines:
+        reporter.write_line(line if verbosity >= 0 else f"robustness: {line}")
+    if verbosity >= 0:
+        for target in session.written:
+            reporter.write_line(f"wrote {target}")
+    for problem in session.problems:
+        reporter.write_line(f"robusttest: {problem}", red=True)
+
+
+def watch(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    """Show progress while calls run, on a terminal that a person looks at."""
+    reporter = _reporter(session.config)
+    if reporter is None or session.config.get_verbosity() < 0 or not getattr(reporter, "isatty", False):
+        return
+    from robusttest.plugin.start import planned_calls
+
+    session.progress = Progress(session, reporter, sum(map(planned_calls, states)))
+
+
+class Progress:
+    """One line that is written over, and gone when the waiting ends."""
+
+    EVERY = 0.2
+    """Seconds between two looks."""
+
+    def __init__(self, session: RobustSession, reporter: Any, total: int) -> None:
+        self.session, self.reporter, self.total = session, reporter, total
+        self.began = self.last = time.monotonic()
+        self.shown = False
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        gateway = self.session.calling
+        if now - self.last < self.EVERY or gateway is None:
+            return
+        self.last = now
+        if not self.shown:
+            self.reporter.ensure_newline()
+            self.shown = True
+        line = progress_line(gateway.progress(), self.total, now - self.began)
+        self.reporter.rewrite(line[: self.reporter._tw.fullwidth - 2], erase=True)
+
+    def clear(self) -> None:
+        if self.shown:
+            self.reporter.rewrite("", erase=True)
+            self.reporter._tw.write("\r")
+            self.shown = False
+
+
+def progress_line(p: Any, total: int, seconds: float) -> str:
+    """Calls done, replayed, failed, cost so far, time left, what is being waited for."""
+    done = p.done
+    parts = [f"robusttest: {done:,} of {max(total, done):,} calls"]
+    if p.cached:
+        parts.append(f"{p.cached:,} replayed")
+    if p.failed:
+        parts.append(f"{p.failed:,} failed")
+    if p.cost:
+        parts.append(f"${p.cost:.2f}")
+    if 0 < done < total and seconds > 2:
+        left = seconds / done * (total - done)
+        parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+    if p.waiting_for:
+        parts.append(f"waiting for {p.waiting_for}")
+    return " · ".join(parts)

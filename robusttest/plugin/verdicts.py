@@ -1,0 +1,80 @@
+"""From an item's verdicts to the outcome of a test: what is raised, and its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from robusttest.plugin.item import RobustItem
+    from robusttest.result import Result
+
+Kind = Literal["passed", "failed", "error", "xfailed"]
+
+
+class Judgement(NamedTuple):
+    kind: Kind
+    text: str = ""
+
+
+def judge(item: RobustItem, *, width: int = 80) -> Judgement:
+    """What the verdicts make of the test. An error is never a pass, and told apart from a miss."""
+    result = item.result
+    assert result is not None
+    if (gap := _no_data(result)) is not None:
+        return Judgement("error", _text("no verdict", gap, item, width))
+    by_status = {status: [v for v in result.verdicts if v.status == status] for status in
+                 ("error", "failed", "inconclusive")}  # fmt: skip
+    policy = item.settings.inconclusive
+    missed = by_status["failed"] + (by_status["inconclusive"] if policy == "fail" else [])
+    total = len(result.verdicts)
+    if by_status["error"]:
+        return Judgement(
+            "error", _text(f"no verdict on {len(by_status['error'])} of {_count(total)}", "", item, width)
+        )
+    if missed:
+        return Judgement("failed", _text(f"{len(missed)} of {_count(total)} missed", "", item, width))
+    if item.failed and not item.marked.thresholds:
+        # A body's assertion that nothing allows to fail is a failed assertion.
+        head = f"{item.failed} of {len(result.records)} variants failed; expect=[…] says how many may"
+        return Judgement("failed", _text(head, "", item, width))
+    if by_status["inconclusive"] and policy == "xfail":
+        reasons = "; ".join(v.reason for v in by_status["inconclusive"])
+        return Judgement("xfailed", f"inconclusive: {reasons}")
+    return Judgement("passed")
+
+
+def add_verdict(item: RobustItem, error: BaseException) -> None:
+    """A body that failed says what the thresholds say, too."""
+    judged = judge(item)
+    if judged.kind != "passed":
+        error.add_note(judged.text)
+
+
+def _no_data(result: Result) -> str | None:
+    """Why there is nothing to judge, where no threshold says so itself."""
+    planned = [r for r in result.records if r.status not in ("rejected", "not_applicable")]
+    if not planned:
+        return "no variant was run: nothing was measured"
+    if result.verdicts:
+        return None
+    coverage = result.coverage
+    if coverage is not None and coverage < result.settings.min_coverage:
+        return f"{coverage:.1%} of the planned calls have a reply, {result.settings.min_coverage:.0%} needed"
+    return None
+
+
+def _count(n: int) -> str:
+    return f"{n} threshold{'s' * (n != 1)}"
+
+
+def _text(head: str, reason: str, item: RobustItem, width: int) -> str:
+    from robusttest.plugin.item import Outcome
+    from robusttest.report.build import cell_report
+    from robusttest.report.terminal import failure_lines
+
+    title = f"robusttest: {item.task}" + (f" on {item.model}" if item.model else "") + f": {head}"
+    lines = [title + (f": {reason}" if reason else "")]
+    cell = cell_report(Outcome.of(item))
+    if cell is not None:
+        lines += failure_lines(cell, width=width)
+    return "\n".join(lines)

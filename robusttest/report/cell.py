@@ -1,0 +1,205 @@
+"""One test × task × model in full, as lines of a terminal."""
+
+from __future__ import annotations
+
+from robusttest.data import Estimate, Verdict
+from robusttest.report import text
+from robusttest.report.build import answer_text
+from robusttest.report.escape import cut, cut_middle, visible, width_of
+from robusttest.report.inline import diff_lines
+from robusttest.report.model import CellReport, Failure, PerturbationRow, label
+from robusttest.report.page import Page
+
+WORST = 3
+ROWS = 6
+"""Perturbations shown where there are more: the ones with the lowest pass rate."""
+
+_ORDER = ("error", "failed", "inconclusive", "passed")
+
+
+def cell_lines(page: Page, cell: CellReport) -> list[str]:
+    lines = [_title(page, cell), *_metrics(page, cell)]
+    if cell.verdicts:
+        lines += ["", *threshold_lines(page, cell)]
+    if cell.perturbations:
+        lines += ["", *_perturbations(page, cell)]
+    lines += tally_lines(page, cell)
+    for note in cell.notes:
+        lines += page.wrapped(f"  note: {visible(note)}", indent=4)
+    if cell.failures and (cell.outcome != "passed" or page.verbosity > 0):
+        lines += ["", *failure_lines(page, cell, WORST)]
+    return lines
+
+
+def _title(page: Page, cell: CellReport) -> str:
+    g = page.glyphs
+    word = cell.outcome.upper() if cell.outcome != "none" else ""
+    facts = f"{text.count(cell.n_cases, 'case')} {g.times} {text.count(cell.n_variants, 'variant')}"
+    if cell.coverage is not None and cell.coverage < 1:
+        facts += f", {text.percent(cell.coverage)} replied"
+    right = f"{facts}  {word}".rstrip()
+    names = [visible(cell.task), *([visible(cell.model)] if cell.model else [])]
+    room = page.width - len(right) - 2
+    name = f" {g.dot} ".join(names)
+    if width_of(name) > room and len(names) == 2:
+        name = f" {g.dot} ".join([cut_middle(names[0], max(8, room // 2 - 2), g.more), ""])
+        name += cut_middle(names[1], max(8, room - width_of(name)), g.more)
+    name = cut_middle(name, max(12, room), g.more)
+    gap = " " * max(2, page.width - width_of(name) - len(right))
+    right = facts + ("  " + page.style.outcome(cell.outcome, word) if word else "")
+    return page.style.bold(name) + gap + right
+
+
+def _metrics(page: Page, cell: CellReport) -> list[str]:
+    """Headings, values with their n, intervals."""
+    shown = cell.headline
+    if not shown:
+        return []
+    heads = [page.style.dim(label(e.metric)) for e in shown]
+    values = [
+        page.style.bold(text.number(e.value)) + page.style.dim(f" n={e.n:,}" if e.value is not None else "")
+        for e in shown
+    ]
+    limits = [text.interval(e) or _absent(page, e) for e in shown]
+    lines = page.columns([heads, values, limits])
+    if "robust accuracy consistency" in page.style.strip(lines[0]):  # it got tight: keep the heads apart
+        lines[0] = lines[0].replace("robust accuracy", "robust acc.    ")
+    return lines
+
+
+def _absent(page: Page, e: Estimate) -> str:
+    """Why there is no value or no interval, in the room of an interval."""
+    reason = (e.reason or "").partition(":")[0]
+    return cut(visible(reason), 15, page.glyphs.more)
+
+
+def _perturbations(page: Page, cell: CellReport) -> list[str]:
+    rows = list(cell.perturbations)
+    left = 0
+    if page.verbosity <= 0 and len(rows) > ROWS:
+        ranked = sorted(rows, key=lambda r: 2.0 if r.pass_rate.value is None else r.pass_rate.value)
+        keep = {id(r) for r in ranked[:ROWS]}
+        left = len(rows) - ROWS
+        rows = [r for r in rows if id(r) in keep]
+    floor = any(r.net_drop is not None and r.net_drop.value is not None for r in rows)
+    wide = page.width >= 100
+    heads = ["perturbation", "pass rate", "flip rate", *(["drop"] if wide else [])]
+    if wide and floor:
+        heads.append("net drop")
+    heads += ["n"]
+    table = [[page.style.dim(h) for h in heads], *(_perturbation(page, r, wide, floor) for r in rows)]
+    lines = page.columns(table, first=max(14, page.width - 58 - 24 * wide))
+    if left:
+        lines.append(
+            page.style.dim(f"  {page.glyphs.more} {left} more, all passing at least as often (-v shows them)")
+        )
+    return lines
+
+
+def _perturbation(page: Page, row: PerturbationRow, wide: bool, floor: bool) -> list[str]:
+    name = ("  " if row.within else "") + visible(row.perturbation)
+    cells = [name, text.value_interval(row.pass_rate), text.value_interval(row.flip_rate)]
+    if wide:
+        cells.append(text.value_interval(row.drop))
+        if floor:
+            cells.append(text.value_interval(row.net_drop) if row.net_drop is not None else "")
+    return [*cells, f"{row.pass_rate.n:,}" if row.pass_rate.value is not None else _nothing(page, row)]
+
+
+def _nothing(page: Page, row: PerturbationRow) -> str:
+    return "n/a" if row.not_applicable else "0"
+
+
+def threshold_lines(page: Page, cell: CellReport) -> list[str]:
+    rows = sorted(cell.verdicts, key=lambda v: _ORDER.index(v.status))
+    wide = max((len(visible(str(v.threshold))) for v in rows), default=0)
+    wide = min(wide, max(20, page.width - 48))
+    lines: list[str] = []
+    for v in rows:
+        lines += _verdict(page, v, wide)
+    return lines
+
+
+def _verdict(page: Page, v: Verdict, wide: int) -> list[str]:
+    status = v.status
+    word = page.style.outcome(status, f"{status:<12}")
+    name = visible(str(v.threshold))
+    note = text.verdict_note(v)
+    lead = f"  {word} "
+    e = v.estimate
+    if e is None or e.value is None:
+        return [lead + name, *page.wrapped(" " * 15 + visible(note or v.reason), indent=15)]
+    line = f"{name:<{wide}}  {text.value_interval(e)} n={e.n:,}"
+    used = 15 + width_of(line)
+    if note and used + 3 + len(note) <= page.width:
+        return [f"{lead}{line}, {note}"]
+    return [lead + line, *(page.wrapped(" " * 15 + visible(note), indent=15) if note else [])]
+
+
+def tally_lines(page: Page, cell: CellReport) -> list[str]:
+    """One line for each status that is no plain answer: how many, and the most frequent reasons."""
+    lines: list[str] = []
+    for status, tallies in text.by_status(cell.tallies).items():
+        total = sum(t.count for t in tallies)
+        most = tallies if page.verbosity > 0 else tallies[:1]
+        reasons = "; ".join(
+            f"{visible(t.reason)}" + (f" ({t.count:,})" if len(tallies) > 1 else "") for t in most
+        )
+        rest = len(tallies) - len(most)
+        more = f" and {text.count(rest, 'other reason')}" if rest else ""
+        head = f"  {total:,} {text.status_word(status, total)}: "
+        if page.verbosity > 0:
+            lines += page.wrapped(head + reasons, indent=4)
+        else:
+            lines.append(head + cut(reasons, page.width - len(head) - len(more), page.glyphs.more) + more)
+    return lines
+
+
+def failure_lines(page: Page, cell: CellReport, limit: int) -> list[str]:
+    shown = cell.failures[:limit]
+    if not shown:
+        return []
+    head = f"{text.count(cell.n_failures, 'failing variant')}" + (
+        f", the worst {len(shown)}:" if cell.n_failures > len(shown) else ":"
+    )
+    lines = [f"  {head}"]
+    for failure in shown:
+        lines += _failure(page, failure)
+    return lines
+
+
+def _failure(page: Page, f: Failure) -> list[str]:
+    g = page.glyphs
+    name = visible(f.name)
+    answers = _answers(page, f)
+    head = f"  {name}"
+    room = page.width - width_of(head) - 2
+    if width_of(answers) <= room:
+        lines = [page.style.bold(head) + "  " + answers]
+    else:
+        lines = [
+            page.style.bold(cut_middle(head, page.width, g.more)),
+            "    " + cut(answers, page.width - 4, g.more),
+        ]
+    diff = f.shrunk or f.diff
+    lines += diff_lines(diff, f.text, width=page.width - 4, style=page.style, glyphs=g, indent="    ")
+    if f.replay is not None:
+        lines.append(page.style.dim(f"    {visible(f.replay)}"))
+    return lines
+
+
+def _answers(page: Page, f: Failure) -> str:
+    g = page.glyphs
+
+    def said(value: object, status: str = "ok") -> str:
+        if status in ("unparsed", "refused"):
+            return f"<{status}>"
+        return "<none>" if value is None else cut(visible(answer_text(value)), 28, g.more)
+
+    answer = said(f.answer, f.status)
+    if f.variant:
+        answer = f"{said(f.reference_answer)} {g.arrow} {answer}"
+    right = f.reference_answer if f.broken and f.variant else None
+    if f.target is not None and f.target != right:
+        answer += f"  (target {said(f.target)})"
+    return answer

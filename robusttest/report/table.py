@@ -1,0 +1,73 @@
+"""Many cells as a table: one line for each where the page is wide enough, else two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robusttest.report import text
+from robusttest.report.escape import cut_middle, visible, width_of
+from robusttest.report.model import HEADLINE, CellReport, label
+from robusttest.report.page import Page
+
+
+def table_lines(page: Page, cells: Sequence[CellReport]) -> list[str]:
+    order = ("error", "failed", "inconclusive", "none", "passed")
+    rows = sorted(cells, key=lambda c: order.index(c.outcome))
+    one_model = len({c.model for c in cells}) == 1
+    heads = [label(m) for m in HEADLINE]
+    numbers = [[text.short(e) for e in c.headline] or ["-"] * len(HEADLINE) for c in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
+    names = [_name(page, c, one_model) for c in rows]
+    word = max(len(c.outcome) for c in rows)
+    taken = sum(widths) + 2 * len(widths) + word + 2 + 6
+    lines: list[str] = []
+    if one_model and rows[0].model:
+        lines.append(f"model {visible(rows[0].model)}")
+    room = min(page.width - taken, max(map(width_of, names)))
+    if room >= min(48, max(map(width_of, names))):
+        lines.append(page.style.dim(_row(page, "", word, "task", "n", heads, widths, room)))
+        for c, name, values in zip(rows, names, numbers, strict=True):
+            lines.append(_row(page, c.outcome, word, name, f"{c.n_cases:,}", values, widths, room))
+        return lines
+    gap = "  " if sum(widths) + 2 * len(widths) + 2 <= page.width else " "
+    if gap == " ":
+        heads = [h.replace("robust accuracy", "robust acc.") for h in heads]
+        widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
+    indent = "    " if sum(widths) + len(gap) * 4 + 4 <= page.width else "  "
+    lines.append(page.style.dim(indent + gap.join(f"{h:<{w}}" for h, w in zip(heads, widths, strict=True))))
+    for c, name, values in zip(rows, names, numbers, strict=True):
+        right = f"n={c.n_cases:,}  {_missed(page, c)}".rstrip()
+        room = page.width - len(right) - 2
+        left = cut_middle(name, room, page.glyphs.more)
+        pad = " " * (page.width - width_of(left) - len(right))
+        lines.append(page.style.bold(left) + pad + page.style.outcome(c.outcome, right))
+        lines.append(indent + gap.join(f"{v:<{w}}" for v, w in zip(values, widths, strict=True)))
+    return lines
+
+
+def _row(
+    page: Page,
+    outcome: str,
+    word: int,
+    name: str,
+    n: str,
+    values: Sequence[str],
+    widths: Sequence[int],
+    room: int,
+) -> str:
+    shown = cut_middle(name, room, page.glyphs.more)
+    said = page.style.outcome(outcome, f"{'' if outcome == 'none' else outcome:<{word}}")
+    pad = " " * (room - width_of(shown))
+    return f"{said}  {shown}{pad}{n:>6}  " + "  ".join(
+        f"{v:<{w}}" for v, w in zip(values, widths, strict=True)
+    )
+
+
+def _name(page: Page, cell: CellReport, one_model: bool) -> str:
+    if one_model or not cell.model:
+        return visible(cell.task)
+    return f"{visible(cell.task)} {page.glyphs.dot} {visible(cell.model)}"
+
+
+def _missed(page: Page, cell: CellReport) -> str:
+    return "" if cell.outcome == "none" else cell.outcome

@@ -211,6 +211,8 @@ class Request:
     version: str | None = None
     """Declared version of a ``python:`` model."""
     sample: int = 0
+    private: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What only carries the call (key, raw ``api_base``, auth headers): never stored, shown or in the key."""
 
     def identity(self) -> dict[str, Json]:
         return {

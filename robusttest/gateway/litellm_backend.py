@@ -1,0 +1,294 @@
+"""Calls through LiteLLM: one attempt each, our errors, no litellm object leaves this module.
+
+LiteLLM is imported on the first call (2.7 s of CPU), on the thread that runs the loop; a replayed run never
+imports it. ``settings.transport`` ``auto`` lets `transport` carry the requests of proven providers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from robusttest.data import Completion, Request
+from robusttest.errors import ConfigurationError
+from robusttest.gateway.backends import Backend
+from robusttest.gateway.failures import AttemptError, Failure, classify
+from robusttest.gateway.model_response import completion_of
+from robusttest.gateway.scrub import scrub
+from robusttest.settings import Settings
+
+if TYPE_CHECKING:
+    from robusttest.gateway.transport import ProviderTransport
+
+LOCAL_PRICES = "LITELLM_LOCAL_MODEL_COST_MAP"
+CLOSE_SECONDS = 1.0
+_log = logging.getLogger("robusttest")
+
+
+def litellm_backend(settings: Settings) -> Backend:
+    """The backend for every model that LiteLLM names. Imports nothing heavy until its first call."""
+    return LitellmBackend(settings)
+
+
+def load_litellm() -> tuple[Any, list[str]]:
+    """``(litellm, notes)``: imported without network traffic and without chatter.
+
+    A note says where somebody imported it before us, with a price table fetched from the network.
+    """
+    notes: list[str] = []
+    imported_before = "litellm" in sys.modules
+    local = os.environ.setdefault(LOCAL_PRICES, "True").strip().lower() in ("1", "true", "yes", "on")
+    import litellm
+
+    if imported_before and not local:
+        notes.append(
+            f"litellm was imported with {LOCAL_PRICES} off: its price table came from the network, "
+            "costs may differ from day to day"
+        )
+    elif imported_before and not getattr(litellm, "_robusttest_loaded", False):
+        notes.append(
+            f"litellm was imported before the first call, perhaps with a price table from the network; "
+            f"set {LOCAL_PRICES}=True in the environment for costs that stay the same"
+        )
+    litellm._robusttest_loaded = True
+    litellm.suppress_debug_info = True
+    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+        logger = logging.getLogger(name)
+        if logger.level < logging.ERROR and "LITELLM_LOG" not in os.environ:
+            logger.setLevel(logging.ERROR)
+    return litellm, notes
+
+
+class LitellmBackend:
+    """See `backends.Backend`. ``notes`` are for the run's report; ``facts()`` for its versions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._litellm: Any = None
+        self._transport: ProviderTransport | None = None
+        self._calls_through_litellm = 0
+        self._checked: set[tuple[str, frozenset[str]]] = set()
+        self.notes: list[str] = []
+
+    async def call(self, request: Request, *, timeout: float) -> Completion:
+        __tracebackhide__ = True
+        if self._litellm is None:
+            self._load()
+        failure: Failure | None = None
+        try:
+            if self._transport is not None and self._transport.carries(request):
+                return await self._transport.call(request, timeout=timeout)
+            return await self._call(request, timeout)
+        except (AttemptError, ConfigurationError) as error:
+            error.__context__ = error.__cause__ = None
+            raise
+        except Exception as error:
+            failure = failure_of(error, request.model)
+        if failure.kind == "refused":
+            return Completion(text="", finish_reason="content_filter", refusal=failure.message)
+        failure.raise_()
+
+    async def _call(self, request: Request, timeout: float) -> Completion:
+        litellm = self._litellm
+        self._check_params(request)
+        kwargs = {**request.params, **request.private}
+        for name in ("max_retries", "num_retries", "request_timeout"):
+            kwargs.pop(name, None)
+        timeout = min(timeout, float(kwargs.pop("timeout", None) or timeout))
+        # A copy: LiteLLM edits messages in place.
+        kwargs["messages"] = [dict(m) for m in request.messages]
+        self._calls_through_litellm += 1
+        started = time.perf_counter()
+        async with asyncio.timeout(timeout):
+            response = await litellm.acompletion(
+                model=request.model,
+                timeout=timeout,
+                max_retries=0,
+                drop_params=False,
+                no_log=True,
+                caching=False,
+                **kwargs,
+            )
+        latency = time.perf_counter() - started
+        hidden = getattr(response, "_hidden_params", None) or {}
+        return completion_of(
+            response, model=request.model, latency=latency, cost=_cost(hidden.get("response_cost"))
+        )
+
+    def _load(self) -> None:
+        self._litellm, notes = load_litellm()
+        self.notes.extend(notes)
+        for note in notes:
+            _log.warning(note)
+
+    def _check_params(self, request: Request) -> None:
+        """Refuse what the provider does not take even where the user's app lets LiteLLM drop it silently."""
+        litellm = self._litellm
+        if not getattr(litellm, "drop_params", False):
+            return
+        key = (request.model, frozenset(request.params))
+        if key in self._checked:
+            return
+        model, provider, _, _ = litellm.get_llm_provider(request.model)
+        supported = litellm.get_supported_openai_params(model=model, custom_llm_provider=provider)
+        known = set(getattr(litellm, "OPENAI_CHAT_COMPLETION_PARAMS", ()))
+        if supported is not None and (dropped := sorted(set(request.params) & known - set(supported))):
+            raise ConfigurationError(
+                f"{request.model}: the provider does not take {', '.join(dropped)}, and litellm.drop_params is "
+                "on, which would drop it silently. Remove the parameter or turn drop_params off."
+            )
+        self._checked.add(key)
+
+    def estimate(self, request: Request) -> float | None:
+        """Prompt characters as tokens (at least as many as there are, in nearly all scripts) plus the most
+        output tokens the request allows, at LiteLLM's prices. None before the first call and for models
+        without a price.
+        """
+        if self._litellm is None:
+            return None
+        prices = self._prices(request.model)
+        if prices is None:
+            return None
+        per_input, per_output, most_output = prices
+        asked = request.params.get("max_completion_tokens") or request.params.get("max_tokens")
+        output = asked if isinstance(asked, int) else most_output
+        if output is None:
+            return None
+        n = request.params.get("n")
+        size = sum(len(json.dumps(m, ensure_ascii=False, default=str)) for m in request.messages)
+        return size * per_input + output * per_output * (n if isinstance(n, int) else 1)
+
+    def _prices(self, model: str) -> tuple[float, float, int | None] | None:
+        table: Mapping[str, Mapping[str, Any]] = self._litellm.model_cost
+        entry = table.get(model) or table.get(model.split("/", 1)[-1])
+        if not entry or entry.get("input_cost_per_token") is None:
+            return None
+        most = entry.get("max_output_tokens") or entry.get("max_tokens")
+        return (
+            float(entry["input_cost_per_token"]),
+            float(entry.get("output_cost_per_token") or 0),
+            most if isinstance(most, int) else None,
+        )
+
+    def facts(self) -> dict[str, str]:
+        """LiteLLM's version and a digest of its price table, for the run's record; empty if never loaded."""
+        if self._litellm is None:
+            return {}
+        from importlib.metadata import version
+
+        table = json.dumps(self._litellm.model_cost, sort_keys=True, default=str).encode()
+        return {
+            "litellm": version("litellm"),
+            "litellm_prices": hashlib.blake2b(table, digest_size=6).hexdigest(),
+        }
+
+    async def close(self) -> None:
+        """Let LiteLLM's logging end (at most a second), then close every client it keeps."""
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+        litellm, self._litellm = self._litellm, None
+        if litellm is None or not self._calls_through_litellm:
+            return
+        with contextlib.suppress(Exception):
+            from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER as worker
+
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await worker.flush()
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await worker.stop()
+        cache = getattr(litellm, "in_memory_llm_clients_cache", None)
+        for key, client in list(getattr(cache, "cache_dict", {}).items()):
+            await _close_client(client)
+            cache.cache_dict.pop(key, None)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await litellm.close_litellm_async_clients()
+
+
+async def _close_client(client: Any) -> None:
+    for owner in (client, getattr(client, "client", None)):
+        close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
+        if close is None:
+            continue
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                result = close()
+                if asyncio.iscoroutine(result):
+                    await result
+
+
+def failure_of(error: BaseException, model: str) -> Failure:
+    """Classify an exception of LiteLLM, of a provider's SDK, of asyncio or of an HTTP client."""
+    names: list[str] = []
+    texts: list[str] = []
+    seen: set[int] = set()
+    step: BaseException | None = error
+    while step is not None and id(step) not in seen and len(seen) < 8:
+        seen.add(id(step))
+        names.append(type(step).__name__)
+        texts.append(str(getattr(step, "message", None) or step))
+        step = step.__cause__ or step.__context__
+    status = getattr(error, "status_code", None)
+    headers = getattr(error, "litellm_response_headers", None) or getattr(error, "headers", None)
+    return classify(
+        model=model,
+        status=status if isinstance(status, int) else None,
+        names=" ".join(names),
+        text=texts[0],
+        headers=headers if isinstance(headers, Mapping) else None,
+    )
+
+
+def _cost(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def preflight(models: Iterable[str], *, with_key: Collection[str] = ()) -> list[str]:
+    """Problems that no call can get around, one line each: unknown providers and missing keys.
+
+    ``with_key`` are the models whose tests give an ``api_key`` themselves. Imports litellm, calls nothing.
+    """
+    litellm, _ = load_litellm()
+    problems: list[str] = []
+    for model in dict.fromkeys(models):
+        try:
+            _, provider, _, _ = litellm.get_llm_provider(model)
+        except Exception:
+            problems.append(_unknown(litellm, model))
+            continue
+        if model in with_key:
+            continue
+        try:
+            found = litellm.validate_environment(model=model)
+        except Exception as error:
+            problems.append(f"{model}: {scrub(str(error))}")
+            continue
+        missing = [name for name in found.get("missing_keys", ()) if not os.environ.get(name)]
+        if missing and not found.get("keys_in_environment"):
+            problems.append(
+                f"{model}: no key for provider {provider!r}; set {' and '.join(sorted(missing))} in the environment"
+            )
+    return problems
+
+
+def _unknown(litellm: Any, model: str) -> str:
+    providers = sorted(str(getattr(p, "value", p)) for p in litellm.provider_list)
+    prefix, slash, rest = model.partition("/")
+    near = difflib.get_close_matches(prefix, providers, n=1, cutoff=0.6)
+    if slash and near:
+        return f"{model}: unknown provider {prefix!r}. Did you mean {near[0]}/{rest}?"
+    if slash:
+        return f"{model}: unknown provider {prefix!r}; LiteLLM's names look like openai/gpt-4o-mini or ollama/llama3"
+    close = difflib.get_close_matches(model, list(litellm.model_cost), n=1, cutoff=0.7)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{model}: unknown model without a provider in front (as in openai/{model}).{hint}"

@@ -191,12 +191,13 @@ def _failure(page: Page, f: Failure) -> list[str]:
 def _answers(page: Page, f: Failure) -> str:
     g = page.glyphs
 
-    def said(value: object, status: str = "ok") -> str:
-        if status in ("unparsed", "refused"):
-            return f"<{status}>"
+    def said(value: object) -> str:
         return "<none>" if value is None else cut(visible(answer_text(value)), 28, g.more)
 
-    answer = said(f.answer, f.status)
+    if f.status == "ok":
+        answer = said(f.answer)
+    else:
+        answer = f"<{f.status}{f': {said(f.reply)}' if f.reply else ''}>"
     if f.variant:
         answer = f"{said(f.reference_answer)} {g.arrow} {answer}"
     right = f.reference_answer if f.broken and f.variant else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from robusttest.report.model import Segment
 
-LONGEST = 20_000
+LONGEST = 6_000
 """Characters beyond which texts are compared by their ends alone: matching is quadratic."""
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")

@@ -155,12 +155,12 @@ def _cell(c: CellReport) -> str:
 
 
 def _failure(f: Failure) -> str:
-    def said(value: object, status: str = "ok") -> str:
-        if status in ("unparsed", "refused"):
-            return f"_{status}_"
+    def said(value: object) -> str:
         return "_none_" if value is None else code(cut(answer_text(value), 200))
 
-    answer = said(f.answer, f.status)
+    answer = said(f.answer)
+    if f.status != "ok":
+        answer = f"_{f.status}_" + (f" {said(f.reply)}" if f.reply else "")
     if f.variant:
         answer = f"{said(f.reference_answer)} → {answer}"
     if f.target is not None:

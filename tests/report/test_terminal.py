@@ -210,11 +210,11 @@ def test_a_rewritten_text_is_two_lines():
         Record(**common, text="i was charged twice", score=1.0, answer="a"),
         Record(
             **common, variant="k#0", perturbation="casing", level="input", text="I WAS CHARGED TWICE", score=0.0,
-            edits={"input": [[0, 19, "I WAS CHARGED TWICE"]]}, answer="b", status="unparsed",
+            edits={"input": [[0, 19, "I WAS CHARGED TWICE"]]}, status="unparsed", reply="I am not\nsure",
         ),
     ]  # fmt: skip
     lines = render(build(run_info(), [FakeResult("t", "m", "a.py::t", rows)]))
-    at = lines.index("  c::k#0  a → <unparsed>")
+    at = lines.index("  c::k#0  a → <unparsed: I am not\\nsure>")
     assert lines[at + 1] == "    [i was charged twice→I WAS CHARGED TWICE]"
     rows[1] = replace(
         rows[1], edits={"input": [[0, 1, "I"], [2, 5, "WAS"], [6, 13, "CHARGED"], [14, 19, "TWICE"]]}

@@ -194,10 +194,8 @@ def _answers(page: Page, f: Failure) -> str:
     def said(value: object) -> str:
         return "<none>" if value is None else cut(visible(answer_text(value)), 28, g.more)
 
-    if f.status == "ok":
-        answer = said(f.answer)
-    else:
-        answer = f"<{f.status}{f': {said(f.reply)}' if f.reply else ''}>"
+    unread = f": {said(f.reply)}" if f.reply else ""
+    answer = said(f.answer) if f.status == "ok" else f"<{f.status}{unread}>"
     if f.variant:
         answer = f"{said(f.reference_answer)} {g.arrow} {answer}"
     right = f.reference_answer if f.broken and f.variant else None

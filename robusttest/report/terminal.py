@@ -39,7 +39,9 @@ def failure_lines(
 ) -> list[str]:
     """A failing test's text: the thresholds that were missed and the worst variants with their replay commands."""
     page = Page.of(width, color, encoding)
-    lines = [*threshold_lines(page, cell), *tally_lines(page, cell), *_failure_lines(page, cell, limit)]
+    lines = [*threshold_lines(page, cell), *tally_lines(page, cell)]
+    worst = _failure_lines(page, cell, limit)
+    lines += ["", *worst] if worst else []
     return [encodable(line.rstrip(), encoding) for line in lines]
 
 

@@ -317,3 +317,52 @@ def test_an_ascii_stream_gets_ascii():
     assert done.returncode == 0, done.stderr
     assert b"->" in done.stdout
     assert b"Gr\\xf6" in done.stdout
+
+
+# cache
+
+
+class Store:
+    """Stands in for the gateway's store of replies."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def export(self, directory: Path, file: Path, *, keys: set[str] | None = None) -> int:
+        self.asked.append(("export", directory, file, keys))
+        return 1234
+
+    def import_(self, directory: Path, file: Path) -> int:
+        self.asked.append(("import", directory, file))
+        return 1
+
+
+def test_cache_moves_replies(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stored: str, tmp_path: Path
+):
+    import robusttest.gateway
+
+    store = Store()
+    monkeypatch.setitem(sys.modules, "robusttest.gateway.cassette", store)
+    monkeypatch.setattr(robusttest.gateway, "cassette", store, raising=False)
+    run_file = next((Path(stored) / "runs").iterdir())
+    run_file.write_text(
+        run_file.read_text().replace('"input_hash":"00aa"', '"input_hash":"00aa","request_key":"k1"')
+    )
+    file = str(tmp_path / "replies.jsonl")
+    assert run(capsys, "cache", "export", file, "--directory", stored) == (
+        0,
+        f"wrote 1,234 replies to {file}\n",
+        "",
+    )
+    assert run(capsys, "cache", "export", file, "--directory", stored, "--run", "golden")[0] == 0
+    assert run(capsys, "cache", "import", file, "--directory", stored) == (
+        0,
+        f"read 1 reply from {file}\n",
+        "",
+    )
+    assert store.asked == [
+        ("export", Path(stored), Path(file), None),
+        ("export", Path(stored), Path(file), {"k1"}),
+        ("import", Path(stored), Path(file)),
+    ]

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from robusttest.cli.console import directory, say
+from robusttest.report.text import count
 
 HELP = "export or import stored replies"
 
@@ -36,7 +37,7 @@ def run(a: argparse.Namespace) -> None:
             used = read_run(find_run(a.run, a.directory)).records
             keys = {r.request_key for r in used if r.request_key is not None}
         n = cassette.export(Path(a.directory), Path(a.file), keys=keys)
-        say(f"wrote {n:,} replies to {a.file}")
+        say(f"wrote {count(n, 'reply', 'replies')} to {a.file}")
     else:
         n = cassette.import_(Path(a.directory), Path(a.file))
-        say(f"read {n:,} replies from {a.file}")
+        say(f"read {count(n, 'reply', 'replies')} from {a.file}")

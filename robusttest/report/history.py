@@ -81,7 +81,9 @@ def _table(line: Line, width: int, style: Style, glyphs: Glyphs, encoding: str) 
         ]
         for v in line.versions
     ]
-    rows = [[row[0] if width >= 100 else row[0][:10], *row[1:]] for row in rows]
+    days = [row[0][:10] for row in rows]
+    if width < 100:  # the day; the time where several runs share one
+        rows = [[row[0][5:] if days.count(row[0][:10]) > 1 else row[0][:10], *row[1:]] for row in rows]
     if len(rows) > 1 and (bars := _sparks(line, encoding)):
         rows.append(["", "", "", *bars])
     table = [heads, *rows]

@@ -85,7 +85,7 @@ class Prompt:
     """The text around a case: templates with ``{field}``, ``{choices}`` and ``{options}``.
 
     ``{choices}`` is the options in one line (``a, b, c``), ``{options}`` one marked line each (``A) a``).
-    Prompt perturbations return a changed copy; ``robusttest.task.render`` turns it into messages.
+    Prompt perturbations return a changed copy; ``robusttest.render.render`` turns it into messages.
     """
 
     template: str | None = "{input}"

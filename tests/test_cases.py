@@ -19,7 +19,10 @@ def write(tmp_path, name, text, encoding="utf-8"):
     return path
 
 
-ROWS = [{"id": "a", "text": "one", "intent": "x", "note": 1}, {"id": "b", "text": "two", "intent": "y", "note": 2}]
+ROWS = [
+    {"id": "a", "text": "one", "intent": "x", "note": 1},
+    {"id": "b", "text": "two", "intent": "y", "note": 2},
+]
 
 
 def test_every_source_gives_the_same_cases(tmp_path):
@@ -120,10 +123,10 @@ def test_errors_say_where(tmp_path, name, text, message):
 
 def test_a_missing_file_says_the_nearest(tmp_path):
     write(tmp_path, "tickets.csv", "input\na\n")
-    with pytest.raises(CaseError, match="no such file.*Did you mean 'tickets.csv'"):
+    with pytest.raises(CaseError, match=r"no such file.*Did you mean 'tickets\.csv'"):
         load_cases(tmp_path / "ticket.csv")
+    (tmp_path / "d.csv").mkdir()
     with pytest.raises(CaseError, match="not a file"):
-        (tmp_path / "d.csv").mkdir()
         load_cases(tmp_path / "d.csv")
 
 

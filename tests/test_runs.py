@@ -166,6 +166,19 @@ def test_golden_runs_stay_readable(path: Path):
     assert [(str(v.threshold), v.status) for v in run.verdicts] == [("accuracy >= 0.9", "error")]
 
 
+def test_added_fields_do_not_stop_an_older_reader(tmp_path: Path):
+    path = store(tmp_path, info())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line["added"] = {"later": 1}
+        if line["kind"] == "verdict":
+            line["estimate"]["added"] = line["threshold"]["added"] = 1
+    lines.insert(2, {"kind": "added", "x": 1})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = runs.read_run(path)
+    assert (run.records, run.verdicts, run.info.complete) == ([record()], [VERDICT], True)
+
+
 def test_nan_never_reaches_the_file(tmp_path: Path):
     path = store(tmp_path, info(), record(answer=[float("nan"), 1.0]))
     assert "NaN" not in path.read_text(encoding="utf-8")

@@ -148,7 +148,8 @@ def tallies(records: Iterable[Record]) -> list[Tally]:
             key = (r.status, _first_line(r.reason) or "no reason given")
             counts[key] += 1
             where.setdefault(key, set()).add(r.perturbation)
-    order = ("error", "skipped", "unparsed", "refused", "rejected", "not_applicable")
+    known = ("error", "skipped", "unparsed", "refused", "rejected", "not_applicable")
+    place = {status: i for i, status in enumerate(known)}
     return [
         Tally(
             status=status,
@@ -157,7 +158,7 @@ def tallies(records: Iterable[Record]) -> list[Tally]:
             count=n,
         )
         for (status, reason), n in sorted(
-            counts.items(), key=lambda kv: (order.index(kv[0][0]), -kv[1], kv[0][1])
+            counts.items(), key=lambda kv: (place.get(kv[0][0], len(place)), -kv[1], kv[0])
         )
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from robusttest.data import Estimate, Record, RunInfo, Threshold, Verdict
@@ -153,10 +153,16 @@ def _migrated(line: Line, schema: int) -> Line:
 def _verdict(line: Line) -> Verdict:
     estimate = line.get("estimate")
     return Verdict(
-        threshold=Threshold(**line["threshold"]),
+        threshold=Threshold(**_known(Threshold, line["threshold"])),
         status=line["status"],
         reason=line["reason"],
-        estimate=None if estimate is None else Estimate(**estimate),
+        estimate=None if estimate is None else Estimate(**_known(Estimate, estimate)),
         settled=line.get("settled", True),
         cases_needed=line.get("cases_needed"),
     )
+
+
+def _known(kind: type[Threshold | Estimate], data: Line) -> Line:
+    """Without the fields that a later version of the same schema has added."""
+    names = {f.name for f in fields(kind)}
+    return {k: v for k, v in data.items() if k in names}

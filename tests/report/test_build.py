@@ -106,6 +106,13 @@ def test_a_reason_is_never_empty():
     assert tallies([row("c", status="unparsed", reason=None)])[0].reason == "no reason given"
 
 
+def test_a_status_of_a_later_version_is_counted():
+    assert (
+        tallies([row("c", None or "", None, status="later"), row("d", "", None, status="error")])[1].status
+        == "later"
+    )
+
+
 # failing variants
 
 

@@ -38,7 +38,7 @@ def driver(
         except RobusttestError as e:
             if isinstance(e, RunAbortedError):
                 session.aborted = session.aborted or e
-            pytest.fail(f"robusttest: {e}", pytrace=False)
+            raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
         state.finish(state.records)
 
     return drive

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,11 +33,11 @@ ALIASES = {name: name.removeprefix("robust_") for name in
 
 def generate(metafunc: pytest.Metafunc) -> None:
     """Check the mark of one function and parametrize it over its models, or fail its collection."""
-    where = f"{metafunc.definition.nodeid}: "
     try:
-        _generate(metafunc)
+        return _generate(metafunc)
     except RobusttestError as e:
-        pytest.fail(f"{where}{e}", pytrace=False)
+        wrong = f"{metafunc.definition.nodeid}: {e}"
+    pytest.fail(wrong, pytrace=False)  # out here: pytest would print the handled exception too
 
 
 def _generate(metafunc: pytest.Metafunc) -> None:
@@ -73,15 +74,12 @@ def _check_arguments(
     for name in wanted:
         alias = f"robust_{ALIASES[name]}"
         way_out = f"; rename yours, or take {alias} in this test" if name != alias else "; rename yours"
-        fixtures = definition._fixtureinfo.name2fixturedefs.get(name)
-        if fixtures:
-            place = getattr(fixtures[-1], "baseid", "") or "a plugin"
+        if any(name in params for params in calls):
+            raise UsageError(f"the argument {name!r} is robusttest's here, and a parametrize has that name{way_out}")
+        if fixtures := definition._fixtureinfo.name2fixturedefs.get(name):
+            place = Path(inspect.getfile(inspect.unwrap(fixtures[-1].func))).name
             raise UsageError(
                 f"the argument {name!r} is robusttest's here, and a fixture of {place} has that name{way_out}"
-            )
-        if any(name in params for params in calls):
-            raise UsageError(
-                f"the argument {name!r} is robusttest's here, and a parametrize has that name{way_out}"
             )
     meant = {ALIASES[name] for name in wanted}
     if marked.declared:

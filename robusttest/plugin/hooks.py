@@ -72,7 +72,7 @@ class Hooks:
             try:
                 self.session.compute(state)
             except RobusttestError as e:
-                pytest.fail(f"robusttest: {e}", pytrace=False)
+                raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
             judged = judge(state)
             if judged.kind == "error":
                 pytest.fail(judged.text, pytrace=False)
@@ -175,7 +175,7 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
     except RobusttestError as e:
         if isinstance(e, RunAbortedError):
             session.aborted = session.aborted or e
-        pytest.fail(f"robusttest: {e}", pytrace=False)
+        raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
     state.finish(state.records)
 
 

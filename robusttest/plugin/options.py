@@ -109,10 +109,29 @@ def validate(config: pytest.Config) -> None:
         if str(key).startswith("robust_") and key not in known:
             raise pytest.UsageError(str(UnknownNameError("ini key", str(key), known)))
     try:
-        resolve(config)
+        settings = resolve(config)
         expected(config)
+        _check_names(settings)
     except RobusttestError as e:
         raise pytest.UsageError(str(e)) from None
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse a misspelt built-in perturbation here; a name like none of them may be one that a test module defines."""
+    if not settings.only and not settings.skip:
+        return
+    import difflib
+
+    from robusttest.errors import UnknownNameError
+    from robusttest.perturbations import PERTURBATIONS
+    from robusttest.registry import split_spec
+
+    for flag, wanted in (("--robust-only", settings.only), ("--robust-skip", settings.skip)):
+        for word in wanted:
+            for part in word.split("+"):
+                base = split_spec(part)[0]
+                if base not in PERTURBATIONS and difflib.get_close_matches(base, list(PERTURBATIONS), cutoff=0.8):
+                    raise UnknownNameError(f"perturbation in {flag}:", base, PERTURBATIONS)
 
 
 def expected(config: pytest.Config) -> list[Any]:

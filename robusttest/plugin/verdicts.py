@@ -35,7 +35,8 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
         return Judgement("failed", _text(f"{len(missed)} of {_count(total)} missed", "", item, width))
     if item.failed and not item.marked.thresholds:
         # A body's assertion that nothing allows to fail is a failed assertion.
-        head = f"{item.failed} of {len(result.records)} variants failed; expect=[…] says how many may"
+        ran = sum(r.status not in ("rejected", "not_applicable") for r in result.records)
+        head = f"{item.failed} of {ran} variants failed; expect=[…] says how many may"
         return Judgement("failed", _text(head, "", item, width))
     if by_status["inconclusive"] and policy == "xfail":
         reasons = "; ".join(v.reason for v in by_status["inconclusive"])

@@ -1,0 +1,98 @@
+"""A small project for pytester: one python model, a handful of cases, and a run without other people's plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
+import robusttest.expand
+import robusttest.perturbations.families
+import robusttest.perturbations.noise
+import robusttest.plugin.async_bodies
+import robusttest.plugin.dry_run
+import robusttest.plugin.hooks
+import robusttest.plugin.start
+import robusttest.plugin.terminal
+import robusttest.report.build
+import robusttest.report.files
+import robusttest.report.json
+import robusttest.report.junit
+import robusttest.report.terminal
+import robusttest.runner
+import robusttest.stats.gates  # noqa: F401
+from robusttest import evaluate, load_cases  # noqa: F401
+from robusttest.gateway import Gateway  # noqa: F401
+
+MODELS = '''
+WORDS = {"refund": "billing", "parcel": "delivery", "password": "account"}
+
+def route(prompt):
+    """Right where the key word stands in small letters."""
+    return next((label for word, label in WORDS.items() if word in prompt), "account")
+
+def steady(prompt):
+    return route(prompt.lower())
+
+def broken(prompt):
+    raise ValueError("no weights")
+
+def echo(prompt):
+    return prompt
+'''
+
+TASK = '''
+import pytest
+from robusttest import Task, robust
+from robusttest.metrics import accuracy, flip_rate, robust_accuracy
+from robusttest.scorers import choice
+
+TEXTS = [("where is my refund", "billing"), ("the parcel is late", "delivery"), ("a new password please", "account")]
+CASES = [{"id": f"t{i}", "input": f"{TEXTS[i % 3][0]} number {i}", "target": TEXTS[i % 3][1]} for i in range(12)]
+task = Task("routing", cases=CASES, prompt="Ticket: {input}", scorer=choice(["billing", "delivery", "account"]))
+'''
+
+QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:rerunfailures")
+ALONE = ("-p", "robusttest.plugin", "-p", "no:cacheprovider")
+
+
+class Project:
+    """A folder with a model and a task, and how to run pytest in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path: Path = pytester.path
+        pytester.makepyprojecttoml('[tool.pytest.ini_options]\nrobust_model = ["python:models:steady"]\npythonpath = ["."]')
+        (self.path / "models.py").write_text(MODELS, encoding="utf-8")
+
+    def test(self, source: str, name: str = "test_it.py") -> None:
+        (self.path / name).write_text(TASK + source, encoding="utf-8")
+
+    def run(self, *args: str) -> pytest.RunResult:
+        """In this process, without other plugins: fast."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            return self.pytester.runpytest_inprocess(*ALONE, *args)
+
+    def fresh(self, *args: str, quiet: bool = True) -> pytest.RunResult:
+        """In a process of its own, as a user would."""
+        return self.pytester.runpytest_subprocess(*(QUIET if quiet else ()), *args)
+
+    def runs(self) -> list[Path]:
+        return sorted((self.path / ".robusttest" / "runs").glob("*.jsonl"))
+
+    def records(self) -> list[dict[str, object]]:
+        (path,) = self.runs()
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if line["kind"] == "record"]
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    for name in [n for n in os.environ if n.startswith(("PYTEST_ADDOPTS", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    yield Project(pytester)

@@ -1,0 +1,179 @@
+"""Declared tasks: result, thresholds, policy, what a failing test says."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_model_that_holds_passes_with_a_body_or_without(project):
+    project.test("""
+@robust(task, perturbations=["casing"], expect=[accuracy >= 0.6, robust_accuracy >= 0.6])
+def test_without(): ...
+
+@robust(task, perturbations=["casing"], variants=2, expect=["accuracy >= 0.6"])
+def test_with(result):
+    assert result.accuracy.value == 1
+    assert result["casing"].flip_rate.value == 0
+    assert result.model == "python:models:steady"
+    assert len(result.records) == 12 * 3
+""")
+    result = project.run()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*= robustness =*", "*routing*PASSED"])
+    assert all(r.get("score", 1) == 1 for r in project.records())
+
+
+def test_a_missed_threshold_is_one_red_test_that_says_why(project):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[accuracy >= 0.6, robust_accuracy >= 0.75])
+def test_routing(result): ...
+""")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    out = result.stdout.str()
+    result.stdout.fnmatch_lines([
+        "robusttest: routing on python:models:route: 1 of 2 thresholds missed",
+        "*failed*robust_accuracy >= 0.75*n=12*",
+        "*passed*accuracy >= 0.6*",
+        "*casing#0*billing → account*",
+        "*pytest 'test_it.py::test_routing[[]python:models:route[]]' --robust-case='t*::casing#*'",
+    ])  # fmt: skip
+    assert "robusttest/plugin" not in out, "no frame of ours"
+    assert "Traceback" not in out
+    failure = out[out.index("= FAILURES =") : out.index("= robustness =")]
+    assert failure.count("--robust-case") == 3, "the three worst, no more"
+
+
+def test_the_replay_command_runs_that_variant_alone(project):
+    project.test("""
+@robust(task, perturbations=["casing", "whitespace"], models=["python:models:route"], expect=[robust_accuracy >= 0.75])
+def test_routing(result):
+    print("RAN", [(r.case_id, r.variant) for r in result.records])
+""")
+    result = project.run("--robust-case=t3::casing#0", "-s")
+    assert "RAN [('t3', ''), ('t3', 'casing#0')]" in result.stdout.str()
+
+
+def test_an_unknown_case_is_a_usage_error_and_one_of_another_test_skips(project):
+    project.test("""
+@robust(task)
+def test_one(result): ...
+
+@robust(Task("other", cases=[("a", "b")], scorer="exact"))
+def test_two(result): ...
+""")
+    result = project.run("--robust-case=t33")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no collected test has such a case. Did you mean 't3'?" in result.stderr.str()
+    project.run("--robust-case=t3").assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_failing_body_says_the_thresholds_too(project):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[robust_accuracy >= 0.75])
+def test_routing(result):
+    assert result.accuracy.value < 0.5, "the body's own word"
+""")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*the body's own word", "E*1 of 1 threshold missed", "E*failed*robust_accuracy >= 0.75*"])
+
+
+def test_only_and_skip(project):
+    project.test("""
+@robust(task, perturbations=["casing", "whitespace"], expect=["accuracy >= 0.6", "flip_rate[casing] <= 0.5"])
+def test_both(result): print("HAS", result.perturbations, [str(t) for t in result.thresholds])
+
+@robust(task, perturbations=["casing"])
+def test_casing(result): ...
+""")
+    result = project.run("--robust-skip=casing", "-s")
+    result.assert_outcomes(passed=1, skipped=1)
+    assert "HAS ('whitespace',) ['accuracy >= 0.6']" in result.stdout.str()
+    assert "'flip_rate[casing] <= 0.5' is not judged" in " ".join(result.stdout.str().split())
+
+
+SMALL = """
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[accuracy["casing"] >= 0.45])
+def test_straddling(result): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome"), [("pass", "passed"), ("fail", "failed"), ("xfail", "xfailed"), ("point", None)]
+)
+def test_inconclusive_policy(project, policy, outcome):
+    project.test(SMALL)
+    result = project.run(f"--robust-inconclusive={policy}", "--robust-limit=6", "-rx")
+    if outcome is None:  # the estimate decides, and the text says that it is not settled
+        assert "not settled" in " ".join(result.stdout.str().split())
+    else:
+        result.assert_outcomes(**{outcome: 1})
+        assert "inconclusive" in result.stdout.str()
+
+
+def test_calls_that_fail_are_an_error_not_a_wrong_answer(project):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:broken"], expect=[accuracy >= 0.5])
+def test_broken(result):
+    raise RuntimeError("the body must not run")
+
+@robust(task, models=["python:models:broken"])
+def test_without_thresholds(): ...
+""")
+    result = project.run()
+    result.assert_outcomes(errors=2)
+    out = result.stdout.str()
+    assert "the body must not run" not in out
+    result.stdout.fnmatch_lines(["*no verdict*", "*no weights*"])
+    assert {r["status"] for r in project.records()} <= {"error", "not_applicable"}
+    assert not any("score" in r for r in project.records())
+
+
+def test_cannot_pass_is_said_before_any_call(project):
+    project.test("""
+@robust(task, perturbations=["casing"], expect=[accuracy >= 0.99])
+def test_it(result): print("BODY")
+""")
+    out = project.run("-s").stdout.str()
+    said = out.index("'accuracy >= 0.99' cannot pass with confidence with 12 cases")
+    assert said < out.index("BODY")
+
+
+def test_default_thresholds_of_the_ini_file(project):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:route"])
+def test_default(): ...
+
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=["accuracy >= 0.5"])
+def test_own(): ...
+""")
+    result = project.run("-o", "robust_expect=robust_accuracy >= 0.7")
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_a_python_perturbation_of_the_users(project):
+    project.test("""
+from robusttest import perturbation
+
+def shout(text, rng):
+    return text.upper() + "!"
+
+@robust(task, perturbations=[shout], models=["python:models:route"], expect=["flip_rate[shout] <= 0.1"])
+def test_shout(result): ...
+""")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*flip_rate[[]shout[]] <= 0.1*"])
+
+
+def test_no_task_data_reaches_ids_or_markup_unescaped(project):
+    project.test("""
+EVIL = Task("evil", cases=[{"id": "x", "input": "\\x1b[31mred", "target": "b"}] * 1, prompt="{input}")
+@robust(EVIL, models=["python:models:echo"], expect=["accuracy >= 0.9"])
+def test_evil(): ...
+""")
+    result = project.run("--color=no")
+    result.assert_outcomes(failed=1)
+    assert "\x1b" not in result.stdout.str()

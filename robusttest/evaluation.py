@@ -60,8 +60,6 @@ def evaluate(
 
     Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
     """
-    from robusttest.gateway import Gateway
-
     settings, made = _settings(settings, variants, options), _thresholds(expect)
     if not isinstance(task, Task):
         raise UsageError(f"evaluate({type(task).__name__}): the first argument is a Task")
@@ -78,6 +76,8 @@ def evaluate(
             f"task {task.name!r} has no case {', '.join(settings.case)!r}; it has {task.cases[0].id!r} and "
             f"{len(task.cases) - 1} more"
         )
+    from robusttest.gateway import Gateway
+
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         runner = Runner(gateway, settings)

@@ -1,0 +1,83 @@
+"""`evaluate`: the straight line as one function."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from robusttest import Task, evaluate
+from robusttest.errors import UnknownNameError, UsageError
+from robusttest.metrics import accuracy, flip_rate
+from robusttest.scorers import choice
+
+MODULE = """
+def route(prompt):
+    return "billing" if "money" in prompt else "delivery"
+
+def grumpy(prompt):
+    raise RuntimeError("no mood")
+"""
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    (tmp_path / "desk_for_evaluate.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return "python:desk_for_evaluate:route"
+
+
+def task():
+    cases = [("I want my money back please", "billing"), ("where does the parcel stay", "delivery")]
+    return Task("t", cases=cases, prompt="{input}", scorer=choice(["billing", "delivery"]))
+
+
+def test_a_python_model_is_evaluated(models):
+    result = evaluate(
+        task(), model=models, perturbations=["casing"], variants=2, expect=[accuracy >= 0.9, "drop <= 0.5"]
+    )
+    assert result.accuracy.value == 1.0
+    assert [v.status for v in result.verdicts] == ["passed", "passed"]
+    assert [(r.score, r.answer) for r in result.worst()] == [(0.0, "delivery")]
+    assert result.coverage == 1.0
+    assert len(result.records) == 6
+
+
+def test_the_same_numbers_in_a_running_loop(models):
+    async def notebook():
+        return evaluate(task(), model=models, perturbations=["keyboard"], seed=3)
+
+    assert [r.text for r in asyncio.run(notebook()).records] == [
+        r.text for r in evaluate(task(), model=models, perturbations=["keyboard"], seed=3).records
+    ]
+
+
+def test_several_models_give_several_results(models):
+    good, bad = evaluate(task(), model=[models, "python:desk_for_evaluate:grumpy"])
+    assert good.coverage == 1.0
+    assert bad.coverage == 0.0
+    assert bad.accuracy.value is None
+    assert "no mood" in bad.records[0].reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"model": ""}, UsageError),
+        ({"model": []}, UsageError),
+        ({"model": ["m", "m"]}, UsageError),
+        ({"model": 3}, UsageError),
+        ({"model": "m", "variant": 3}, UnknownNameError),
+        ({"model": "m", "variants": 0}, UsageError),
+        ({"model": "m", "expect": [0.9]}, UsageError),
+        ({"model": "m", "expect": [flip_rate["ocr"] <= 0.1]}, UnknownNameError),
+        ({"model": "m", "perturbations": ["keybord"]}, UnknownNameError),
+        ({"model": "m", "case": "nowhere"}, UsageError),
+    ],
+)
+def test_mistakes_are_refused_before_any_call(arguments, error):
+    with pytest.raises(error):
+        evaluate(task(), **arguments)
+    with pytest.raises(UsageError, match="first argument is a Task"):
+        evaluate("task", model="m")

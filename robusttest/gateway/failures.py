@@ -119,12 +119,13 @@ _INVALID = re.compile(
     r"|invalid json|unable to (?:parse|convert)|'choices'|choices\b.*(?:empty|missing|none)|list index out of range",
     re.IGNORECASE,
 )
+_MISSING_FIELD = re.compile(r"^'\w+'$")
+"""All that a ``KeyError`` on a reply without the field says."""
 _OVERLOADED = re.compile(r"overloaded|over capacity|model is (?:currently )?loading", re.IGNORECASE)
 _RATE = re.compile(r"rate[_ ]?limit|too many requests", re.IGNORECASE)
 
 _LIBRARY_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?[A-Z]\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |Timeout Error: "
-    r"|\w+Exception(?: \w+Error)? - |LiteLLM: )+"
+    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: )+"
 )
 
 _RETRY_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
@@ -152,7 +153,8 @@ def classify(
         return Failure(
             kind=kind,
             message=f"{model}: {message}",
-            status=status,
+            # Libraries make up a status where the server sent none.
+            status=None if kind in ("connection", "invalid_reply", "timeout") else status,
             retryable=retryable,
             retry_after=wait if retryable else None,
         )
@@ -163,9 +165,9 @@ def classify(
     def has(name: str) -> bool:
         return name in names
 
-    if has("AttemptTimeout") or has("TimeoutError") or (has("Timeout") and status in (None, 408, 504)):
-        if status == 504:
-            return failure("server", status_text("the gateway timed out"), retryable=True)
+    if status == 504:
+        return failure("server", status_text("the gateway timed out"), retryable=True)
+    if has("TimeoutError") or (has("Timeout") and status is None):
         return failure("timeout", "no whole reply within the timeout", retryable=True)
     if has("UnsupportedParamsError"):
         return failure("configuration", f"the provider does not take a parameter: {said}")
@@ -191,11 +193,15 @@ def classify(
         )
     if status in (400, 422) and _PARAMETER.search(text):
         return failure("configuration", f"the provider refused a parameter ({status_text('')})")
+    if status == 408:
+        return failure("timeout", "the provider gave up waiting (HTTP 408)", retryable=True)
     if status == 429 or (has("RateLimitError") and status in (None, 429)):
         return failure("rate_limit", status_text("rate limited"), retryable=True)
     if status in (503, 529) or (status is not None and status >= 500 and _OVERLOADED.search(text)):
         return failure("overloaded", status_text("overloaded"), retryable=True)
-    if _INVALID.search(text) and (status is None or status < 300 or status == 500):
+    if (_INVALID.search(text) or _MISSING_FIELD.search(said)) and (
+        status is None or status < 300 or status == 500
+    ):
         return failure("invalid_reply", f"not a reply that can be read: {said}", retryable=True)
     if status in (None, 500) and (_CONNECTION.search(text) or _CONNECTION.search(names)):
         return failure("connection", f"no connection: {said or names.split(' ')[0]}", retryable=True)
@@ -244,7 +250,7 @@ def provider_text(text: str) -> str:
             message = None
         if message:
             body = message
-    body = _LIBRARY_PREFIX.sub("", body)
+    body = _LIBRARY_PREFIX.sub("", body).split(", Original Response:")[0]
     body = re.sub(r"\s+", " ", scrub(body.split("\nTraceback", 1)[0])).strip()
     return body if len(body) <= MESSAGE_LIMIT else body[: MESSAGE_LIMIT - 1] + "…"
 

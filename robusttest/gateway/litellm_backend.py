@@ -129,6 +129,10 @@ class LitellmBackend:
         self.notes.extend(notes)
         for note in notes:
             _log.warning(note)
+        if self._settings.transport == "auto":
+            from robusttest.gateway.transport import ProviderTransport
+
+            self._transport = ProviderTransport(self._litellm)
 
     def _check_params(self, request: Request) -> None:
         """Refuse what the provider does not take even where the user's app lets LiteLLM drop it silently."""

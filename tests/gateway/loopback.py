@@ -53,6 +53,7 @@ FAULTS = (
     "empty-choices",
     "no-choices",
     "html",
+    "error-in-200",
     "empty-body",
     "refusal",
     "content-filter",
@@ -354,6 +355,8 @@ class _Protocol(asyncio.Protocol):
             return int(fault[:3]), {"error": {**error, "code": code, "param": None}}
         if fault == "html":
             return 502, b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+        if fault == "error-in-200":
+            return 200, {"error": {"message": "Upstream is overloaded", "code": 503}}
         if fault == "empty-body":
             return 200, b""
         if fault == "invalid-json":

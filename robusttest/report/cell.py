@@ -24,6 +24,8 @@ def cell_lines(page: Page, cell: CellReport) -> list[str]:
     if cell.perturbations:
         lines += ["", *_perturbations(page, cell)]
     lines += tally_lines(page, cell)
+    for extra in (cell.advice, cell.adaptive):
+        lines += page.told(extra, indent=2)
     for note in cell.notes:
         lines += page.wrapped(f"  note: {visible(note)}", indent=4)
     if cell.failures and (cell.outcome != "passed" or page.verbosity > 0):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from robusttest.errors import StorageError, UnknownNameError
+from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.report.model import Report
 from robusttest.settings import REPORT_KINDS, ReportTarget
 
@@ -22,7 +22,13 @@ _MODULES = {"html": "html", "md": "markdown", "json": "json", "csv": "csv"}
 def renderer(kind: str) -> Renderer:
     if kind not in _MODULES:
         raise UnknownNameError("report kind", kind, REPORT_KINDS)
-    render: Renderer = import_module(f"robusttest.report.{_MODULES[kind]}").render
+    module = f"robusttest.report.{_MODULES[kind]}"
+    try:
+        render: Renderer = import_module(module).render
+    except ModuleNotFoundError as e:
+        if e.name != module:
+            raise
+        raise UsageError(f"this version of robusttest writes no {kind} report") from None
     return render
 
 

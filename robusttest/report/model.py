@@ -150,7 +150,7 @@ class CellReport:
     """Failing variants in all."""
     notes: tuple[str, ...] = ()
     advice: Any = None
-    """Where work pays on this cell (`robusttest.stats.advice`)."""
+    """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
 
@@ -183,7 +183,8 @@ class Report:
     """Seconds from the oldest replayed reply to this run; None where nothing was replayed."""
     notes: tuple[str, ...] = ()
     emergence: Any = None
-    """Robustness against accuracy over models and tasks (`robusttest.stats.emergence`)."""
+    """Robustness against accuracy over models and tasks (`robusttest.stats.emergence`). Of this and the next two
+    the terminal prints the attribute ``lines`` (texts), JSON the whole dataclass, HTML what it knows."""
     comparison: Any = None
     """This run against a baseline."""
     history: Any = None

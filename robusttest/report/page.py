@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robusttest.report.escape import cut_middle, width_of
+from robusttest.report.escape import cut_middle, visible, width_of
 from robusttest.report.inline import Glyphs, Style
 
 
@@ -46,6 +46,8 @@ class Page:
 
     def wrapped(self, line: str, *, indent: int = 0) -> list[str]:
         """Broken at spaces to the page's width; following lines are indented."""
+        if self.size(line) <= self.width:
+            return [line]
         lead = len(line) - len(line.lstrip(" "))
         lines: list[str] = []
         current = " " * lead
@@ -57,3 +59,10 @@ class Page:
             current += word if empty else f" {word}"
             empty = False
         return [*lines, current]
+
+    def told(self, extra: object, *, indent: int = 0) -> list[str]:
+        """What an optional part of a report says of itself: its ``lines``, escaped and wrapped."""
+        out: list[str] = []
+        for line in getattr(extra, "lines", ()):
+            out += self.wrapped(" " * indent + visible(line), indent=indent + 2)
+        return out

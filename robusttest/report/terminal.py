@@ -73,19 +73,10 @@ def _whole(page: Page, report: Report) -> list[str]:
         lines.append("no results")
     for note in report.notes:
         lines += page.wrapped(f"note: {visible(note)}", indent=2)
-    if report.emergence is not None:
-        lines += ["", *_emergence(page, report.emergence)]
-    if report.comparison is not None:
-        lines += ["", *_comparison(page, report.comparison)]
+    for extra in (report.emergence, report.comparison, report.history):
+        if told := page.told(extra):
+            lines += ["", *told]
     return [*lines, "", *_footer(page, report)]
-
-
-def _emergence(page: Page, emergence: object) -> list[str]:
-    return list(getattr(emergence, "lines", ()))
-
-
-def _comparison(page: Page, comparison: object) -> list[str]:
-    return list(getattr(comparison, "lines", ()))
 
 
 def _footer(page: Page, report: Report) -> list[str]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from synthetic_results import FakeResult, result, run_info
 
 from robusttest.data import Record
-from robusttest.errors import StorageError, UnknownNameError
+from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.metrics import METRICS
 from robusttest.report import csv as csv_report
 from robusttest.report import files, github, junit, markdown, terminal
@@ -282,3 +282,9 @@ def test_places_that_can_not_be_written_are_refused_early(tmp_path: Path):
 def test_an_unknown_kind_is_named():
     with pytest.raises(UnknownNameError, match="Did you mean 'json'"):
         files.renderer("jsn")
+
+
+def test_a_kind_without_its_module_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(files._MODULES, "html", "not_there")
+    with pytest.raises(UsageError, match="writes no html report"):
+        files.renderer("html")

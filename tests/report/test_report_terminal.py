@@ -227,3 +227,15 @@ def test_a_failing_test_tells_thresholds_and_worst_variants(one_cell: Report):
     lines = failure_lines(one_cell.cells[0], width=80)
     assert lines[0].startswith("  failed       robust_accuracy >= 0.75")
     assert sum("--robust-case=" in line for line in lines) == 3
+
+
+def test_optional_parts_are_told_escaped_and_wrapped(one_cell: Report):
+    from types import SimpleNamespace
+
+    (cell,) = one_cell.cells
+    advised = replace(cell, advice=SimpleNamespace(lines=["work here: " + "word " * 30]))
+    report = replace(one_cell, cells=(advised,), emergence=SimpleNamespace(lines=["robustness\x1b[2J"]))
+    lines = render(report)
+    assert "robustness\\x1b[2J" in lines
+    assert any(line.startswith("  work here: word") for line in lines)
+    assert all(width_of(line) <= 80 or line.lstrip().startswith("pytest ") for line in lines)

@@ -32,6 +32,8 @@ def canonical_json(value: Json) -> str:
     """One text for equal values: sorted keys, compact, ``1.0`` written as ``1``; NaN is refused."""
 
     def plain(v: Json) -> Json:
+        if type(v) is str:
+            return v
         if isinstance(v, float) and v.is_integer():
             return int(v)
         if isinstance(v, Mapping):

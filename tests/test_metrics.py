@@ -71,7 +71,7 @@ def test_mistakes_are_refused(make):
 
 def test_percent_is_hinted_at():
     with pytest.raises(ThresholdError, match=r"for 90 % write 0\.9"):
-        accuracy >= 90
+        accuracy.__ge__(90)
 
 
 def test_unknown_metrics_say_the_nearest():
@@ -86,12 +86,9 @@ def test_every_metric_is_importable_by_its_name():
         assert metric.direction in ("up", "down", "info")
 
 
-def test_an_informative_metric_takes_either_side_or_none():
-    for make in (lambda: wrong_to_right >= 0.1, lambda: wrong_to_right <= 0.1):
-        try:
-            assert make().metric == "wrong_to_right"
-        except ThresholdError as e:
-            assert "wrong_to_right" in str(e)
+def test_an_informative_metric_takes_either_side():
+    assert (wrong_to_right >= 0.1).op == ">="
+    assert (wrong_to_right <= 0.1).op == "<="
 
 
 def test_metrics_are_names():

@@ -86,13 +86,17 @@ def _style(prompt: Prompt | None, choices: tuple[str, ...]) -> str | None:
     """The style of the markers that the prompt shows; None where it shows none, so that ``A`` is no answer."""
     if prompt is None:
         return "letter"
-    texts = _texts(prompt)
+    return _style_in(_texts(prompt), prompt.option_marker, choices[0])
+
+
+@lru_cache(maxsize=256)
+def _style_in(texts: tuple[str, ...], marker: str, option: str) -> str | None:
     if any("{options}" in text for text in texts):
-        return style_of(prompt.option_marker)
+        return style_of(marker)
     # Options that the user wrote out by hand.
     by_hand = r"(?:^|[\s(\[]){}[).:\]]\s*{}"
     for style in ("letter", "lower", "number"):
-        first = re.compile(by_hand.format(re.escape(name(style, 0)), re.escape(choices[0])))
+        first = re.compile(by_hand.format(re.escape(name(style, 0)), re.escape(option)))
         if any(first.search(text) for text in texts):
             return style
     return None

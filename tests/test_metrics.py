@@ -86,9 +86,10 @@ def test_every_metric_is_importable_by_its_name():
         assert metric.direction in ("up", "down", "info")
 
 
-def test_an_informative_metric_takes_either_side():
-    assert (wrong_to_right >= 0.1).op == ">="
-    assert (wrong_to_right <= 0.1).op == "<="
+def test_an_informative_metric_takes_no_threshold():
+    for make in (lambda: wrong_to_right >= 0.1, lambda: wrong_to_right <= 0.1):
+        with pytest.raises(ThresholdError, match="no better direction"):
+            make()
 
 
 def test_metrics_are_names():

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,6 +49,8 @@ def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] =
     failing text).
     """
     cells = tuple(cell for result in results if (cell := cell_report(result)) is not None)
+    times = Counter((c.task, c.model) for c in cells)
+    cells = tuple(replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c in cells)
     return Report(run=run, cells=cells, reply_age=_age(run), notes=(*run.notes, *notes))
 
 

@@ -18,7 +18,7 @@ _ORDER = ("error", "failed", "inconclusive", "passed")
 
 
 def cell_lines(page: Page, cell: CellReport) -> list[str]:
-    lines = [_title(page, cell), *_metrics(page, cell)]
+    lines = [*_title(page, cell), *_metrics(page, cell)]
     if cell.verdicts:
         lines += ["", *threshold_lines(page, cell)]
     if cell.perturbations:
@@ -33,23 +33,22 @@ def cell_lines(page: Page, cell: CellReport) -> list[str]:
     return lines
 
 
-def _title(page: Page, cell: CellReport) -> str:
+def _title(page: Page, cell: CellReport) -> list[str]:
+    """Names left; size and outcome right, the size on a line of its own where the names are long."""
     g = page.glyphs
     word = cell.outcome.upper() if cell.outcome != "none" else ""
     facts = f"{text.count(cell.n_cases, 'case')} {g.times} {text.count(cell.n_variants, 'variant')}"
     if cell.coverage is not None and cell.coverage < 1:
         facts += f", {text.percent(cell.coverage)} replied"
-    right = f"{facts}  {word}".rstrip()
-    names = [visible(cell.task), *([visible(cell.model)] if cell.model else [])]
-    room = page.width - len(right) - 2
-    name = f" {g.dot} ".join(names)
-    if width_of(name) > room and len(names) == 2:
-        name = f" {g.dot} ".join([cut_middle(names[0], max(8, room // 2 - 2), g.more), ""])
-        name += cut_middle(names[1], max(8, room - width_of(name)), g.more)
-    name = cut_middle(name, max(12, room), g.more)
-    gap = " " * max(2, page.width - width_of(name) - len(right))
-    right = facts + ("  " + page.style.outcome(cell.outcome, word) if word else "")
-    return page.style.bold(name) + gap + right
+    name = f" {g.dot} ".join([visible(cell.name), *([visible(cell.model)] if cell.model else [])])
+    together = f"{facts}  {word}".rstrip()
+    if width_of(name) + 2 + len(together) <= page.width:
+        right, below = facts + ("  " if word else ""), []
+    else:
+        right, below, together = "", [f"  {facts}"], word
+        name = cut_middle(name, page.width - len(word) - 2, g.more)
+    gap = " " * max(2, page.width - width_of(name) - len(together))
+    return [page.style.bold(name) + gap + right + page.style.outcome(cell.outcome, word), *below]
 
 
 def _metrics(page: Page, cell: CellReport) -> list[str]:

@@ -67,7 +67,7 @@ def _table(cells: Iterable[CellReport]) -> str:
     rows = [
         [
             f"{MARKS[c.outcome]} {c.outcome}" if c.outcome != "none" else "",
-            markdown(c.task),
+            markdown(c.name),
             markdown(c.model),
             f"{c.n_cases:,}",
             f"{c.n_variants:,}",
@@ -89,7 +89,7 @@ def _value(c: CellReport, metric: str) -> str:
 
 
 def _cell(c: CellReport) -> str:
-    name = f"{markdown(c.task)} · {markdown(c.model)}" if c.model else markdown(c.task)
+    name = f"{markdown(c.name)} · {markdown(c.model)}" if c.model else markdown(c.name)
     parts = [f"## {f'{MARKS[c.outcome]} ' if MARKS[c.outcome] else ''}{name}"]
     facts = [
         text.count(c.n_cases, "case"),

@@ -153,6 +153,15 @@ class CellReport:
     """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
+    ambiguous: bool = False
+    """True if another test of the run has this task and model: then readers are shown the test's name, too."""
+
+    @property
+    def name(self) -> str:
+        """The task, with its test where the task alone could be another's."""
+        if not self.ambiguous or self.test is None:
+            return self.task
+        return f"{self.task} ({self.test.rpartition('/')[2]})"
 
     @property
     def outcome(self) -> Outcome:

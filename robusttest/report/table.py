@@ -65,8 +65,8 @@ def _row(
 
 def _name(page: Page, cell: CellReport, one_model: bool) -> str:
     if one_model or not cell.model:
-        return visible(cell.task)
-    return f"{visible(cell.task)} {page.glyphs.dot} {visible(cell.model)}"
+        return visible(cell.name)
+    return f"{visible(cell.name)} {page.glyphs.dot} {visible(cell.model)}"
 
 
 def _missed(page: Page, cell: CellReport) -> str:

@@ -129,6 +129,15 @@ def test_an_incomplete_run_says_so():
     assert "the run did not end" in text
 
 
+def test_tests_of_one_task_are_told_apart():
+    made = [result(cases=12, variants=1, test=f"tests/test_{x}.py::test_it") for x in "ab"]
+    for cells in (made, made * 2):
+        text = "\n".join(render(build(run_info(), cells)))
+        assert "support-intents (test_a.py::test_it)" in text
+        assert "support-intents (test_b.py::test_it)" in text
+    assert "test_it)" not in "\n".join(render(build(run_info(), made[:1])))
+
+
 def test_an_undefined_metric_says_why():
     rows = [
         Record(task="t", model="", case_id=str(i), score=1.0, answer="a", test="t.py::t") for i in range(30)

@@ -75,7 +75,9 @@ def _check_arguments(
         alias = f"robust_{ALIASES[name]}"
         way_out = f"; rename yours, or take {alias} in this test" if name != alias else "; rename yours"
         if any(name in params for params in calls):
-            raise UsageError(f"the argument {name!r} is robusttest's here, and a parametrize has that name{way_out}")
+            raise UsageError(
+                f"the argument {name!r} is robusttest's here, and a parametrize has that name{way_out}"
+            )
         if fixtures := definition._fixtureinfo.name2fixturedefs.get(name):
             place = Path(inspect.getfile(inspect.unwrap(fixtures[-1].func))).name
             raise UsageError(

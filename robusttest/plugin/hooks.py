@@ -100,7 +100,7 @@ class Hooks:
         return True
 
     @pytest.hookimpl(specname="pytest_pyfunc_call", wrapper=True)
-    def _after_anyio(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    def pytest_pyfunc_call_after_anyio(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         done = yield
         state = pyfuncitem.stash.get(ITEM, None)
         if state is not None and _on_anyio(pyfuncitem):
@@ -123,7 +123,7 @@ class Hooks:
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):
             if getattr(item.config.option, "xmlpath", None):
-                _add_properties(state, report)
+                _add_properties(state, item, report)
             report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]
         return report
 
@@ -191,11 +191,15 @@ def _conclude(state: RobustItem) -> None:
         pytest.xfail(judged.text)
 
 
-def _add_properties(state: RobustItem, report: pytest.TestReport) -> None:
+def _add_properties(state: RobustItem, item: pytest.Item, report: pytest.TestReport) -> None:
+    """The headline for JUnit, which reads the report of the teardown; a rerun replaces the run before."""
     from robusttest.plugin.item import Outcome
     from robusttest.report.build import cell_report
     from robusttest.report.junit import properties
 
     cell = cell_report(Outcome.of(state))
-    if cell is not None:
-        report.user_properties = [*report.user_properties, *properties(cell)]
+    if cell is None:
+        return
+    theirs = [p for p in item.user_properties if not p[0].startswith("robust.")]
+    item.user_properties[:] = [*theirs, *properties(cell)]
+    report.user_properties = list(item.user_properties)

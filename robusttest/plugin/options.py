@@ -130,7 +130,9 @@ def _check_names(settings: Settings) -> None:
         for word in wanted:
             for part in word.split("+"):
                 base = split_spec(part)[0]
-                if base not in PERTURBATIONS and difflib.get_close_matches(base, list(PERTURBATIONS), cutoff=0.8):
+                if base not in PERTURBATIONS and difflib.get_close_matches(
+                    base, list(PERTURBATIONS), cutoff=0.8
+                ):
                     raise UnknownNameError(f"perturbation in {flag}:", base, PERTURBATIONS)
 
 

@@ -45,7 +45,7 @@ def echo(prompt):
     return prompt
 '''
 
-TASK = '''
+TASK = """
 import pytest
 from robusttest import Task, robust
 from robusttest.metrics import accuracy, flip_rate, robust_accuracy
@@ -54,7 +54,7 @@ from robusttest.scorers import choice
 TEXTS = [("where is my refund", "billing"), ("the parcel is late", "delivery"), ("a new password please", "account")]
 CASES = [{"id": f"t{i}", "input": f"{TEXTS[i % 3][0]} number {i}", "target": TEXTS[i % 3][1]} for i in range(12)]
 task = Task("routing", cases=CASES, prompt="Ticket: {input}", scorer=choice(["billing", "delivery", "account"]))
-'''
+"""
 
 QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:rerunfailures")
 ALONE = ("-p", "robusttest.plugin", "-p", "no:cacheprovider")
@@ -66,7 +66,9 @@ class Project:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         self.path: Path = pytester.path
-        pytester.makepyprojecttoml('[tool.pytest.ini_options]\nrobust_model = ["python:models:steady"]\npythonpath = ["."]')
+        pytester.makepyprojecttoml(
+            '[tool.pytest.ini_options]\nrobust_model = ["python:models:steady"]\npythonpath = ["."]'
+        )
         (self.path / "models.py").write_text(MODELS, encoding="utf-8")
 
     def test(self, source: str, name: str = "test_it.py") -> None:

@@ -164,7 +164,9 @@ def test_no_model_says_where_to_name_one(project):
     project.test("\n@robust(task)\ndef test_it(result): ...")
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["*no model to test: give --robust-model=NAME, or robust_model in the ini file*"])
+    result.stdout.fnmatch_lines(
+        ["*no model to test: give --robust-model=NAME, or robust_model in the ini file*"]
+    )
 
 
 @pytest.mark.parametrize(

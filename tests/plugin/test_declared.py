@@ -77,7 +77,9 @@ def test_routing(result):
 """)
     result = project.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E*the body's own word", "E*1 of 1 threshold missed", "E*failed*robust_accuracy >= 0.75*"])
+    result.stdout.fnmatch_lines(
+        ["E*the body's own word", "E*1 of 1 threshold missed", "E*failed*robust_accuracy >= 0.75*"]
+    )
 
 
 def test_only_and_skip(project):

@@ -108,7 +108,14 @@ def test_native_toml_has_native_types(project):
     )
     project.pytester.makeconftest(SHOW.format(mark="{}"))
     out = project.run().stdout.str()
-    for part in ("models=('a', 'b')", "variants=3", "adaptive=True", "min_coverage=1.0", "max_age=7200.0", "kind='json'"):
+    for part in (
+        "models=('a', 'b')",
+        "variants=3",
+        "adaptive=True",
+        "min_coverage=1.0",
+        "max_age=7200.0",
+        "kind='json'",
+    ):
         assert part in out
 
 
@@ -118,5 +125,11 @@ def test_every_option_has_help_and_settings_have_ini_keys(project):
         assert option.flag in out
         if option.ini is not None:
             assert option.key in out
-    assert {o.name for o in OPTIONS if o.ini is None} == {"case", "dry_run", "update_baseline", "freeze", "label"}
+    assert {o.name for o in OPTIONS if o.ini is None} == {
+        "case",
+        "dry_run",
+        "update_baseline",
+        "freeze",
+        "label",
+    }
     assert set(MANY) <= {o.name for o in OPTIONS}

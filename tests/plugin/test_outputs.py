@@ -1,0 +1,166 @@
+"""What a run leaves: the section, the run file, reports, JUnit, hooks; and what an interrupted one leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+
+ONE = """
+@robust(task, perturbations=["casing"], variants=2, models=["python:models:route"], expect=[accuracy >= 0.6, robust_accuracy >= 0.75])
+def test_it(result): ...
+"""
+
+
+def test_the_run_file_reads_back(project):
+    from robusttest.runs import read_run
+
+    project.test(ONE)
+    project.run("--robust-label=nightly", "--robust-seed=3")
+    (path,) = project.runs()
+    run = read_run(path)
+    assert run.info.complete
+    assert run.info.label == "nightly"
+    assert run.info.seed == 3
+    assert run.info.models == ("python:models:route",)
+    assert run.info.versions["robusttest"]
+    assert len(run.records) == 36
+    assert [v.status for v in run.verdicts] == ["passed", "failed"]
+    assert {r.test for r in run.records} == {"test_it.py::test_it"}
+    assert (project.path / ".robusttest" / ".gitignore").read_text().strip() == "*"
+
+
+def test_reports(project):
+    project.test(ONE)
+    result = project.run(
+        "--robust-report=json:out/r.json", "--robust-report=md:out/r.md", "--robust-report=csv:out/r.csv"
+    )
+    assert "wrote out/r.json" in result.stdout.str()
+    data = json.loads((project.path / "out/r.json").read_text(encoding="utf-8"))
+    assert data["schema_version"] == 1
+    assert [v["status"] for v in data["cells"][0]["verdicts"]] == ["passed", "failed"]
+    assert (project.path / "out/r.md").stat().st_size
+    assert (project.path / "out/r.csv").stat().st_size
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_call(project):
+    project.test(ONE)
+    (project.path / "taken").mkdir()
+    result = project.run("--robust-report=json:taken")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "it is a folder" in result.stderr.str()
+    assert project.runs() == []
+
+
+def test_junit_carries_the_headline(project):
+    project.test(ONE)
+    project.run("--junitxml=j.xml", "-o", "junit_family=xunit1")
+    tree = ET.parse(project.path / "j.xml")  # noqa: S314  written by pytest
+    properties = {p.get("name"): p.get("value") for p in tree.iter("property")}
+    assert properties["robust.accuracy"] == "1"
+    assert properties["robust.verdict[accuracy >= 0.6]"] == "passed"
+    assert properties["robust.verdict[robust_accuracy >= 0.75]"] == "failed"
+
+
+def test_quiet_is_one_line(project):
+    project.test(ONE)
+    out = project.run("-q").stdout.str()
+    assert "= robustness =" not in out
+    assert out.count("robustness: ") == 1
+
+
+def test_colour_only_where_pytest_colours(project):
+    project.test(ONE)
+    assert "\x1b[" in project.run("--color=yes").stdout.str().split("robustness")[-1]
+    assert "\x1b[" not in project.run("--color=no").stdout.str()
+
+
+def test_dry_run_counts_and_calls_nothing(project):
+    project.test("""
+@robust(task, perturbations=["casing"], variants=2, models=["python:models:broken"])
+def test_it(result): raise RuntimeError("not run")
+
+@robust(cases=CASES, perturbations=["casing"], variants=2)
+def test_body(variant): raise RuntimeError("not run")
+""")
+    result = project.run("--robust-dry-run")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines([
+        "*test_it.py::test_it on python:models:broken: 12 cases, 36 variants, 36 calls, about * input tokens",
+        "*test_it.py::test_body: 12 cases, 36 variants, calls as its body makes them",
+        "*in all 36 calls*",
+    ])  # fmt: skip
+    assert project.runs() == []
+
+
+def test_hooks_see_records_and_the_report(project):
+    project.test(ONE)
+    project.pytester.makeconftest("""
+seen = []
+
+def pytest_robust_record(config, record):
+    seen.append(record)
+
+def pytest_robust_report(config, report):
+    print("HOOKS", len(seen), report.cells[0].task, report.run.complete)
+""")
+    assert "HOOKS 36 routing True" in project.run("-s").stdout.str()
+
+
+def test_ctrl_c_leaves_a_partial_report(project):
+    (project.path / "models.py").write_text(
+        "import pathlib, time\n"
+        "def slow(prompt):\n"
+        "    n = pathlib.Path(__file__).with_name('n.txt')\n"
+        "    with n.open('a') as f: f.write('x')\n"
+        "    time.sleep(0.02)\n"
+        "    return 'billing'\n"
+    )
+    project.test("""
+MANY = Task("many", cases=[(f"question {i}", "billing") for i in range(3000)], scorer="exact")
+
+@robust(cases=CASES, limit=2)
+def test_done(variant): ...
+
+@robust(MANY, models=["python:models:slow"], concurrency=2)
+def test_long(): ...
+""")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "--robust-report=json:r.json"],
+        cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    log = project.path / "n.txt"
+    deadline = time.monotonic() + 60
+    while (not log.exists() or log.stat().st_size < 20) and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    out, _ = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20  # generous: it is 2 s on a machine that does nothing else
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "incomplete run" in out
+    assert "KeyboardInterrupt" in out
+    data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+    assert data["run"]["complete"] is False
+    assert {c["task"] for c in data["cells"]} == {"test_done", "many"}
+    assert len(project.records()) > 2
+
+
+def test_the_progress_line():
+    from types import SimpleNamespace
+
+    from robusttest.plugin.terminal import progress_line
+
+    p = SimpleNamespace(done=50, cached=10, failed=2, cost=0.126, waiting_for="openai: 429", in_flight=3)
+    assert progress_line(p, 200, 10.0) == (
+        "robusttest: 50 of 200 calls · 10 replayed · 2 failed · $0.13 · 30 s left · waiting for openai: 429"
+    )
+    quiet = SimpleNamespace(done=0, cached=0, failed=0, cost=None, waiting_for=None, in_flight=1)
+    assert progress_line(quiet, 200, 0.1) == "robusttest: 0 of 200 calls"

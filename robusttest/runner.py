@@ -12,13 +12,16 @@ import queue
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
+from robusttest import __version__
 from robusttest.data import Case, Completion, Json, Record, Request, Score, Threshold, Variant
 from robusttest.errors import CallError, RobusttestError, RunAbortedError, UsageError
 from robusttest.expand import expand_case, rewrite_steps
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.records import by_expectation, failed_record, make_record
+from robusttest.remembered import Store, named, remembered
 from robusttest.render import render
 from robusttest.selection import (
     Selected,
@@ -64,6 +67,7 @@ class Job:
     judged: tuple[Threshold, ...] = field(init=False)
     """The thresholds that this run can judge."""
     notes: tuple[str, ...] = field(init=False)
+    _names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         every, wanted = select_perturbations(self.perturbations, self.settings, model=self.model)
@@ -71,6 +75,7 @@ class Job:
         kept, notes = judged(self.thresholds, wanted)
         for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
             object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "_names", named(self.perturbations))
 
     def selected(self) -> list[Selected]:
         return select_cases(self.task.cases, self.settings)
@@ -80,8 +85,11 @@ class Job:
         others = [p.writer for p in self.wanted if p.writer] + [self.task.scorer.model]
         return tuple(dict.fromkeys([self.model, *(m for m in others if m)]))
 
-    def variants(self, selected: Selected) -> Iterator[Variant | Perturbation]:
-        """A case's variants, the reference first; then each perturbation that a model has yet to write."""
+    def variants(self, selected: Selected, store: Store | None = None) -> Iterator[Variant | Perturbation]:
+        """A case's variants, the reference first; then each perturbation that a model has yet to write.
+
+        ``store`` remembers those that it can.
+        """
         case, only = selected
         if self.source is not None:
             yield from (v for v in self.source(case) if only is None or not v.perturbation or v.id in only)
@@ -97,17 +105,33 @@ class Job:
                     f"{', '.join(p.spec for p in self.wanted) or 'none'}"
                 )
             most = max([most, *(i + 1 for _, i in parts)])
-        task = self.task
-        for v in expand_case(
-            case,
+        task, seed = self.task, self.settings.seed
+
+        def expanded(some: Sequence[Perturbation]) -> Iterator[Variant]:
+            return expand_case(
+                case,
+                some,
+                prompt=task.prompt,
+                params=task.params,
+                variants=most,
+                seed=seed,
+                protect=task.protect,
+            )
+
+        (reference,) = expanded(())
+        yield reference
+        for v in remembered(
+            store,
+            lambda some: islice(expanded(some), 1, None),
+            reference.draft,
             [p for p in perturbations if p.rewrite is None],
-            prompt=task.prompt,
-            params=task.params,
+            self._names,
             variants=most,
-            seed=self.settings.seed,
+            seed=seed,
             protect=task.protect,
+            version=__version__,
         ):
-            if only is None or not v.perturbation or v.id in only:
+            if only is None or v.id in only:
                 yield v
         yield from (p for p in perturbations if p.rewrite is not None)
 
@@ -118,8 +142,8 @@ Steps = Generator[Request, Completion, Any]
 class _State:
     """A job under way."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, job: Job, store: Store | None) -> None:
+        self.job, self.store = job, store
         self.order = {p.spec: i for i, p in enumerate(job.wanted, 1)}
         self.expect = {p.spec: p.expect for p in job.wanted if p.expect != "target"}
         self.plan = self._planned()
@@ -132,7 +156,7 @@ class _State:
 
     def _planned(self) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
         for i, selected in enumerate(self.job.selected()):
-            for item in self.job.variants(selected):
+            for item in self.job.variants(selected, self.store):
                 yield i, selected, item
 
     @property
@@ -183,7 +207,11 @@ class Runner:
         """Plan a job: its calls begin as soon as anybody waits for a result."""
         if id(job) not in self._states:
             self._jobs[id(job)] = job  # keeps the id its own
-            self._states[id(job)] = _State(job)
+            self._states[id(job)] = _State(job, self._store())
+
+    def _store(self) -> Store | None:
+        store = getattr(self.gateway, "store", None)
+        return store if hasattr(store, "get_variants") and hasattr(store, "put_variants") else None
 
     def result(self, job: Job) -> list[Record]:
         """The job's records in the order of cases and variants; waits for them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from concurrent.futures import Future
@@ -492,3 +493,73 @@ def test_what_looks_like_a_key_is_taken_out(secret):
 def test_a_score_without_number_is_refused():
     with pytest.raises(UsageError):
         run(Job(task(scorer=lambda reply, target: Score(value=float("nan"))), "m"))
+
+
+# --- variants kept in the store -----------------------------------------------------------------------------------
+
+
+class Keeps(Fake):
+    """A gateway with a store of variants, which passes through JSON."""
+
+    def __init__(self, answer) -> None:
+        super().__init__(answer)
+        self.store = self
+        self.kept: dict[str, str] = {}
+        self.hits = 0
+
+    def get_variants(self, key):
+        self.hits += key in self.kept
+        return json.loads(self.kept[key]) if key in self.kept else None
+
+    def put_variants(self, key, value):
+        self.kept[key] = json.dumps(value)
+
+
+NAMED = ["swap", "keyboard:0.3", "casing", "repeat", "format"]
+
+
+def test_remembered_variants_give_the_same_records():
+    job = lambda: Job(task(prompt="Text: {input}\nAnswer:"), "m", NAMED, settings=Settings(variants=3))  # noqa: E731
+    fresh = run(job())
+    fake = Keeps(route)
+    assert run(job(), fake) == fresh
+    assert (len(fake.kept), fake.hits) == (9, 0)
+    assert run(job(), fake) == fresh
+    assert fake.hits == 9
+
+
+def test_a_replay_makes_no_edit(monkeypatch):
+    fake = Keeps(route)
+    first = run(Job(task(), "m", ["swap"]), fake)
+    monkeypatch.setattr("robusttest.runner.expand_case", _references_only(monkeypatch))
+    assert run(Job(task(), "m", ["swap"]), fake) == first
+
+
+def _references_only(monkeypatch):
+    from robusttest.expand import expand_case
+
+    def expand(case, perturbations, **how):
+        assert not list(perturbations), "an edit was made anew"
+        return expand_case(case, (), **how)
+
+    return expand
+
+
+def test_what_changes_the_text_changes_the_key():
+    fake = Keeps(route)
+    for options in ({}, {"seed": 1}, {"variants": 2}):
+        run(Job(task(cases=CASES[:1]), "m", ["swap"], settings=Settings(**options)), fake)
+    run(Job(task(cases=CASES[:1], protect=["money"]), "m", ["swap"]), fake)
+    run(Job(task(cases=CASES[1:2]), "m", ["swap"]), fake)
+    assert (len(fake.kept), fake.hits) == (5, 0)
+    run(Job(task(cases=CASES[:1]), "another model", ["swap"]), fake)
+    assert fake.hits == 1
+
+
+def test_functions_of_the_user_are_never_remembered():
+    def shout(text: str, rng: random.Random) -> str:
+        return text.upper()
+
+    fake = Keeps(route)
+    run(Job(task(), "m", [shout, SAME]), fake)
+    assert not fake.kept

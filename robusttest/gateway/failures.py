@@ -103,6 +103,7 @@ _BAD_KEY = re.compile(
     r"(?:incorrect|invalid|bad|expired|revoked)[ _](?:x-)?api[ _-]?key|invalid authentication|authentication_error",
     re.IGNORECASE,
 )
+_NO_MODULE = re.compile(r"No module named '(\w+)")
 _PROVIDER = re.compile(
     r"LLM Provider NOT provided|Unmapped LLM provider|unable to map your input to a model", re.IGNORECASE
 )
@@ -162,26 +163,30 @@ def classify(
     def status_text(fallback: str) -> str:
         return f"HTTP {status}: {said}" if status is not None and said else said or fallback
 
+    classes = frozenset(names.split())
+
     def has(name: str) -> bool:
-        return name in names
+        return name in classes
 
     if status == 504:
         return failure("server", status_text("the gateway timed out"), retryable=True)
     if has("TimeoutError") or (has("Timeout") and status is None):
         return failure("timeout", "no whole reply within the timeout", retryable=True)
+    if (missing := _NO_MODULE.search(text)) is not None and status in (None, 500):
+        return failure("configuration", f"LiteLLM needs a package for this call: pip install {missing[1]}")
     if has("UnsupportedParamsError"):
         return failure("configuration", f"the provider does not take a parameter: {said}")
     if _PROVIDER.search(text):
         return failure("configuration", f"unknown provider or model name: {said}")
     if status in (None, 500) and _NO_KEY.search(text):
         return failure("configuration", f"no key for this provider: {said}")
-    if has("ContextWindowExceeded") or (status in (400, 413, 422, 500) and _CONTEXT.search(text)):
+    if has("ContextWindowExceededError") or (status in (400, 413, 422, 500) and _CONTEXT.search(text)):
         return failure("context_window", f"the prompt does not fit into the context window: {said}")
-    if has("ContentPolicyViolation") or (status in (400, 403, 451) and _FILTER.search(text)):
+    if has("ContentPolicyViolationError") or (status in (400, 403, 451) and _FILTER.search(text)):
         return Failure(kind="refused", message=said or "content filter", status=status)
     if status in (401, 407) or has("AuthenticationError") or (status in (400, 403) and _BAD_KEY.search(text)):
         return failure("configuration", f"the provider refused the key ({status_text('no details given')})")
-    if status == 403 or has("PermissionDenied"):
+    if status == 403 or has("PermissionDeniedError"):
         return failure("configuration", f"the key may not use this model ({status_text('no details given')})")
     if status == 402 or (status in (400, 403, 429) and _QUOTA.search(text)):
         return failure("configuration", f"the account's quota is spent ({status_text('no details given')})")

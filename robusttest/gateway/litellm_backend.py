@@ -16,13 +16,14 @@ import os
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robusttest.data import Completion, Request
 from robusttest.errors import ConfigurationError
 from robusttest.gateway.backends import Backend
 from robusttest.gateway.failures import AttemptError, Failure, classify
-from robusttest.gateway.model_response import completion_of
+from robusttest.gateway.model_response import completion_of, filtered
 from robusttest.gateway.scrub import scrub
 from robusttest.settings import Settings
 
@@ -76,6 +77,8 @@ class LitellmBackend:
         self._litellm: Any = None
         self._transport: ProviderTransport | None = None
         self._calls_through_litellm = 0
+        self._skips_mcp = False
+        """Versions that look for MCP servers among any tools need a package for it that they don't bring."""
         self._checked: set[tuple[str, frozenset[str]]] = set()
         self.notes: list[str] = []
 
@@ -84,6 +87,7 @@ class LitellmBackend:
         if self._litellm is None:
             self._load()
         failure: Failure | None = None
+        started = time.perf_counter()
         try:
             if self._transport is not None and self._transport.carries(request):
                 return await self._transport.call(request, timeout=timeout)
@@ -94,16 +98,23 @@ class LitellmBackend:
         except Exception as error:
             failure = failure_of(error, request.model)
         if failure.kind == "refused":
-            return Completion(text="", finish_reason="content_filter", refusal=failure.message)
+            return filtered(failure.message, latency=time.perf_counter() - started)
         failure.raise_()
 
     async def _call(self, request: Request, timeout: float) -> Completion:
         litellm = self._litellm
         self._check_params(request)
         kwargs = {**request.params, **request.private}
+        headers = [
+            part["extra_headers"] for part in (request.params, request.private) if "extra_headers" in part
+        ]
+        if headers:
+            kwargs["extra_headers"] = {name: value for part in headers for name, value in part.items()}
         for name in ("max_retries", "num_retries", "request_timeout"):
             kwargs.pop(name, None)
         timeout = min(timeout, float(kwargs.pop("timeout", None) or timeout))
+        if self._skips_mcp and _plain_tools(kwargs.get("tools")):
+            kwargs["_skip_mcp_handler"] = True
         # A copy: LiteLLM edits messages in place.
         kwargs["messages"] = [dict(m) for m in request.messages]
         self._calls_through_litellm += 1
@@ -114,7 +125,7 @@ class LitellmBackend:
                 timeout=timeout,
                 max_retries=0,
                 drop_params=False,
-                no_log=True,
+                **{"no-log": True},
                 caching=False,
                 **kwargs,
             )
@@ -129,6 +140,7 @@ class LitellmBackend:
         self.notes.extend(notes)
         for note in notes:
             _log.warning(note)
+        self._skips_mcp = "_skip_mcp_handler" in Path(self._litellm.main.__file__).read_text("utf-8")
         if self._settings.transport == "auto":
             from robusttest.gateway.transport import ProviderTransport
 
@@ -154,11 +166,13 @@ class LitellmBackend:
 
     def estimate(self, request: Request) -> float | None:
         """Prompt characters as tokens (at least as many as there are, in nearly all scripts) plus the most
-        output tokens the request allows, at LiteLLM's prices. None before the first call and for models
-        without a price.
+        output tokens the request allows, at LiteLLM's prices. None for models without a price, and before the
+        first call where no cost limit asks for it.
         """
         if self._litellm is None:
-            return None
+            if self._settings.max_cost is None:
+                return None
+            self._load()
         prices = self._prices(request.model)
         if prices is None:
             return None
@@ -210,13 +224,17 @@ class LitellmBackend:
                 await worker.flush()
             async with asyncio.timeout(CLOSE_SECONDS):
                 await worker.stop()
-        cache = getattr(litellm, "in_memory_llm_clients_cache", None)
-        for key, client in list(getattr(cache, "cache_dict", {}).items()):
-            await _close_client(client)
-            cache.cache_dict.pop(key, None)
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await litellm.close_litellm_async_clients()
+        clients: dict[str, Any] = getattr(
+            getattr(litellm, "in_memory_llm_clients_cache", None), "cache_dict", {}
+        )
+        # Keys end with the loop's id: clients that the user's app made on other loops are theirs.
+        ours = f"-{id(asyncio.get_running_loop())}"
+        for key in [k for k in clients if str(k).endswith(ours)]:
+            await _close_client(clients.pop(key))
+
+
+def _plain_tools(tools: Any) -> bool:
+    return bool(tools) and all(isinstance(t, Mapping) and t.get("type") == "function" for t in tools)
 
 
 async def _close_client(client: Any) -> None:

@@ -46,9 +46,20 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
         output_tokens=_count(getattr(usage, "completion_tokens", None)),
         cost=cost,
         latency=latency,
-        created=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        created=_now(),
         meta=_meta(response),
     )
+
+
+def filtered(message: str, *, latency: float) -> Completion:
+    """The reply that the provider's filter gave in the model's place: no text, and what it said as refusal."""
+    return Completion(
+        text="", finish_reason="content_filter", refusal=message, latency=latency, created=_now()
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def rate_limit_of(headers: Mapping[str, Any]) -> dict[str, str]:

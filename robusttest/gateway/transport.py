@@ -20,8 +20,8 @@ from importlib.metadata import version
 from typing import Any
 
 from robusttest.data import Completion, Request
-from robusttest.gateway.failures import Failure, classify, provider_text
-from robusttest.gateway.model_response import completion_of, rate_limit_of
+from robusttest.gateway.failures import Failure, classify
+from robusttest.gateway.model_response import completion_of, filtered, rate_limit_of
 
 PROVEN: dict[str, tuple[str, ...]] = {
     "openai": ("1.106.",),
@@ -174,7 +174,7 @@ class ProviderTransport:
         optional = copy.deepcopy(plan.optional) if plan.nested else dict(plan.optional)
         body = plan.config.transform_request(
             model=plan.model,
-            messages=_copied(request.messages),
+            messages=self._messages(request),
             optional_params=optional,
             litellm_params=plan.litellm_params,
             headers=plan.headers,
@@ -194,7 +194,7 @@ class ProviderTransport:
                 model=request.model, status=raw.status_code, text=raw.text, headers=raw.headers
             )
             if failure.kind == "refused":
-                return Completion(text="", finish_reason="content_filter", refusal=failure.message)
+                return filtered(failure.message, latency=latency)
             failure.raise_()
         return self._read(request, plan, raw, body, optional, latency)
 
@@ -284,9 +284,21 @@ class ProviderTransport:
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
                 model=model, provider=litellm.LlmProviders(provider)
             )
-            messages = _copied(request.messages)
+            messages = self._messages(request)
+            # As ``completion`` does before anything else.
+            if "stop" in params:
+                params["stop"] = litellm.utils.validate_openai_optional_params(stop=params["stop"])
+            if "tool_choice" in params:
+                params["tool_choice"] = litellm.utils.validate_chat_completion_tool_choice(
+                    tool_choice=params["tool_choice"], model=request.model
+                )
             optional = litellm.utils.get_optional_params(
-                model=model, custom_llm_provider=provider, messages=messages, drop_params=False, **params
+                model=model,
+                custom_llm_provider=provider,
+                messages=messages,
+                drop_params=False,
+                stream=None,
+                **params,
             )
             if optional.pop("extra_body", None):
                 return None
@@ -335,6 +347,14 @@ class ProviderTransport:
             timeout=float(timeout) if isinstance(timeout, int | float) else None,
         )
 
+    def _messages(self, request: Request) -> list[dict[str, Any]]:
+        """A copy, as LiteLLM's transformations change messages in place and a request is shared."""
+        if all(type(m) is dict and len(m) == 2 and type(m.get("content")) is str for m in request.messages):
+            return [dict(m) for m in request.messages]
+        copies = [copy.deepcopy(dict(m)) for m in request.messages]
+        fixed: list[dict[str, Any]] = self._litellm.utils.validate_and_fix_openai_messages(messages=copies)
+        return fixed
+
     def _special(self, model: str, provider: str) -> bool:
         """Models for which LiteLLM leaves the plain chat route: reasoning models, other modes and interfaces."""
         litellm = self._litellm
@@ -352,7 +372,7 @@ class ProviderTransport:
         if provider == "anthropic" and not model.startswith("claude"):
             return True
         entry = litellm.model_cost.get(model) or {}
-        return entry.get("mode", "chat") != "chat"
+        return bool(entry.get("mode", "chat") != "chat")
 
     def _base_from_environment(self, provider: str) -> str | None:
         names = {
@@ -402,22 +422,13 @@ class ProviderTransport:
 def unreadable(error: Exception, model: str) -> Failure:
     """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
     status = getattr(error, "status_code", None)
-    text = str(getattr(error, "message", None) or error)
-    if isinstance(status, int) and status >= 300 and "choices" not in text:
-        return classify(model=model, status=status, names=type(error).__name__, text=text)
-    return Failure(
-        kind="invalid_reply",
-        message=f"{model}: not a reply that can be read: {provider_text(text)}",
-        retryable=True,
+    return classify(
+        model=model,
+        # LiteLLM's own client calls it a 500 as well.
+        status=status if isinstance(status, int) and status >= 300 else 500,
+        names=type(error).__name__,
+        text=str(getattr(error, "message", None) or error),
     )
-
-
-def _copied(messages: tuple[Mapping[str, Any], ...]) -> list[dict[str, Any]]:
-    """LiteLLM's transformations change messages in place; a request is shared."""
-    return [
-        dict(m) if isinstance(m.get("content"), str) and len(m) == 2 else copy.deepcopy(dict(m))
-        for m in messages
-    ]
 
 
 def _shape(messages: tuple[Mapping[str, Any], ...]) -> str:

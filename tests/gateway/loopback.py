@@ -21,7 +21,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 FAULTS = (
     "429",
@@ -201,7 +201,7 @@ class LoopbackServer:
             protocol.abort()
         await asyncio.sleep(0)
 
-    def __enter__(self) -> LoopbackServer:
+    def __enter__(self) -> Self:
         ready = threading.Event()
 
         def serve() -> None:
@@ -221,7 +221,8 @@ class LoopbackServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        assert self._loop is not None and self._thread is not None
+        assert self._loop is not None
+        assert self._thread is not None
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from robusttest.errors import RobusttestError as RobusttestError
     from robusttest.errors import UsageError as UsageError
     from robusttest.evaluation import evaluate as evaluate
-    from robusttest.gateway.python_models import model as model
+    from robusttest.gateway import model as model
     from robusttest.perturbations import crossed as crossed
     from robusttest.perturbations import perturbation as perturbation
     from robusttest.plugin.mark import robust as robust
@@ -63,7 +63,7 @@ _HOMES = {
     "crossed": "perturbations",
     "evaluate": "evaluation",
     "load_cases": "cases",
-    "model": "gateway.python_models",
+    "model": "gateway",
     "perturbation": "perturbations",
     "robust": "plugin.mark",
     "scorer": "scorers",

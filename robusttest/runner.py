@@ -248,6 +248,9 @@ class Runner:
         if state is not None:
             self._plan_some(state)
             return
+        if current.planned_all and current.pending == sum(map(len, current.held.values())):
+            for case in list(current.held):  # its reference was never put, as from a source that has none
+                self._reference(current, case, None)
         if current.done:
             return
         with contextlib.suppress(queue.Empty):
@@ -483,7 +486,6 @@ class Runner:
             if isinstance(outcome, Completion):
                 self._drive(state, steps, outcome, then, failed)
             else:
-                steps.close()
                 failed(outcome)
 
         self._submit(state, request, answered)

@@ -173,6 +173,17 @@ def test_without_the_reference_an_expectation_has_no_score():
     assert "no answer to the unperturbed prompt" in records[1].reason
 
 
+def test_a_source_without_a_reference_does_not_hang():
+    def source(case: Case):
+        yield Variant(
+            original=case, draft=Draft(case=case, prompt=made.prompt), perturbation="own_same", level="input"
+        )
+
+    made = task()
+    records = run(Job(made, "m", [SAME], source=source))
+    assert [r.status for r in records] == ["error"] * 3
+
+
 def test_failed_calls_are_no_answers():
     def answer(request):
         if "money" in text(request):

@@ -34,11 +34,13 @@ def driver(
                 raise
             return
         try:
-            await BodyRun(state, body, theirs, session.body_gateway).gathered()
+            await BodyRun(state, body, theirs, session.body_gateway, session.ticked).gathered()
         except RobusttestError as e:
             if isinstance(e, RunAbortedError):
                 session.aborted = session.aborted or e
             raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
+        finally:
+            session.clear_progress()
         state.finish(state.records)
 
     return drive

@@ -35,8 +35,10 @@ class BodyRun:
         function: Callable[..., Any],
         arguments: Mapping[str, Any],
         gateway: Callable[[], Gateway],
+        progress: Callable[[], None],
     ) -> None:
         self.item, self.function, self.arguments = item, function, arguments
+        self.progress = progress
         self.gateway = gateway
         """Made when the first call needs it: a body that calls no model opens no store."""
         self.perturbations = {p.spec: p for p in item.wanted}
@@ -45,7 +47,7 @@ class BodyRun:
         self.waiting: list[tuple[int, Variant, Outcome, Ask | None]] = []
         item.records, item.failed, item.first_error = [], 0, None
 
-    def sync(self, progress: Callable[[int], None] | None = None) -> None:
+    def sync(self) -> None:
         """One after another, here and now."""
         for i, v in self._planned():
             ask, kwargs = self._arguments(v)
@@ -54,11 +56,9 @@ class BodyRun:
             except BaseException as e:
                 outcome = self._outcome(e)
             self._add(i, v, outcome, ask)
-            if progress is not None:
-                progress(len(self.rows))
         self._close()
 
-    def threads(self, count: int, progress: Callable[[int], None] | None = None) -> None:
+    def threads(self, count: int) -> None:
         """``count`` at a time, as the test asked with ``concurrency=``."""
 
         def one(v: Variant) -> tuple[Outcome, Ask | None]:
@@ -74,25 +74,17 @@ class BodyRun:
                 for i, v in self._planned():
                     begun.append((i, v, pool.submit(one, v)))
                     if len(begun) >= 2 * count:
-                        self._take(*begun.pop(0), progress)
+                        self._take(*begun.pop(0))
                 while begun:
-                    self._take(*begun.pop(0), progress)
+                    self._take(*begun.pop(0))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         self._close()
 
-    def _take(
-        self,
-        i: int,
-        v: Variant,
-        future: Future[tuple[Outcome, Ask | None]],
-        progress: Callable[[int], None] | None,
-    ) -> None:
+    def _take(self, i: int, v: Variant, future: Future[tuple[Outcome, Ask | None]]) -> None:
         outcome, ask = future.result()
         self._add(i, v, outcome, ask)
-        if progress is not None:
-            progress(len(self.rows))
 
     async def gathered(self) -> None:
         """Concurrently on the running loop, as many as ``concurrency`` allows; one by one where that is not asyncio's."""
@@ -188,6 +180,7 @@ class BodyRun:
     def _put(self, i: int, record: Record) -> None:
         self.rows.append((i, record))
         self.item.records.append(record)
+        self.progress()
 
     def _close(self) -> None:
         for late in self.waiting:

@@ -58,7 +58,8 @@ def _generate(metafunc: pytest.Metafunc) -> None:
     names = [*wanted, MODEL]
     if MODEL not in metafunc.fixturenames:
         metafunc.fixturenames.append(MODEL)
-    values: list[Any] = [[*[None] * len(wanted), m] for m in (models or [None])]
+    axis: list[str | None] = [*models] if models else [None]
+    values = [[*[None] * len(wanted), m] for m in axis]
     ids: list[Any] = list(models) if models else [pytest.HIDDEN_PARAM]
     metafunc.parametrize(names, values, ids=ids)
 

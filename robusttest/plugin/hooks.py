@@ -64,6 +64,8 @@ class Hooks:
             return
         assert isinstance(item, pytest.Function)
         state.sent = False
+        if self.session.refused is not None:
+            pytest.fail(f"robusttest: {self.session.refused}", pytrace=False)
         if not state.selected:
             pytest.skip("--robust-case selects no case of this test")
         if state.marked.perturbations and not state.wanted:
@@ -168,14 +170,16 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
         return
     from robusttest.plugin.bodies import BodyRun
 
-    run = BodyRun(state, function, _arguments(item), session.body_gateway)
+    run = BodyRun(state, function, _arguments(item), session.body_gateway, session.ticked)
     count = state.marked.settings.get("concurrency")
     try:
-        run.threads(count, session.body_progress) if count else run.sync(session.body_progress)
+        run.threads(count) if count else run.sync()
     except RobusttestError as e:
         if isinstance(e, RunAbortedError):
             session.aborted = session.aborted or e
         raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
+    finally:
+        session.clear_progress()
     state.finish(state.records)
 
 

@@ -114,6 +114,8 @@ def validate(config: pytest.Config) -> None:
         _check_names(settings)
     except RobusttestError as e:
         raise pytest.UsageError(str(e)) from None
+    if settings.dry_run and (config.getoption("numprocesses", None) or config.getoption("tx", None)):
+        raise pytest.UsageError("--robust-dry-run counts in one process: leave out -n")
 
 
 def _check_names(settings: Settings) -> None:

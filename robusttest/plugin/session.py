@@ -61,6 +61,8 @@ class RobustSession:
         """Progress of each process that made calls, by its name."""
         self.notes: list[str] = []
         self.aborted: RunAbortedError | None = None
+        self.refused: str | None = None
+        """Why a worker runs none of its tests; without xdist that is a usage error of the session."""
         self.interrupted = False
         self.progress: Progress | None = None
         self.run: RunInfo | None = None
@@ -113,7 +115,7 @@ class RobustSession:
 
             workers = int(self.worker["workercount"]) if self.worker is not None else 1
             gateway = Gateway(self.settings, workers=workers)
-            self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self._ticked))
+            self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self.ticked))
         return self._calls[1], self._calls[2]
 
     @property
@@ -121,9 +123,13 @@ class RobustSession:
         """The gateway, if this process has made one."""
         return self._calls[1] if self._calls is not None and self._calls[0] == os.getpid() else None
 
-    def _ticked(self) -> None:
+    def ticked(self) -> None:
         if self.progress is not None:
             self.progress.tick()
+
+    def clear_progress(self) -> None:
+        if self.progress is not None:
+            self.progress.clear()
 
     def preflight(self, models: Iterable[str]) -> None:
         """Refuse unknown providers and missing keys for all tests at once, before the first call."""
@@ -154,8 +160,7 @@ class RobustSession:
             self.aborted = e
             raise
         finally:
-            if self.progress is not None:
-                self.progress.clear()
+            self.clear_progress()
         item.finish(records)
         self.runner.drop(item.job)
 
@@ -167,10 +172,6 @@ class RobustSession:
     def body_gateway(self) -> Gateway:
         self._stop_if_aborted()
         return self.gateway
-
-    def body_progress(self, done: int) -> None:
-        """Told after each variant of a body."""
-        self._ticked()
 
     # --- what comes out
 

@@ -24,9 +24,11 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     for state in states:
         state.notes = (*state.notes, *_hopeless(state))
     if session.worker is not None:
-        _preflight(session, states)
+        # A UsageError in a worker is an INTERNALERROR: there, each test says it.
+        session.refused = _refusal(session, states)
         return False
-    _check_cases(session, states)
+    if (refusal := _unknown_case(session, states)) is not None:
+        raise pytest.UsageError(refusal)
     if session.settings.dry_run:
         from robusttest.plugin import dry_run, terminal
 
@@ -42,7 +44,10 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     from robusttest.plugin import terminal
 
     terminal.watch(session, states)
-    _preflight(session, states)
+    try:
+        session.preflight(_models(states))
+    except RobusttestError as e:
+        raise pytest.UsageError(f"robusttest: {e}") from None
     session.plan(
         state for item, state in chosen if isinstance(item, pytest.Function) and can_be_planned(item)
     )
@@ -61,15 +66,24 @@ def _hopeless(state: RobustItem) -> list[str]:
     return [said for t in state.thresholds if (said := cannot_pass(t, n)) is not None]
 
 
-def _check_cases(session: RobustSession, states: Sequence[RobustItem]) -> None:
-    wanted = session.settings.case
-    if wanted and not any(state.selected for state in states):
-        import difflib
+def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
+    try:
+        session.preflight(_models(states))
+    except RobusttestError as e:
+        return str(e)
+    return _unknown_case(session, states)
 
-        known = list(dict.fromkeys(case.id for state in states for case in state.cases))
-        near = difflib.get_close_matches(wanted[0].partition("::")[0], known, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else f" The first ones: {', '.join(known[:5])}"
-        raise pytest.UsageError(f"--robust-case={wanted[0]}: no collected test has such a case.{hint}")
+
+def _unknown_case(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
+    wanted = session.settings.case
+    if not wanted or any(state.selected for state in states):
+        return None
+    import difflib
+
+    known = list(dict.fromkeys(case.id for state in states for case in state.cases))
+    near = difflib.get_close_matches(wanted[0].partition("::")[0], known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else f" The first ones: {', '.join(known[:5])}"
+    return f"--robust-case={wanted[0]}: no collected test has such a case.{hint}"
 
 
 def _check_reports(session: RobustSession) -> None:
@@ -90,17 +104,15 @@ def _say(session: RobustSession, states: Sequence[RobustItem]) -> None:
     terminal.write(session.config, [f"robusttest: {task}: {note}" for note, task in said.items()])
 
 
-def _preflight(session: RobustSession, states: Sequence[RobustItem]) -> None:
+def _models(states: Sequence[RobustItem]) -> list[str]:
+    """Every model that may be called."""
     models: list[str] = []
     for state in states:
         if state.job is not None:
             models += state.job.models()
         else:
             models += [m for m in (state.model, *(p.writer for p in state.wanted)) if m]
-    try:
-        session.preflight(models)
-    except RobusttestError as e:
-        raise pytest.UsageError(f"robusttest: {e}") from None
+    return models
 
 
 def planned_calls(state: RobustItem) -> int:

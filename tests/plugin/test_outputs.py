@@ -61,7 +61,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_call(project):
 def test_junit_carries_the_headline(project):
     project.test(ONE)
     project.run("--junitxml=j.xml", "-o", "junit_family=xunit1")
-    tree = ET.parse(project.path / "j.xml")  # noqa: S314  written by pytest
+    tree = ET.parse(project.path / "j.xml")
     properties = {p.get("name"): p.get("value") for p in tree.iter("property")}
     assert properties["robust.accuracy"] == "1"
     assert properties["robust.verdict[accuracy >= 0.6]"] == "passed"
@@ -164,3 +164,10 @@ def test_the_progress_line():
     )
     quiet = SimpleNamespace(done=0, cached=0, failed=0, cost=None, waiting_for=None, in_flight=1)
     assert progress_line(quiet, 200, 0.1) == "robusttest: 0 of 200 calls"
+
+
+def test_a_dry_run_never_runs_for_real_under_xdist(project):
+    project.test(ONE)
+    result = project.fresh("--robust-dry-run", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "leave out -n" in result.stderr.str()

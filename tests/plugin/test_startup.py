@@ -24,7 +24,7 @@ def loaded(project, *args: str) -> list[str]:
         *("-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:randomly"), *args
     )
     (line,) = [line for line in result.outlines if line.startswith("LOADED")]
-    return eval(line.removeprefix("LOADED "))  # noqa: S307  our own repr
+    return eval(line.removeprefix("LOADED "))
 
 
 UNUSED = ["robusttest", "robusttest.plugin", "robusttest.plugin.hookspec", "robusttest.plugin.options"]

@@ -67,9 +67,19 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[tuple[str, int, bool, bool]]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[str, int, bool, bool], ...]:
     """``(module, line, at the top, for types alone)`` of each import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int, bool, bool]]:
+    tree = parsed(path)
     typing: set[int] = set()
     inside: set[int] = set()
     for node in ast.walk(tree):
@@ -134,7 +144,7 @@ def test_libraries_stay_in_their_rooms(path):
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_nothing_unpickles_or_prints(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for name, line, _, _ in imports(path):
         assert name.split(".")[0] not in ("pickle", "dill", "shelve", "marshal"), f"line {line}: {name}"
     calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}

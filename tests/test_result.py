@@ -78,10 +78,17 @@ def test_errors_lower_coverage():
     lost = Record(task="t", model="m", case_id="a", variant="x#0", perturbation="x", status="error")
     made = Result("t", "m", [*rows(), lost])
     assert made.coverage == pytest.approx(8 / 9)
+    judged = [accuracy >= 0.1, flip_rate <= 0.9]
+    strict = Result("t", "m", [*rows(), lost], thresholds=judged)
+    loose = Result("t", "m", [*rows(), lost], thresholds=judged, settings=Settings(min_coverage=0.8))
+    assert strict.verdicts[1].status == "error"
+    assert loose.verdicts[1].status == "passed"
 
 
 def test_the_worst_are_flips_of_right_cases_first():
     assert [(r.case_id, r.variant) for r in result().worst(2)] == [("a", "keyboard#1"), ("a", "ocr:0.2#0")]
+    backwards = Result("t", "m", rows()[::-1]).worst(2)
+    assert {r.case_id for r in backwards} == {"a"}
     assert len(result().worst(None)) == 4
     assert all(r.score < 1 for r in result().worst(None))
 

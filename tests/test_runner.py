@@ -21,13 +21,21 @@ from robusttest.errors import (
     UsageError,
 )
 from robusttest.metrics import accuracy, flip_rate
-from robusttest.perturbations import Perturbation
+from robusttest.perturbations import PERTURBATIONS, Perturbation, perturbation
 from robusttest.perturbations.rewrite import paraphrase
 from robusttest.records import scrubbed
 from robusttest.runner import Job, Runner
 from robusttest.scorers import choice, judge
 from robusttest.settings import Settings
 from robusttest.task import Task
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    """A fake that holds replies back releases them at the next tick: no need to wait for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("robusttest.runner.TICK", 0.001)
+        yield
 
 
 class Fake:
@@ -573,4 +581,10 @@ def test_functions_of_the_user_are_never_remembered():
 
     fake = Keeps(route)
     run(Job(task(), "m", [shout, SAME]), fake)
+    perturbation("test_shout")(shout)
+    try:
+        records = run(Job(task(), "m", ["test_shout"]), fake)
+    finally:
+        PERTURBATIONS.unregister("test_shout")
+    assert records[1].text == "I WANT MY MONEY BACK PLEASE"
     assert not fake.kept

@@ -40,8 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("robust") is not None:
         from robusttest.plugin import collect, session
 
-        session.ensure(metafunc.config)
-        collect.generate(metafunc)
+        collect.generate(metafunc, session.ensure(metafunc.config).marked)
 
 
 class Receiver:

@@ -31,20 +31,20 @@ ALIASES = {name: name.removeprefix("robust_") for name in
 """Argument name → what it is given."""
 
 
-def generate(metafunc: pytest.Metafunc) -> None:
+def generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) -> None:
     """Check the mark of one function and parametrize it over its models, or fail its collection."""
     try:
-        return _generate(metafunc)
+        return _generate(metafunc, read)
     except RobusttestError as e:
         wrong = f"{metafunc.definition.nodeid}: {e}"
     pytest.fail(wrong, pytrace=False)  # out here: pytest would print the handled exception too
 
 
-def _generate(metafunc: pytest.Metafunc) -> None:
+def _generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) -> None:
     definition = metafunc.definition
     mark = definition.get_closest_marker("robust")
     assert mark is not None
-    marked = marks.read(mark, options.expected(metafunc.config))
+    marked = read(mark)
     settings = options.resolve(metafunc.config, marked.settings)
     wanted = own_arguments(definition)
     calls = [dict(c.params) for c in getattr(metafunc, "_calls", ())] or [{}]

@@ -166,7 +166,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         job = Job(
             task=found,
             model=model,
-            perturbations=marked.perturbations,
+            perturbations=marked.specs,
             thresholds=marked.thresholds,
             settings=settings,
             test=test,

@@ -99,6 +99,8 @@ class Marked:
     cases: Any
     """Cases, or a function of the test's parameters; None for a declared task."""
     perturbations: tuple[Perturbation, ...]
+    specs: tuple[Any, ...] = ()
+    """The perturbations as they were listed: variants of plain names are kept in the reply store."""
     thresholds: tuple[Threshold, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
@@ -122,11 +124,13 @@ def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
     given = mark.kwargs
     cases = given.get("cases")
     _check_subject(task, cases)
-    perturbations = _perturbations(given.get("perturbations", ()))
+    specs = _listed(given.get("perturbations"))
+    perturbations = _perturbations(specs)
     return Marked(
         task=task,
         cases=cases if cases is None or callable(cases) else load(cases, given.get("name")),
         perturbations=perturbations,
+        specs=specs,
         thresholds=_thresholds(given.get("expect", ()), default_expect, perturbations),
         settings={k: _models(v) if k == "models" else v for k, v in given.items() if k in SETTINGS},
         name=_name(given.get("name"), declared=cases is None),
@@ -162,13 +166,20 @@ def load(cases: Any, name: str | None = None) -> tuple[Case, ...]:
     return loaded
 
 
-def _perturbations(given: Any) -> tuple[Perturbation, ...]:
-    from robusttest.perturbations import make_all
+def _listed(given: Any) -> tuple[Any, ...]:
+    from robusttest.perturbations import Perturbation
 
     if given is None:
         return ()
+    single = isinstance(given, str | Perturbation) or callable(given) or not isinstance(given, Iterable)
+    return (given,) if single else tuple(given)
+
+
+def _perturbations(specs: tuple[Any, ...]) -> tuple[Perturbation, ...]:
+    from robusttest.perturbations import make_all
+
     try:
-        return tuple(make_all(given))
+        return tuple(make_all(specs))
     except UsageError as e:
         raise UsageError(f"robust(perturbations=…): {e}") from None
 

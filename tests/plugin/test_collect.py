@@ -228,3 +228,13 @@ def test_marker_is_registered(project):
     project.test("\n@robust(task)\ndef test_it(result): ...")
     project.run("--strict-markers").assert_outcomes(passed=1)
     project.run("--markers").stdout.fnmatch_lines(["@pytest.mark.robust(task, [*], perturbations*"])
+
+
+def test_generators_are_read_once(project):
+    project.test("""
+@pytest.mark.parametrize("n", [1, 2])
+@robust(cases=(c for c in CASES[:3]), perturbations=(p for p in ["casing"]), variants=1)
+def test_body(variant, n): ...
+""")
+    project.run().assert_outcomes(passed=2)
+    assert len(project.records()) == 2 * 3 * 2

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from robusttest.data import (
     Answer,
@@ -25,19 +24,11 @@ from robusttest.data import (
 )
 from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, UsageError
 from robusttest.expand import Drive, expand_case
+from robusttest.jobs import GatewayLike
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.records import by_expectation, make_record
 from robusttest.selection import select_cases, spec_of
 from robusttest.settings import Settings
-
-
-class GatewayLike(Protocol):
-    """What asking needs of a gateway."""
-
-    def request(
-        self, model: str, messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json], sample: int = 0
-    ) -> Request: ...
-    def submit(self, request: Request) -> Future[Completion]: ...
 
 
 class Ask:

@@ -8,8 +8,9 @@ from typing import Any, overload
 
 from robusttest.data import Threshold
 from robusttest.errors import UnknownNameError, UsageError
+from robusttest.jobs import Job
 from robusttest.result import Result
-from robusttest.runner import Job, Runner
+from robusttest.runner import Runner
 from robusttest.settings import Settings
 from robusttest.task import Task
 

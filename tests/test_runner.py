@@ -550,7 +550,7 @@ def test_remembered_variants_give_the_same_records():
 def test_a_replay_makes_no_edit(monkeypatch):
     fake = Keeps(route)
     first = run(Job(task(), "m", ["swap"]), fake)
-    monkeypatch.setattr("robusttest.runner.expand_case", _references_only(monkeypatch))
+    monkeypatch.setattr("robusttest.jobs.expand_case", _references_only(monkeypatch))
     assert run(Job(task(), "m", ["swap"]), fake) == first
 
 

@@ -93,8 +93,9 @@ class LitellmBackend:
                 return await self._transport.call(request, timeout=timeout)
             return await self._call(request, timeout)
         except (AttemptError, ConfigurationError) as error:
+            # Without the frames below, whose locals hold keys.
             error.__context__ = error.__cause__ = None
-            raise
+            raise error.with_traceback(None) from None
         except Exception as error:
             failure = failure_of(error, request.model)
         if failure.kind == "refused":
@@ -295,12 +296,21 @@ def preflight(models: Iterable[str], *, with_key: Collection[str] = ()) -> list[
         except Exception as error:
             problems.append(f"{model}: {scrub(str(error))}")
             continue
-        missing = [name for name in found.get("missing_keys", ()) if not os.environ.get(name)]
-        if missing and not found.get("keys_in_environment"):
-            problems.append(
-                f"{model}: no key for provider {provider!r}; set {' and '.join(sorted(missing))} in the environment"
-            )
+        missing = sorted(name for name in found.get("missing_keys", ()) if not os.environ.get(name))
+        # Clouds find credentials in many places, local servers need none: only a plain key is surely missing.
+        if any(n.endswith("_API_KEY") for n in missing) and not _has_key(litellm, provider):
+            names = (" or " if provider == "gemini" else " and ").join(missing)
+            problems.append(f"{model}: no key for provider {provider!r}; set {names} in the environment")
     return problems
+
+
+def _has_key(litellm: Any, provider: str) -> bool:
+    """The app has set a key in LiteLLM itself, or signs in without one."""
+    if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
+        return True
+    return provider.startswith("azure") and any(
+        os.environ.get(name) for name in ("AZURE_AD_TOKEN", "AZURE_CLIENT_ID", "AZURE_USERNAME")
+    )
 
 
 def _unknown(litellm: Any, model: str) -> str:
@@ -313,4 +323,4 @@ def _unknown(litellm: Any, model: str) -> str:
         return f"{model}: unknown provider {prefix!r}; LiteLLM's names look like openai/gpt-4o-mini or ollama/llama3"
     close = difflib.get_close_matches(model, list(litellm.model_cost), n=1, cutoff=0.7)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{model}: unknown model without a provider in front (as in openai/{model}).{hint}"
+    return f"{model!r}: unknown model without a provider in front (as in openai/{model or '…'}).{hint}"

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from robusttest.data import Json
+from robusttest.errors import UsageError
 
 HIDDEN = "[hidden]"
 MIN_LENGTH = 8
@@ -166,13 +167,19 @@ def public_params(params: Mapping[str, Json]) -> tuple[dict[str, Json], Private]
 
 
 def _url_secrets(url: str) -> list[str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
     return [s for s in (parts.password, *(q.partition("=")[2] for q in parts.query.split("&"))) if s]
 
 
 def normal_url(url: str) -> str:
     """``url`` without user, query and trailing slash, host in lower case: one text for one endpoint."""
-    parts = urlsplit(url if "//" in url else f"//{url}")
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+    except ValueError:
+        raise UsageError(f"api_base {scrub(url)!r} is no URL") from None
     try:
         port = parts.port
     except ValueError:

@@ -15,7 +15,7 @@ import os
 import time
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -138,10 +138,10 @@ class _Plan:
     model: str
     config: Any
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     optional: dict[str, Any]
-    litellm_params: dict[str, Any]
-    api_key: str | None
+    litellm_params: dict[str, Any] = field(repr=False)
+    api_key: str | None = field(repr=False)
     json_mode: bool | None
     nested: bool
     """``optional`` holds lists or dicts, which a transformation may change in place."""
@@ -156,6 +156,7 @@ class ProviderTransport:
         self._session: Any = None
         self._plans: dict[tuple[Any, ...], _Plan | None] = {}
         self._encoding: Any = None
+        self._unpriced: set[tuple[object, ...]] = set()
         installed = version("litellm")
         self._providers = {p for p, proven in PROVEN.items() if installed.startswith(proven)}
 
@@ -236,11 +237,17 @@ class ProviderTransport:
         return completion
 
     def _cost(self, response: Any, plan: _Plan) -> float | None:
+        # Finding out that a model has no price takes LiteLLM as long as the rest of a call together.
+        names = (plan.provider, plan.model, response.model, len(self._litellm.model_cost))
+        if names in self._unpriced:
+            return None
         try:
             cost = self._litellm.completion_cost(
                 completion_response=response, model=plan.model, custom_llm_provider=plan.provider
             )
-        except Exception:
+        except Exception as error:
+            if "mapped" in str(error):
+                self._unpriced.add(names)
             return None
         return float(cost) if cost is not None else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any, overload
 
@@ -19,7 +19,7 @@ from robusttest.task import Task
 def evaluate(
     task: Task,
     *,
-    model: str | Callable[..., Any],
+    model: str,
     perturbations: Iterable[Any] = (),
     variants: int | None = None,
     expect: Iterable[Threshold | str] | Threshold | str = (),
@@ -30,7 +30,7 @@ def evaluate(
 def evaluate(
     task: Task,
     *,
-    model: Sequence[str | Callable[..., Any]],
+    model: list[str] | tuple[str, ...],
     perturbations: Iterable[Any] = (),
     variants: int | None = None,
     expect: Iterable[Threshold | str] | Threshold | str = (),

@@ -392,6 +392,9 @@ def test_tool_calls_are_the_answer():
     assert tool_call()("It is sunny", "weather").value == 0
     assert tool_call()(said, "weather").answer == [{"name": "weather", "arguments": {"city": "Bonn"}}]
     assert exact()(said, [call]).value == 1
+    assert exact()(said, call).value == 1
+    again = Completion(text="", tool_calls=({**call, "id": "2"},))
+    assert exact()(said, [call]).answer == exact()(again, [call]).answer
 
 
 def test_the_order_of_tool_calls_can_be_ignored():

@@ -208,7 +208,12 @@ def answer_text(completion: Completion) -> Json:
     text = completion.text.strip()
     if text:
         return text
-    return [dict(call) for call in completion.tool_calls] if completion.tool_calls else None
+    return [without_id(call) for call in completion.tool_calls] if completion.tool_calls else None
+
+
+def without_id(call: Mapping[str, Json]) -> dict[str, Json]:
+    """A tool call without the id that the provider draws anew for each: equal calls are equal answers."""
+    return {k: v for k, v in call.items() if k != "id"}
 
 
 def unparsed(why: str) -> Score:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from robusttest.data import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
-from robusttest.scorers.protocol import SCORERS, Scorer, answer_text, as_score, unparsed
+from robusttest.scorers.protocol import SCORERS, Scorer, answer_text, as_score, unparsed, without_id
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
@@ -56,7 +56,8 @@ def _exact(completion: Completion, variant: Variant, **how: bool) -> Score:
     if answer is None:
         return unparsed("the reply is empty")
     if not isinstance(answer, str):
-        right = canonical_json(answer) == canonical_json(variant.target)
+        calls = [without_id(t) if isinstance(t, Mapping) else t for t in accepted(variant.target)]
+        right = canonical_json(answer) == canonical_json(calls)
         return Score(value=float(right), answer=answer)
     reply = normalise(completion.text, **how)
     right_ones = [normalise(_plain(t), **how) for t in accepted(variant.target)]

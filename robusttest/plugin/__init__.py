@@ -43,6 +43,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         collect.generate(metafunc, session.ensure(metafunc.config).marked)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # A method of a unittest.TestCase is never parametrized: passing it would be a test that measured nothing.
+    if isinstance(item, pytest.Function) and item.get_closest_marker("robust") is not None:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or "_robust_model" not in callspec.params:
+            pytest.fail(
+                "robust marks functions and methods of plain classes, not of unittest.TestCase", pytrace=False
+            )
+
+
 class Receiver:
     """Our records ride on the reports of tests; with xdist they arrive in a process that collected nothing."""
 

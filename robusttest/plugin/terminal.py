@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,29 +71,47 @@ class Progress:
 
     EVERY = 0.2
     """Seconds between two looks."""
+    PATIENCE = 0.5
+    """Seconds of waiting before anything is shown."""
 
     def __init__(self, session: RobustSession, reporter: Any, total: int) -> None:
         self.session, self.reporter, self.total = session, reporter, total
         self.began = self.last = time.monotonic()
+        self.waiting_since: float | None = None
         self.shown = False
 
     def tick(self) -> None:
         now = time.monotonic()
         gateway = self.session.calling
-        if now - self.last < self.EVERY or gateway is None:
+        if gateway is None or now - self.last < self.EVERY:
             return
         self.last = now
-        if not self.shown:
-            self.reporter.ensure_newline()
-            self.shown = True
+        self.waiting_since = self.waiting_since or now
+        if now - self.waiting_since < self.PATIENCE:
+            return
         line = progress_line(gateway.progress(), self.total, now - self.began)
-        self.reporter.rewrite(line[: self.reporter._tw.fullwidth - 2], erase=True)
+        with self._uncaptured():
+            if not self.shown:
+                self.reporter.ensure_newline()
+                self.shown = True
+            self.reporter.rewrite(line[: self.reporter._tw.fullwidth - 2], erase=True)
 
     def clear(self) -> None:
+        """The wait is over: leave an empty line to write on."""
+        self.waiting_since = None
         if self.shown:
-            self.reporter.rewrite("", erase=True)
-            self.reporter._tw.write("\r")
+            with self._uncaptured():
+                self.reporter.rewrite("", erase=True)
+                self.reporter._tw.write("\r", flush=True)
             self.shown = False
+
+    def _uncaptured(self) -> AbstractContextManager[Any]:
+        # Bodies run while pytest captures what is printed; this line is not theirs.
+        capture = self.session.config.pluginmanager.get_plugin("capturemanager")
+        held: AbstractContextManager[Any] = (
+            nullcontext() if capture is None else capture.global_and_fixture_disabled()
+        )
+        return held
 
 
 def progress_line(p: Any, total: int, seconds: float) -> str:

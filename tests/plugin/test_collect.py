@@ -238,3 +238,16 @@ def test_body(variant, n): ...
 """)
     project.run().assert_outcomes(passed=2)
     assert len(project.records()) == 2 * 3 * 2
+
+
+def test_a_unittest_case_never_passes_unmeasured(project):
+    project.test("""
+import unittest
+
+class TestOld(unittest.TestCase):
+    @robust(task)
+    def test_it(self): ...
+""")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "not of unittest.TestCase" in result.stdout.str()

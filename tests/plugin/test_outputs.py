@@ -171,3 +171,50 @@ def test_a_dry_run_never_runs_for_real_under_xdist(project):
     result = project.fresh("--robust-dry-run", "-n", "2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "leave out -n" in result.stderr.str()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_is_shown_to_a_person_and_to_no_pipe(project):
+    import pty
+
+    (project.path / "models.py").write_text(
+        "import time\ndef slow(prompt):\n    time.sleep(0.04)\n    return 'billing'\n", encoding="utf-8"
+    )
+    project.test("""
+@robust(cases=[(f"question {i}", "billing") for i in range(40)], models=["python:models:slow"])
+def test_long(variant, ask):
+    assert ask(variant.input).text == "billing"
+    print("PRINTED")
+    if variant.case.input.endswith(" 39"): assert False
+""")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:asyncio",
+        "--robust-replies=off",
+    ]
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        command, cwd=project.path, stdout=child, stderr=child, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(child)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(parent, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+    process.wait(timeout=60)
+    text = seen.decode()
+    assert "of 40 calls" in text
+    captured = text[text.index("Captured stdout call") :] if "Captured stdout call" in text else ""
+    assert "of 40 calls" not in captured, "what a body prints is its own"
+    piped = subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=False)
+    assert "of 40 calls" not in piped.stdout + piped.stderr

@@ -107,10 +107,13 @@ _NO_MODULE = re.compile(r"No module named '(\w+)")
 _PROVIDER = re.compile(
     r"LLM Provider NOT provided|Unmapped LLM provider|unable to map your input to a model", re.IGNORECASE
 )
+_TRUNCATED = re.compile(
+    r"payload is not completed|peer closed connection without|incomplete chunked read", re.IGNORECASE
+)
 _CONNECTION = re.compile(
     r"connection (?:error|refused|reset|aborted|closed)|cannot connect|server disconnected|name or service not known"
     r"|nodename nor servname|temporary failure in name resolution|network is unreachable|broken pipe"
-    r"|peer closed connection|payload is not completed|response payload|incomplete chunked read"
+    r"|peer closed connection"
     r"|remoteprotocolerror|clientconnector|clientoserror|connecterror|readerror|ssl(?:error|: )",
     re.IGNORECASE,
 )
@@ -208,6 +211,8 @@ def classify(
         status is None or status < 300 or status == 500
     ):
         return failure("invalid_reply", f"not a reply that can be read: {said}", retryable=True)
+    if has("ClientPayloadError") or (status in (None, 500) and _TRUNCATED.search(text)):
+        return failure("invalid_reply", "the reply broke off", retryable=True)
     if status in (None, 500) and (_CONNECTION.search(text) or _CONNECTION.search(names)):
         return failure("connection", f"no connection: {said or names.split(' ')[0]}", retryable=True)
     if status in _RETRY_STATUS or (status is not None and status >= 500):

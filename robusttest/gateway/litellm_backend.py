@@ -254,18 +254,23 @@ def failure_of(error: BaseException, model: str) -> Failure:
     """Classify an exception of LiteLLM, of a provider's SDK, of asyncio or of an HTTP client."""
     names: list[str] = []
     texts: list[str] = []
+    statuses: list[int] = []
     seen: set[int] = set()
     step: BaseException | None = error
     while step is not None and id(step) not in seen and len(seen) < 8:
         seen.add(id(step))
         names.append(type(step).__name__)
         texts.append(str(getattr(step, "message", None) or step))
+        status = getattr(step, "status_code", None)
+        if isinstance(status, int):
+            statuses.append(status)
         step = step.__cause__ or step.__context__
-    status = getattr(error, "status_code", None)
+    # LiteLLM gives some refusals (402, 403, 422 of some providers) a status 500; the cause knows better.
+    status = next((s for s in statuses if s != 500), statuses[0] if statuses else None)
     headers = getattr(error, "litellm_response_headers", None) or getattr(error, "headers", None)
     return classify(
         model=model,
-        status=status if isinstance(status, int) else None,
+        status=status,
         names=" ".join(names),
         text=texts[0],
         headers=headers if isinstance(headers, Mapping) else None,

@@ -24,9 +24,9 @@ from robusttest.gateway.failures import Failure, classify
 from robusttest.gateway.model_response import completion_of, filtered, rate_limit_of
 
 PROVEN: dict[str, tuple[str, ...]] = {
-    "openai": ("1.106.",),
-    "hosted_vllm": ("1.106.",),
-    "anthropic": ("1.106.",),
+    "openai": ("1.88.", "1.106."),
+    "hosted_vllm": ("1.88.", "1.106."),
+    "anthropic": ("1.88.", "1.106."),
 }
 """Provider → beginnings of the LiteLLM versions with which ``tests/gateway/test_transport.py`` has passed."""
 
@@ -297,7 +297,7 @@ class ProviderTransport:
                 params["stop"] = litellm.utils.validate_openai_optional_params(stop=params["stop"])
             if "tool_choice" in params:
                 params["tool_choice"] = litellm.utils.validate_chat_completion_tool_choice(
-                    tool_choice=params["tool_choice"], model=request.model
+                    tool_choice=params["tool_choice"]
                 )
             optional = litellm.utils.get_optional_params(
                 model=model,
@@ -432,7 +432,7 @@ def unreadable(error: Exception, model: str) -> Failure:
     return classify(
         model=model,
         # LiteLLM's own client calls it a 500 as well.
-        status=status if isinstance(status, int) and status >= 300 else 500,
+        status=status if isinstance(status, int) else 500,
         names=type(error).__name__,
         text=str(getattr(error, "message", None) or error),
     )

@@ -37,7 +37,14 @@ FACTS = [
     (500, "InternalServerError APIConnectionError ConnectError", "Connection error.", "connection", True),
     (None, "ClientConnectorError", "Cannot connect to host h:1", "connection", True),
     (None, "ServerDisconnectedError", "Server disconnected", "connection", True),
-    (None, "ClientPayloadError", "Response payload is not completed", "connection", True),
+    (None, "ClientPayloadError", "Response payload is not completed", "invalid_reply", True),
+    (
+        500,
+        "InternalServerError APIConnectionError ClientPayloadError",
+        "Connection error.",
+        "invalid_reply",
+        True,
+    ),
     (
         500,
         "InternalServerError",

@@ -56,7 +56,7 @@ def python(code, **env):
         text=True,
         timeout=60,
         check=False,
-        env={**clean, "PYTHONPATH": str(HERE), **env},
+        env={**clean, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]), **env},
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -78,7 +78,10 @@ tries = []
 async def test_it(variant):
     tries.append(variant.case.id)
     assert len(tries) > 2
+
+def test_after():
+    assert tries == ["t0", "t1"] * 2
 """)
     result = project.pytester.runpytest_subprocess("-p", "no:randomly", "--reruns=1")
-    assert "1 passed, 1 rerun" in result.stdout.str()
+    assert "2 passed, 1 rerun" in result.stdout.str()
     assert [r["score"] for r in project.records()] == [1.0, 1.0], "only the last try is told"

@@ -6,9 +6,11 @@ A backend makes one attempt and says what came of it; waiting, repeating, counti
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Protocol, runtime_checkable
 
 from robusttest.data import Completion, Request
+from robusttest.settings import Settings
 
 
 @runtime_checkable
@@ -31,3 +33,20 @@ class Backend(Protocol):
     def estimate(self, request: Request) -> float | None:
         """An upper estimate of the call's cost in US dollars; None is unknown."""
         ...
+
+
+def litellm_backend(settings: Settings) -> Backend:
+    """The backend for every model that LiteLLM names. Imports litellm on its first call."""
+    from robusttest.gateway.litellm_backend import LitellmBackend
+
+    return LitellmBackend(settings)
+
+
+def preflight(models: Iterable[str], *, with_key: Collection[str] = ()) -> list[str]:
+    """Problems that no call can get around, one line each: unknown providers and missing keys.
+
+    ``with_key`` are the models whose tests give an ``api_key`` themselves. Imports litellm, calls nothing.
+    """
+    from robusttest.gateway import litellm_preflight
+
+    return litellm_preflight.preflight(models, with_key=with_key)

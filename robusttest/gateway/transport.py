@@ -13,90 +13,16 @@ import copy
 import json
 import os
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from robusttest.data import Completion, Request
+from robusttest.gateway import proven
 from robusttest.gateway.failures import Failure, classify
 from robusttest.gateway.model_response import completion_of, filtered, rate_limit_of
 
-PROVEN: dict[str, tuple[str, ...]] = {
-    "openai": ("1.88.", "1.106."),
-    "hosted_vllm": ("1.88.", "1.106."),
-    "anthropic": ("1.88.", "1.106."),
-}
-"""Provider → beginnings of the LiteLLM versions with which ``tests/gateway/test_transport.py`` has passed."""
-
-PROVEN_PARAMS = frozenset(
-    (
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "max_completion_tokens",
-        "seed",
-        "stop",
-        "n",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "user",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "extra_headers",
-    )
-)
-PROVEN_PRIVATE = frozenset(("api_key", "api_base", "base_url", "timeout", "extra_headers", "max_retries"))
-_ROLES = frozenset(("system", "user", "assistant", "tool"))
-_MESSAGE_FIELDS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name"))
-_PARTS = frozenset(("text", "image_url"))
-
-# What an app may set in litellm that changes a call: any of these set sends every call through acompletion.
-_GLOBALS = (
-    "api_base",
-    "api_key",
-    "openai_key",
-    "anthropic_key",
-    "organization",
-    "headers",
-    "model_alias_map",
-    "model_fallbacks",
-    "proxy_auth",
-    "drop_params",
-    "modify_params",
-    "add_function_to_prompt",
-    "enable_preview_features",
-    "callbacks",
-    "success_callback",
-    "failure_callback",
-    "_async_success_callback",
-    "_async_failure_callback",
-    "input_callback",
-    "cache",
-    "max_budget",
-    "client_session",
-    "aclient_session",
-    "use_litellm_proxy",
-    "openai_system_messages_first",
-)
-_ENVIRONMENT = (
-    "OPENAI_ORGANIZATION",
-    "OPENAI_ORG_ID",
-    "OPENAI_PROJECT_ID",
-    "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER",
-    "LITELLM_ANTHROPIC_DISABLE_URL_SUFFIX",
-    "ANTHROPIC_AUTH_TOKEN",
-    "USE_LITELLM_PROXY",
-    "DISABLE_AIOHTTP_TRANSPORT",
-    "SSL_VERIFY",
-    "SSL_CERTIFICATE",
-)
 _PLANS_KEPT = 512
 _CONNECTIONS = 512
 _KEEPALIVE = 60.0
@@ -157,13 +83,14 @@ class ProviderTransport:
         self._plans: dict[tuple[Any, ...], _Plan | None] = {}
         self._encoding: Any = None
         self._unpriced: set[tuple[object, ...]] = set()
-        installed = version("litellm")
-        self._providers = {p for p, proven in PROVEN.items() if installed.startswith(proven)}
+        self._providers = proven.providers(version("litellm"))
 
     def carries(self, request: Request) -> bool:
         """Whether this request is proven to fare the same this way."""
         provider = request.model.partition("/")[0]
-        return provider in self._providers and self._neutral() and self._plan(request) is not None
+        return (
+            provider in self._providers and proven.neutral(self._litellm) and self._plan(request) is not None
+        )
 
     async def call(self, request: Request, *, timeout: float) -> Completion:
         """One attempt; raises what `failures.classify` says, a timeout as ``TimeoutError``."""
@@ -257,7 +184,7 @@ class ProviderTransport:
             request.model,
             json.dumps(request.params, sort_keys=True, default=repr),
             tuple(sorted((k, repr(v)) for k, v in request.private.items())),
-            _shape(request.messages),
+            proven.shape(request.messages),
         )
         try:
             return self._plans[key]
@@ -272,7 +199,7 @@ class ProviderTransport:
         """None as well where LiteLLM raises: ``acompletion`` then says what is wrong."""
         litellm = self._litellm
         private = dict(request.private)
-        if set(request.params) - PROVEN_PARAMS or set(private) - PROVEN_PRIVATE:
+        if set(request.params) - proven.PARAMS or set(private) - proven.PRIVATE:
             return None
         try:
             params = copy.deepcopy(dict(request.params))
@@ -282,10 +209,10 @@ class ProviderTransport:
                 api_base=private.get("api_base") or private.get("base_url"),
                 api_key=private.get("api_key"),
             )
-            if provider not in self._providers or self._special(model, provider):
+            if provider not in self._providers or proven.special(litellm, model, provider):
                 return None
             key = key or private.get("api_key") or os.environ.get(f"{provider.upper()}_API_KEY")
-            base = base or self._base_from_environment(provider)
+            base = base or proven.base_from_environment(provider)
             if not key:
                 return None
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
@@ -334,7 +261,7 @@ class ProviderTransport:
             )
         except Exception:
             return None
-        if self._proxied(url):
+        if proven.proxied(url):
             return None
         headers = {str(k): str(v) for k, v in headers.items()}
         if "content-type" not in {k.lower() for k in headers}:
@@ -361,45 +288,6 @@ class ProviderTransport:
         copies = [copy.deepcopy(dict(m)) for m in request.messages]
         fixed: list[dict[str, Any]] = self._litellm.utils.validate_and_fix_openai_messages(messages=copies)
         return fixed
-
-    def _special(self, model: str, provider: str) -> bool:
-        """Models for which LiteLLM leaves the plain chat route: reasoning models, other modes and interfaces."""
-        litellm = self._litellm
-        if "/" in model and provider != "hosted_vllm" and provider != "openai":
-            return True
-        if provider == "openai":
-            if litellm.openaiOSeriesConfig.is_model_o_series_model(model=model):
-                return True
-            if litellm.OpenAIGPT5Config.is_model_gpt_5_model(model=model):
-                return True
-            if any(word in model for word in ("audio", "search", "responses", "ft:", "instruct", "realtime")):
-                return True
-            if litellm.OpenAIConfig.get_config():
-                return True
-        if provider == "anthropic" and not model.startswith("claude"):
-            return True
-        entry = litellm.model_cost.get(model) or {}
-        return bool(entry.get("mode", "chat") != "chat")
-
-    def _base_from_environment(self, provider: str) -> str | None:
-        names = {
-            "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
-            "hosted_vllm": ("HOSTED_VLLM_API_BASE",),
-            "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
-        }[provider]
-        return next((os.environ[name] for name in names if os.environ.get(name)), None)
-
-    def _proxied(self, url: str) -> bool:
-        """A proxy is set: LiteLLM's own client knows which hosts go through it."""
-        loopback = url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-        return not loopback and bool(set(urllib.request.getproxies()) & {"http", "https", "all"})
-
-    def _neutral(self) -> bool:
-        if any(os.environ.get(name) for name in _ENVIRONMENT):
-            return False
-        if getattr(self._litellm, "ssl_verify", True) is not True:
-            return False
-        return not any(getattr(self._litellm, name, None) for name in _GLOBALS)
 
     def _open(self) -> Any:
         import aiohttp
@@ -436,22 +324,3 @@ def unreadable(error: Exception, model: str) -> Failure:
         names=type(error).__name__,
         text=str(getattr(error, "message", None) or error),
     )
-
-
-def _shape(messages: tuple[Mapping[str, Any], ...]) -> str:
-    """Roles and kinds of content; empty where they are not proven."""
-    kinds: set[str] = set()
-    for message in messages:
-        role, content = message.get("role"), message.get("content")
-        if role not in _ROLES or message.keys() - _MESSAGE_FIELDS:
-            return ""
-        if isinstance(content, list):
-            for part in content:
-                if not isinstance(part, Mapping) or part.get("type") not in _PARTS or "cache_control" in part:
-                    return ""
-                kinds.add(f"{role}:{part['type']}")
-        elif content is not None and not isinstance(content, str):
-            return ""
-        else:
-            kinds.add(f"{role}:{'tool_calls' if message.get('tool_calls') else 'str'}")
-    return ",".join(sorted(kinds))

@@ -13,9 +13,8 @@ from loopback import LoopbackServer
 
 from robusttest.data import Completion, Request
 from robusttest.errors import ConfigurationError
-from robusttest.gateway.backends import Backend
+from robusttest.gateway.backends import Backend, litellm_backend, preflight
 from robusttest.gateway.failures import AttemptError
-from robusttest.gateway.litellm_backend import litellm_backend, preflight
 from robusttest.gateway.scrub import public_params
 from robusttest.settings import Settings
 
@@ -227,7 +226,7 @@ def test_litellm_is_imported_on_the_first_call_and_nothing_is_printed_at_exit():
         import asyncio, sys
         from loopback import LoopbackServer
         from robusttest.data import Request
-        from robusttest.gateway.litellm_backend import litellm_backend
+        from robusttest.gateway.backends import litellm_backend
         from robusttest.settings import Settings
 
         async def main():
@@ -264,7 +263,7 @@ def test_an_earlier_import_of_litellm_is_noted():
     code, out, err = python(
         """
         import litellm
-        from robusttest.gateway.litellm_backend import load_litellm
+        from robusttest.gateway.litellm_preflight import load_litellm
         print(load_litellm()[1])
         print(load_litellm()[1])
         """,

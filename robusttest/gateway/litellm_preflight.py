@@ -22,6 +22,11 @@ def load_litellm() -> tuple[Any, list[str]]:
     notes: list[str] = []
     imported_before = "litellm" in sys.modules
     local = os.environ.setdefault(LOCAL_PRICES, "True").strip().lower() in ("1", "true", "yes", "on")
+    # Before the import, which warns of optional packages that are not there.
+    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+        logger = logging.getLogger(name)
+        if logger.level < logging.ERROR and "LITELLM_LOG" not in os.environ:
+            logger.setLevel(logging.ERROR)
     import litellm
 
     if imported_before and not local:
@@ -36,10 +41,6 @@ def load_litellm() -> tuple[Any, list[str]]:
         )
     litellm._robusttest_loaded = True
     litellm.suppress_debug_info = True
-    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
-        logger = logging.getLogger(name)
-        if logger.level < logging.ERROR and "LITELLM_LOG" not in os.environ:
-            logger.setLevel(logging.ERROR)
     return litellm, notes
 
 

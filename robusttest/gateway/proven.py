@@ -11,10 +11,11 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+_VERSIONS = ("1.85.", "1.88.", "1.104.", "1.106.")
 PROVEN: dict[str, tuple[str, ...]] = {
-    "openai": ("1.88.", "1.106."),
-    "hosted_vllm": ("1.88.", "1.106."),
-    "anthropic": ("1.88.", "1.106."),
+    "openai": _VERSIONS,
+    "hosted_vllm": _VERSIONS,
+    "anthropic": _VERSIONS,
 }
 """Provider → beginnings of the LiteLLM versions with which ``tests/gateway/test_transport.py`` has passed."""
 

@@ -28,6 +28,7 @@ class RobustItem:
     """The state of one item, for as long as the session lasts: a rerun finds the result of the run before."""
 
     nodeid: str
+    """As pytest is told from where it runs: a replay command that is copied works."""
     test: str
     """The node id without the model: what a record calls its test."""
     task: str
@@ -91,6 +92,8 @@ class Outcome:
     records: Sequence[Record] = field(repr=False)
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
+    cell: Any = field(default=None, repr=False, compare=False)
+    """The records as arrays, where this process has them already."""
 
     @property
     def thresholds(self) -> list[Threshold]:
@@ -108,6 +111,7 @@ class Outcome:
             records=item.records if result is None else result.records,
             verdicts=() if result is None else result.verdicts,
             notes=item.notes,
+            cell=None if result is None else result.cell,
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -178,7 +182,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         name, cases, wanted = marked.name or item.originalname, found, tuple(chosen)
         kept, notes = tuple(left), tuple(said)
     return RobustItem(
-        nodeid=item.nodeid,
+        nodeid=item.config.cwd_relative_nodeid(item.nodeid),
         test=test,
         task=name,
         model=model,
@@ -194,6 +198,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
 
 
 def _without_model(nodeid: str, model: str) -> str:
+    model = model.encode("unicode_escape").decode("ascii")  # as pytest writes ids
     if model and nodeid.endswith(f"[{model}]"):
         return nodeid[: -len(model) - 2]
     if model and nodeid.endswith(f"-{model}]"):

@@ -94,7 +94,8 @@ class RobustSession:
             return None
         marked = self.marked(mark)
         settings = options.resolve(self.config, marked.settings)
-        made = item.stash[ITEM] = self.items[item.nodeid] = items.make(item, marked, settings)
+        made = item.stash[ITEM] = items.make(item, marked, settings)
+        self.items[made.nodeid] = made
         return made
 
     # --- calls

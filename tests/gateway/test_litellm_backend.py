@@ -269,7 +269,7 @@ def test_an_earlier_import_of_litellm_is_noted():
         """,
         LITELLM_LOCAL_MODEL_COST_MAP="True",
     )
-    assert (code, err) == (0, "")
+    assert code == 0, err
     first, second = out.splitlines()
     assert "price table" in first
     assert second == "[]"

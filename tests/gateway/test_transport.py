@@ -10,7 +10,7 @@ from loopback import FAULTS, LoopbackServer, prompt_of
 
 from robusttest.data import Completion, Request
 from robusttest.errors import ConfigurationError
-from robusttest.gateway import transport
+from robusttest.gateway import proven, transport
 from robusttest.gateway.failures import AttemptError
 from robusttest.gateway.litellm_backend import LitellmBackend
 from robusttest.gateway.scrub import public_params
@@ -73,6 +73,7 @@ SHAPES = {
             "frequency_penalty": -0.5,
             "logprobs": True,
             "top_logprobs": 2,
+            "logit_bias": {"50256": -100},
         },
     ),
     "many-stops": ([user("Hi")], {"stop": ["a", "b", "c", "d", "e", "f"]}),
@@ -85,7 +86,7 @@ SHAPES = {
     "conversation": (
         [
             {"role": "system", "content": "Be brief."},
-            user("Hi"),
+            {**user("Hi"), "name": "ada"},
             {"role": "assistant", "content": "Hello"},
             user("¿Qué tal? 漢字 🙂"),
         ],
@@ -95,7 +96,10 @@ SHAPES = {
         [user([{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": PNG}}])],
         {"max_tokens": 5},
     ),
-    "tools": ([user("Refund order 17")], {"tools": TOOLS, "tool_choice": "auto"}),
+    "tools": (
+        [user("Refund order 17")],
+        {"tools": TOOLS, "tool_choice": "auto", "parallel_tool_calls": False},
+    ),
     "tool-results": (
         [
             user("Refund order 17"),
@@ -217,6 +221,11 @@ def test_a_refused_connection_is_called_the_same(loop, ways):
     for model in MODELS[1:]:
         question = request(model, server, [user("Hi")])
         assert [outcome(loop, b, question) for b in ways] == [("connection", True, None)] * 2
+
+
+def test_every_parameter_that_is_carried_is_compared():
+    compared = {name for _, params in SHAPES.values() for name in params}
+    assert compared >= proven.PARAMS
 
 
 NOT_CARRIED = {

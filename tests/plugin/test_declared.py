@@ -179,3 +179,18 @@ def test_evil(): ...
     result = project.run("--color=no")
     result.assert_outcomes(failed=1)
     assert "\x1b" not in result.stdout.str()
+
+
+def test_the_replay_command_works_from_where_pytest_was_started(project, monkeypatch):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[robust_accuracy >= 0.75])
+def test_it(): ...
+""")
+    (project.path / "sub").mkdir()
+    monkeypatch.chdir(project.path / "sub")
+    out = project.run("..").stdout.str()
+    assert "pytest '../test_it.py::test_it[python:models:route]' --robust-case=" in out
+    monkeypatch.chdir(project.path)
+    assert {r["test"] for r in project.records()} == {"test_it.py::test_it"}, (
+        "a record's test does not depend on it"
+    )

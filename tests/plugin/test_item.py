@@ -49,3 +49,4 @@ def test_the_node_id_without_its_model():
     assert _without_model("a.py::test[de-openai/x]", "openai/x") == "a.py::test[de]"
     assert _without_model("a.py::test[other]", "openai/x") == "a.py::test[other]"
     assert _without_model("a.py::test", "") == "a.py::test"
+    assert _without_model("a.py::test[m\\xf6]", "mö") == "a.py::test"

@@ -4,8 +4,35 @@ from __future__ import annotations
 
 import re
 
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-_TENS = dict(zip(range(20, 100, 10), ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], strict=True))
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = dict(
+    zip(
+        range(20, 100, 10),
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
+        strict=True,
+    )
+)
 _VALUES = {word: n for n, word in enumerate(_ONES)} | {word: n for n, word in _TENS.items()}
 LARGEST = 999_999
 
@@ -83,5 +110,7 @@ WORDED = re.compile(
 )
 """A longest run of number words; `from_words` decides whether it is one number."""
 
-DIGITS = re.compile(r"(?<![\w.,:/#$€£¥₹&@+=~^*'’-])(?:\d{1,3}(?:,\d{3})|\d{1,6})(?![\w%°€£¥/:=@^*'’-]|[.,]\d)")
+DIGITS = re.compile(
+    r"(?<![\w.,:/#$€£¥₹&@+=~^*'’-])(?:\d{1,3}(?:,\d{3})|\d{1,6})(?![\w%°€£¥/:=@^*'’-]|[.,]\d)"
+)
 """A whole number that stands alone: no decimals, dates, times, money, percent, versions or parts of a name."""

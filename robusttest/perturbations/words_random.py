@@ -91,7 +91,9 @@ def _random(
         for _ in range(_TRIES):
             picked.clear()
             tokens = _tokens(getattr(aug, action)(data))
-            edits = _swapped(text, spans, tokens) if action == "swap" else _cut(text, spans, tokens, set(picked))
+            edits = (
+                _swapped(text, spans, tokens) if action == "swap" else _cut(text, spans, tokens, set(picked))
+            )
             if edits:
                 return apply_edits(text, edits), edits
         return NotApplicable(reason="the words are equal to their neighbours")

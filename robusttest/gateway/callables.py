@@ -1,0 +1,319 @@
+"""Models in the user's own repo: ``python:package.module:callable``, without a server, a key, or LiteLLM.
+
+A sync callable runs in a thread of its own (or ``concurrency`` of them), one prompt or one batch at a time; a coroutine
+function runs on the gateway's event loop. What it raises is an error of that variant, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from robusttest.data import Completion, Json, Request, canonical_json
+from robusttest.errors import CallError, ConfigurationError, ModelCodeError, UsageError
+from robusttest.gateway.scrub import scrub
+from robusttest.render import prompt_text
+
+PREFIX = "python:"
+_DECLARED = "__robusttest_model__"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What `model` says of a callable."""
+
+    version: str | None = None
+    batch_size: int | None = None
+    concurrency: int | None = None
+
+
+@overload
+def model(fn: F, /) -> F: ...
+@overload
+def model(
+    *, version: str | int | None = None, batch_size: int | None = None, concurrency: int | None = None
+) -> Callable[[F], F]: ...
+def model(
+    fn: Any = None,
+    /,
+    *,
+    version: str | int | None = None,
+    batch_size: int | None = None,
+    concurrency: int | None = None,
+) -> Any:
+    """Declare how a callable is used as a model, ``python:package.module:callable``.
+
+    ::
+
+        @model(version=fingerprint("weights.bin"), batch_size=64)
+        def classify(prompts: list[str]) -> list[str]: ...
+
+    ``version`` names what decides its answers (a digest of weights and code): replies are then reused across runs as
+    long as it stays the same. Without one nothing is reused, so that a retrained model is never scored on its
+    predecessor's answers. ``batch_size``: it takes a list of up to so many prompts and returns a list as long.
+    ``concurrency``: threads (sync; 1) or calls (async) at a time.
+
+    The callable gets the prompt as one text, or the list of messages if its parameter is called ``messages``; generation
+    parameters (``temperature``, ``seed``, ``max_tokens`` …) by name where it takes them. It returns a text or a
+    `Completion`. Raises `UsageError` for numbers below 1.
+    """
+    for name, value in (("batch_size", batch_size), ("concurrency", concurrency)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise UsageError(f"model({name}={value!r}): give a whole number of 1 or more")
+    declared = Declared(
+        version=None if version is None else str(version), batch_size=batch_size, concurrency=concurrency
+    )
+
+    def mark(fn: Any) -> Any:
+        setattr(fn, _DECLARED, declared)
+        return fn
+
+    return mark if fn is None else mark(fn)
+
+
+def is_callable(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
+class Callables:
+    """Every callable of a run, resolved once."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._models: dict[str, PythonModel] = {}
+
+    def get(self, name: str) -> PythonModel:
+        """Raises `ConfigurationError` where there is no such callable."""
+        found = self._models.get(name)
+        if found is None:
+            found = self._models[name] = PythonModel(name, resolve(name), most=self._most)
+        return found
+
+    @property
+    def notes(self) -> list[str]:
+        return [n for m in self._models.values() for n in m.notes]
+
+    def close(self) -> None:
+        for m in self._models.values():
+            m.close()
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """The callable that ``python:module:name`` names; a class is made into an object once."""
+    module, _, attribute = name.removeprefix(PREFIX).partition(":")
+    if not module or not attribute:
+        raise ConfigurationError(f"model {name!r}: write python:package.module:callable")
+    try:
+        found: Any = _import(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        if isinstance(found, type):
+            found = found()
+    except Exception as e:
+        raise ConfigurationError(scrub(f"model {name!r}: {type(e).__name__}: {e}")) from None
+    if not callable(found):
+        raise ConfigurationError(f"model {name!r}: {attribute} is not callable")
+    return found  # type: ignore[no-any-return]
+
+
+def _import(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as e:
+        # A script or notebook in the repo's folder, started as `pytest` or `robusttest`: as `python -m` would find it.
+        here = str(Path.cwd())
+        if here in sys.path or e.name != module.partition(".")[0]:
+            raise
+        sys.path.insert(0, here)
+        try:
+            return importlib.import_module(module)
+        finally:
+            sys.path.remove(here)
+
+
+@dataclass(slots=True)
+class _Asked:
+    request: Request
+    future: Future[Completion]
+
+
+class PythonModel:
+    """One callable, with the threads that call it."""
+
+    def __init__(self, name: str, fn: Callable[..., Any], *, most: int) -> None:
+        self.name, self.fn = name, fn
+        declared = getattr(fn, _DECLARED, None) or getattr(type(fn), _DECLARED, None)
+        self.declared: Declared = declared if isinstance(declared, Declared) else Declared()
+        call = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004  the method itself
+        self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)
+        self.concurrency = self.declared.concurrency or (most if self.is_async else 1)
+        self._takes, self._any, self._messages = _parameters(fn)
+        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._ignored: set[str] = set()
+        self._semaphore: asyncio.Semaphore | None = None
+        self.notes: list[str] = []
+
+    @property
+    def version(self) -> str | None:
+        return self.declared.version
+
+    def call(self, request: Request, future: Future[Completion]) -> None:
+        """Have a thread answer; sync callables only."""
+        if not self._threads:
+            for i in range(self.concurrency):
+                thread = threading.Thread(target=self._serve, name=f"{self.name}-{i}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._waiting.put(_Asked(request, future))
+
+    async def acall(self, request: Request) -> Completion:
+        """One call of a coroutine function. Raises `ModelCodeError`."""
+        __tracebackhide__ = True
+        if self._semaphore is None:
+            self._semaphore = asyncio.Semaphore(self.concurrency)
+        async with self._semaphore:
+            started = time.perf_counter()
+            try:
+                if self.declared.batch_size is not None:
+                    said = await self.fn([self._prompt(request)], **self._options(request))
+                    said = _as_many(said, 1, self.name)[0]
+                else:
+                    said = await self.fn(self._prompt(request), **self._options(request))
+                return self._completion(said, time.perf_counter() - started)
+            except CallError:
+                raise
+            except Exception as e:
+                error = _code_error(self.name, e)
+        raise error
+
+    def _serve(self) -> None:
+        size = self.declared.batch_size or 1
+        held: _Asked | None = None
+        while True:
+            first = held if held is not None else self._waiting.get()
+            held = None
+            if first is None:
+                return
+            batch = [first]
+            while len(batch) < size:
+                try:
+                    asked = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if asked is None or asked.request.params != first.request.params:
+                    held = asked
+                    if asked is None:
+                        self._waiting.put(None)
+                    break
+                batch.append(asked)
+            batch = [a for a in batch if a.future.set_running_or_notify_cancel()]
+            if batch:
+                self._answer(batch)
+
+    def _answer(self, batch: Sequence[_Asked]) -> None:
+        started = time.perf_counter()
+        try:
+            options = self._options(batch[0].request)
+            if self.declared.batch_size is not None:
+                said = self.fn([self._prompt(a.request) for a in batch], **options)
+                replies = _as_many(said, len(batch), self.name)
+            else:
+                replies = [self.fn(self._prompt(batch[0].request), **options)]
+            seconds = (time.perf_counter() - started) / len(batch)
+            completions = [self._completion(r, seconds) for r in replies]
+        except CallError as e:
+            for asked in batch:
+                asked.future.set_exception(e)
+        except (Exception, SystemExit) as e:
+            error = _code_error(self.name, e)
+            for asked in batch:
+                asked.future.set_exception(error)
+        else:
+            for asked, completion in zip(batch, completions, strict=True):
+                asked.future.set_result(completion)
+
+    def _prompt(self, request: Request) -> Any:
+        if self._messages:
+            return [dict(m) for m in request.messages]
+        return prompt_text(request.messages)
+
+    def _options(self, request: Request) -> dict[str, Json]:
+        if self._any:
+            return dict(request.params)
+        taken = {k: v for k, v in request.params.items() if k in self._takes}
+        for ignored in request.params.keys() - taken.keys() - self._ignored:
+            self._ignored.add(ignored)
+            self.notes.append(f"{self.name} takes no {ignored}: it was called without")
+        if "sample" in self._takes:
+            taken["sample"] = request.sample
+        return taken
+
+    def _completion(self, said: Any, seconds: float) -> Completion:
+        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if isinstance(said, str):
+            return Completion(text=str(said), latency=seconds, created=created)
+        if isinstance(said, Completion):
+            return replace(said, latency=said.latency or seconds, created=said.created or created)
+        if isinstance(said, Mapping) and ("text" in said or "tool_calls" in said):
+            known = {f.name for f in fields(Completion)} - {"cached"}
+            given = {"text": "", **said}
+            if unknown := sorted(map(str, given.keys() - known)):
+                raise ModelCodeError(f"{self.name} returned a dict with {', '.join(unknown)}: unknown fields")
+            if given.get("tool_calls") is not None:
+                given["tool_calls"] = tuple(given["tool_calls"])
+            canonical_json(given)
+            return Completion(**{"latency": seconds, "created": created, **given})
+        raise ModelCodeError(
+            f"{self.name} returned {type(said).__name__} {str(said)[:60]!r}: a model returns a text or a Completion"
+        )
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._waiting.put(None)
+
+
+def _parameters(fn: Callable[..., Any]) -> tuple[frozenset[str], bool, bool]:
+    """``(names it takes after the prompt, takes any, wants messages)``."""
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError):
+        return frozenset(), False, False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    first = positional[0].name if positional else ""
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {first}
+    return frozenset(names), any(p.kind is p.VAR_KEYWORD for p in parameters), first == "messages"
+
+
+def _as_many(said: Any, n: int, name: str) -> list[Any]:
+    if isinstance(said, str | Mapping) or not hasattr(said, "__iter__"):
+        raise ModelCodeError(
+            f"{name} returned {type(said).__name__} for a batch: return a list, one reply a prompt"
+        )
+    replies = list(said)
+    if len(replies) != n:
+        raise ModelCodeError(f"{name} returned {len(replies)} replies for a batch of {n} prompts")
+    return replies
+
+
+def _code_error(name: str, error: BaseException) -> ModelCodeError:
+    """What the callable raised, with its place, without its locals."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(("<", str(Path(__file__).parent))):
+            place = f" ({Path(code.co_filename).name}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return ModelCodeError(scrub(f"{name} raised {type(error).__name__}: {error}{place}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,7 +183,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         name, cases, wanted = marked.name or item.originalname, found, tuple(chosen)
         kept, notes = tuple(left), tuple(said)
     return RobustItem(
-        nodeid=item.config.cwd_relative_nodeid(item.nodeid),
+        nodeid=_as_told(item.config, item.nodeid),
         test=test,
         task=name,
         model=model,
@@ -195,6 +196,19 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         thresholds=kept,
         notes=notes,
     )
+
+
+def _as_told(config: pytest.Config, nodeid: str) -> str:
+    """A node id, which is relative to pytest's root, as it is named from the folder where pytest was started.
+
+    pytest's own function for it takes a text up to 9.1 and an object since.
+    """
+    path, colons, rest = nodeid.partition("::")
+    try:
+        path = os.path.relpath(config.rootpath / path, config.invocation_params.dir)
+    except ValueError:  # another drive
+        path = str(config.rootpath / path)
+    return path.replace(os.sep, "/") + colons + rest
 
 
 def _without_model(nodeid: str, model: str) -> str:

@@ -186,11 +186,11 @@ class LitellmBackend:
                 await worker.flush()
             async with asyncio.timeout(CLOSE_SECONDS):
                 await worker.stop()
-        clients: dict[str, Any] = getattr(
-            getattr(litellm, "in_memory_llm_clients_cache", None), "cache_dict", {}
-        )
-        # Keys end with the loop's id: clients that the user's app made on other loops are theirs.
-        ours = f"-{id(asyncio.get_running_loop())}"
+        cache = getattr(litellm, "in_memory_llm_clients_cache", None)
+        clients: dict[str, Any] = getattr(cache, "cache_dict", {})
+        # Keys end with what LiteLLM calls the loop: clients that the user's app made on other loops are theirs.
+        suffixed = getattr(cache, "update_cache_key_with_event_loop", None)
+        ours = suffixed("") if suffixed is not None else f"-{id(asyncio.get_running_loop())}"
         for key in [k for k in clients if str(k).endswith(ours)]:
             await _close_client(clients.pop(key))
 

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from worlds import TASKS, world
+
+from robusttest.stats import claims
+from robusttest.stats.claims import Grid, competence, models_apart, task_not_model, within_tasks
+from robusttest.stats.consistency import latent_r
+from robusttest.stats.moments import moments, slope_test
+
+X = np.array([0.45, 0.65, 0.72, 0.80, 0.88, 0.96])
+KAPPA = np.array([0.52, 0.60, 0.58, 0.66, 0.70, 0.69])
+
+
+def grid_of(cells) -> Grid:
+    models = list(dict.fromkeys(c.model for c in cells))
+    tasks = list(dict.fromkeys(c.task for c in cells))
+    at = {(c.model, c.task): moments(c) for c in cells}
+    return claims.grid([[at[m, t] for t in tasks] for m in models])
+
+
+def simulated(rng, icc_of, *, models=9, tasks=TASKS, n=100, k=24) -> Grid:
+    """As `worlds.world`, without cells: fast enough for rates."""
+    ability, extra, own_of = (
+        rng.normal(0, 0.25, models),
+        rng.normal(0, 1, len(tasks)),
+        rng.normal(0, 1, models),
+    )
+    p = expit(logit(np.array(tasks)) + ability[:, None] + rng.normal(0, 0.1, (models, len(tasks))))
+    rho = np.broadcast_to(icc_of(p, own_of[:, None], extra), p.shape)
+    own = rng.beta((p * (1 / rho - 1))[..., None], ((1 - p) * (1 / rho - 1))[..., None], (*p.shape, n))
+    m = rng.binomial(k, own) / k
+    mean = m.mean(axis=-1)
+    return Grid(
+        mean, (m * (1 - m)).mean(axis=-1) * k / (k - 1), mean * (1 - mean) + m.var(axis=-1, ddof=1) / n, True
+    )
+
+
+def near(base):
+    return lambda shift: expit(logit(base) + shift)
+
+
+def test_the_worked_example():
+    s = slope_test(X, KAPPA, scale="kappa")
+    assert (s.slope, s.se, s.t, s.p, s.low, s.high) == pytest.approx(
+        (0.368603, 0.061082, 6.034556, 0.001901, 0.238385, 0.498820), abs=5e-7
+    )
+    assert s.df == 4
+    assert claims._permutation(X, KAPPA) == pytest.approx(0.005556, abs=5e-7)
+
+
+def test_kappa_of_a_task_pools_its_models():
+    g = grid_of(world(1, models=3))
+    assert g.task_kappa == pytest.approx(1 - g.within.sum(axis=0) / g.total.sum(axis=0))
+
+
+def test_latent_r_of_a_task_is_the_cells_own_where_models_are_alike():
+    p, kappa = 0.8, 0.5
+    total = np.full((4, 1), p * (1 - p))
+    g = Grid(np.full((4, 1), p), (1 - kappa) * total, total, True)
+    assert claims.task_latent_r(g)[0] == pytest.approx(0.7464, abs=5e-5)
+    assert claims.task_latent_r(g)[0] == pytest.approx(float(latent_r(np.array(p), np.array(kappa))))
+
+
+def rates(icc_of, claim, runs=120, **kwargs):
+    rng = np.random.default_rng(11)
+    found = Counter(claim(simulated(rng, icc_of, **kwargs)).answer for _ in range(runs))
+    return {answer: n / runs for answer, n in found.items()}
+
+
+def test_competence_is_not_found_where_there_is_arithmetic_alone():
+    found = rates(lambda p, m, t: 0.7, competence)
+    assert found.get("supported", 0) <= 0.05 + 2 * 0.02
+    assert found["not supported"] > 0.8
+
+
+def test_nor_where_tasks_differ_for_reasons_of_their_own():
+    assert rates(lambda p, m, t: near(0.7)(0.4 * t), competence).get("supported", 0) <= 0.05 + 2 * 0.02
+
+
+def test_competence_is_found_where_it_is():
+    assert rates(lambda p, m, t: near(0.65)(3 * (p - 0.74)), competence)["supported"] >= 0.95
+
+
+def test_and_contradicted_where_easier_tasks_are_less_consistent():
+    assert rates(lambda p, m, t: near(0.65)(-4 * (p - 0.74)), competence, runs=40)["contradicted"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("spread", "answer"), [(0.0, "supported"), (0.8, "contradicted")], ids=["alike", "apart"]
+)
+def test_models_alike_and_apart_beyond_accuracy(spread, answer):
+    found = rates(lambda p, m, t: near(0.7)(spread * m), task_not_model)
+    assert found[answer] >= 0.85
+    wrong = {"supported": "contradicted", "contradicted": "supported"}[answer]
+    assert found.get(wrong, 0) == 0
+
+
+def test_sure_answers_at_the_border_are_rare():
+    """Logit sd .24 is about .05 of kappa at .7: at the border each sure answer has its 5 %."""
+    found = rates(lambda p, m, t: near(0.7)(0.24 * m), task_not_model, runs=200)
+    assert found.get("supported", 0) <= 0.12
+    assert found.get("contradicted", 0) <= 0.08
+
+
+def test_a_better_model_on_the_same_task():
+    g = grid_of(world(3, lambda p, m, t: 0.7))
+    s = within_tasks(g)
+    left = (g.total - g.within - g.task_kappa * g.total).sum(axis=1) / g.total.sum(axis=1)
+    x = (g.p - g.p.mean(axis=0)).mean(axis=1)
+    assert s.slope == pytest.approx(np.polyfit(x, left, 1)[0])
+    assert s.df == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"tasks": (0.9, 0.8, 0.6)}, "3 tasks"),
+        ({"models": 1}, "1 model;"),
+        ({"tasks": (0.80, 0.81, 0.82, 0.83, 0.82)}, "span"),
+    ],
+)
+def test_too_little_to_tell(options, why):
+    claim = competence(grid_of(world(1, n=300, k=4, spread=0.02, **options)))
+    assert claim.answer == "cannot tell"
+    assert why in claim.sentence
+
+
+def test_saturated_tasks_are_left_out_by_name():
+    g = simulated(np.random.default_rng(1), lambda p, m, t: 0.7)
+    full = [np.column_stack([a, np.full(9, v)]) for a, v in zip(g[:3], (1.0, 0.0, 0.0), strict=True)]
+    claim = competence(Grid(*full, True))
+    assert claim.slopes[0].n == 6
+    few = competence(Grid(*(a[:, 2:] for a in full), True))
+    assert "1 more are all right or all wrong" in few.sentence
+
+
+def test_scores_between_right_and_wrong_have_one_scale_alone():
+    g = simulated(np.random.default_rng(1), lambda p, m, t: near(0.65)(3 * (p - 0.74)))
+    claim = competence(g._replace(binary=False))
+    assert claim.answer == "cannot tell"
+    assert "no latent scale" in claim.sentence
+    assert claim.slopes[1].reason == "needs right/wrong scores (0 or 1)"
+
+
+def test_cannot_tell_says_what_it_takes_and_that_is_enough():
+    rng = np.random.default_rng(4)
+    told = []
+    while len(told) < 4:
+        claim = competence(simulated(rng, lambda p, m, t: near(0.65)(1.5 * (p - 0.74) + 0.4 * t)))
+        if claim.answer == "cannot tell" and claim.tasks_needed:
+            told.append(claim.tasks_needed)
+            assert f"about {claim.tasks_needed:,} tasks" in claim.sentence
+    assert all(6 < n < 2000 for n in told)
+
+
+def test_models_apart_takes_the_variance_component():
+    rng = np.random.default_rng(5)
+    found = [
+        models_apart(simulated(rng, lambda p, m, t: near(0.7)(0.5 * m), tasks=TASKS * 2)) for _ in range(40)
+    ]
+    assert np.mean([a.sd for a in found]) == pytest.approx(0.5 * 0.7 * 0.3, rel=0.25)
+    assert all(a.low <= a.sd <= a.high for a in found)
+
+
+def test_few_models():
+    claim = task_not_model(grid_of(world(1, models=3, tasks=(0.9, 0.7, 0.5), k=4)))
+    assert claim.answer == "cannot tell"
+    assert claim.apart.sd is None

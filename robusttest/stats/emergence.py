@@ -10,105 +10,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from robusttest.data import Estimate
-from robusttest.stats import claims, decomposition, nulls, scatter
+from robusttest.stats import claims, decomposition, scatter
 from robusttest.stats.claims import Claim
+from robusttest.stats.curves import Curve
+from robusttest.stats.curves import curves as curves_of
 from robusttest.stats.decomposition import Shares
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import Cell, Floats
+from robusttest.stats.frame import Cell
+from robusttest.stats.grid import grid as grid_of
 from robusttest.stats.intervals import mean_se
 from robusttest.stats.measures import measures
 from robusttest.stats.moments import Moments, moments
-from robusttest.stats.residuals import Residual, residuals
+from robusttest.stats.points import (
+    ARITHMETIC,
+    METRICS,
+    ModelPoint,
+    Point,
+    TaskPoint,
+    by_model,
+    by_task,
+    points_of,
+    values_of,
+)
 from robusttest.stats.scatter import Relation, View
 
 MIN_LEVELS = 3
 """Fewer models or tasks: the points, and no statistic."""
 
-METRICS = ("output_consistency", "robust_accuracy", "consistency_icc", "consistency_kappa")
-"""What is set against accuracy. The first two are tied to it by arithmetic."""
-ARITHMETIC = ("output_consistency", "robust_accuracy")
 VIEWS: tuple[View, ...] = ("all", "within_tasks", "within_models")
-CURVE_POINTS = 101
-
-CurveKey = Literal["independent", "constant_icc_least", "constant_icc_most", "constant_icc"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One model on one task. Each `Estimate` has value, low, high, n, and a reason where something is missing."""
-
-    task: str
-    model: str
-    test: str | None
-    n: int
-    """Cases with two replies or more."""
-    k: int
-    """Replies to each case over the reference and every input and prompt variant, the median."""
-    accuracy: Estimate
-    """``overall_accuracy``, the x of every plot: over all variants, the reference included."""
-    output_consistency: Estimate
-    robust_accuracy: Estimate
-    consistency_icc: Estimate
-    consistency_kappa: Estimate
-    latent_r: Estimate
-    by_accuracy_alone: float | None
-    """p^K: consistency and robust accuracy if every case were equally hard (ρ = 0)."""
-    robust_accuracy_predicted: float | None
-    """Robust accuracy of a cell of this accuracy whose ICC is that of the other cells (beta-binomial)."""
-    consistency_predicted: tuple[float, float] | None
-    """Output consistency likewise: the least (no two wrong answers alike) and the most (all alike)."""
-    residual: Residual
-    """More or less robust than its accuracy predicts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPoint:
-    """One task over the models of the complete grid: a point of claim 1."""
-
-    task: str
-    n_models: int
-    accuracy: float
-    """Mean over models."""
-    output_consistency: float | None
-    robust_accuracy: float | None
-    by_accuracy_alone: float | None
-    """Mean p^K."""
-    robust_accuracy_predicted: float | None
-    kappa: float | None
-    """κ_t = 1 - ΣW/ΣT over models; None where all answers are right, or all wrong."""
-    latent_r: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPoint:
-    """One model over the tasks of the complete grid."""
-
-    model: str
-    n_tasks: int
-    accuracy: float
-    output_consistency: float | None
-    robust_accuracy: float | None
-    kappa_above_tasks: float | None
-    """Its κ above what its tasks give."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """What accuracy alone gives, ready to be drawn over ``x`` = accuracy."""
-
-    key: CurveKey
-    label: str
-    metrics: tuple[str, ...]
-    """The plots it belongs to."""
-    k: int
-    rho: float
-    x: tuple[float, ...]
-    y: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,15 +94,15 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
         notes.append(f"{len(chosen) - len(seen)} cells have no case with two replies and are left out")
     kept, tasks_of, found = [c for c, _, _ in seen], [t for _, t, _ in seen], [m for _, _, m in seen]
     models, tasks = tuple(dict.fromkeys(c.model for c in kept)), tuple(dict.fromkeys(tasks_of))
-    points = _points(kept, tasks_of, found)
+    points = points_of(kept, tasks_of, found)
     k, icc = (int(np.median([m.k for m in found])), _icc(found)) if found else (None, None)
-    curves = _curves(k, icc) if k is not None else ()
+    curves = curves_of(k, icc) if k is not None else ()
     rows, columns, table = _grid(kept, tasks_of, found, models, tasks)
     common = {
         "models": models, "tasks": tasks, "points": points, "curves": curves, "k": k, "icc": icc,
         "grid_models": tuple(models[i] for i in rows), "grid_tasks": tuple(tasks[j] for j in columns),
     }  # fmt: skip
-    grid = claims.grid(table) if table else None
+    grid = grid_of(table) if table else None
     enough = len(rows) >= MIN_LEVELS and len(columns) >= MIN_LEVELS
     between = len(rows) >= claims.MIN_MODELS and len(columns) >= claims.MIN_TASKS
     if grid is None or not (enough or between):
@@ -188,8 +119,8 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     in_grid = [[at[models[i], tasks[j]] for j in columns] for i in rows]
     return Emergence(
         **common,  # type: ignore[arg-type]
-        by_task=_by_task(in_grid, grid),
-        by_model=_by_model(in_grid, grid),
+        by_task=by_task(in_grid, grid),
+        by_model=by_model(in_grid, grid),
         relations=_relations(points, models, tasks) if enough else (),
         shares=_shares(in_grid, table, kept, tasks_of) if enough else (),
         claims=(claims.competence(grid), *((claims.task_not_model(grid),) if enough else ())),
@@ -219,77 +150,6 @@ def _icc(found: Sequence[Moments]) -> float | None:
     return 1 - sum(m.within for m in found) / total if total > 1e-12 else None
 
 
-def _points(cells: Sequence[Cell], tasks: Sequence[str], found: Sequence[Moments]) -> tuple[Point, ...]:
-    apart = residuals(found)
-    total, within = sum(m.total for m in found), sum(m.within for m in found)
-    out = []
-    for cell, task, m, r in zip(cells, tasks, found, apart, strict=True):
-        p = min(max(m.p, 0.0), 1.0)
-        rest = total - m.total
-        rho = min(max(1 - (within - m.within) / rest, 0.0), 1.0) if len(found) > 1 and rest > 1e-12 else None
-        predicted = None if rho is None or not m.binary else float(nulls.all_right(p, m.k, rho))
-        most = None if rho is None or not m.binary else float(nulls.unanimous(p, m.k, rho))
-        e = {name: estimate(cell, name) for name in (*METRICS, "latent_r", "overall_accuracy")}
-        out.append(
-            Point(
-                task=task,
-                model=cell.model,
-                test=cell.test,
-                n=m.n,
-                k=m.k,
-                accuracy=e.pop("overall_accuracy"),
-                **e,
-                by_accuracy_alone=float(nulls.all_right(p, m.k)) if m.binary else None,
-                robust_accuracy_predicted=predicted,
-                consistency_predicted=None if predicted is None or most is None else (predicted, most),
-                residual=r,
-            )
-        )
-    return tuple(out)
-
-
-def _curves(k: int, icc: float | None) -> tuple[Curve, ...]:
-    x = np.linspace(0, 1, CURVE_POINTS)
-
-    def curve(key: CurveKey, label: str, metrics: tuple[str, ...], rho: float, y: Floats) -> Curve:
-        rounded = tuple(round(float(v), 6) for v in y)
-        return Curve(
-            key=key,
-            label=label,
-            metrics=metrics,
-            k=k,
-            rho=rho,
-            x=tuple(round(float(v), 6) for v in x),
-            y=rounded,
-        )
-
-    out = [
-        curve("independent", f"accuracy^{k}: all cases equally hard", ARITHMETIC, 0.0, nulls.all_right(x, k))
-    ]
-    if icc is None:
-        return tuple(out)
-    rho = min(max(icc, 0.0), 1.0)
-    same = f"the same ICC {rho:.2f} everywhere"
-    return (
-        *out,
-        curve(
-            "constant_icc_least",
-            f"{same}, wrong answers all different",
-            ARITHMETIC,
-            rho,
-            nulls.all_right(x, k, rho),
-        ),
-        curve(
-            "constant_icc_most",
-            f"{same}, wrong answers all alike",
-            ARITHMETIC[:1],
-            rho,
-            nulls.unanimous(x, k, rho),
-        ),
-        curve("constant_icc", same, ("consistency_icc", "consistency_kappa"), rho, np.full(len(x), rho)),
-    )
-
-
 def _grid(
     cells: Sequence[Cell],
     tasks_of: Sequence[str],
@@ -305,70 +165,13 @@ def _grid(
     return rows, columns, [[at[models[i], tasks[j]] for j in columns] for i in rows]
 
 
-def _values(points: Iterable[Point], metric: str) -> Floats:
-    found = [getattr(p, metric).value for p in points]
-    return np.array([np.nan if v is None else v for v in found], dtype=np.float64)
-
-
-def _mean(values: Floats) -> float | None:
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if len(there) else None
-
-
-def _by_task(rows: Sequence[Sequence[Point]], grid: claims.Grid) -> tuple[TaskPoint, ...]:
-    latent = claims.task_latent_r(grid) if grid.binary else np.full(grid.p.shape[1], np.nan)
-    kappa = grid.task_kappa
-    out = []
-    for j, column in enumerate(zip(*rows, strict=True)):
-        null = [p.by_accuracy_alone for p in column]
-        predicted = [p.robust_accuracy_predicted for p in column]
-        out.append(
-            TaskPoint(
-                task=column[0].task,
-                n_models=len(column),
-                accuracy=float(grid.p[:, j].mean()),
-                output_consistency=_mean(_values(column, "output_consistency")),
-                robust_accuracy=_mean(_values(column, "robust_accuracy")),
-                by_accuracy_alone=_mean_of(null),
-                robust_accuracy_predicted=_mean_of(predicted),
-                kappa=_number(kappa[j]),
-                latent_r=_number(latent[j]),
-            )
-        )
-    return tuple(out)
-
-
-def _mean_of(values: Sequence[float | None]) -> float | None:
-    there = [v for v in values if v is not None]
-    return sum(there) / len(there) if there else None
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _by_model(rows: Sequence[Sequence[Point]], grid: claims.Grid) -> tuple[ModelPoint, ...]:
-    left, total = claims.left_over(grid).sum(axis=1), grid.total.sum(axis=1)
-    return tuple(
-        ModelPoint(
-            model=row[0].model,
-            n_tasks=len(row),
-            accuracy=float(grid.p[i].mean()),
-            output_consistency=_mean(_values(row, "output_consistency")),
-            robust_accuracy=_mean(_values(row, "robust_accuracy")),
-            kappa_above_tasks=float(left[i] / total[i]) if total[i] > 1e-12 else None,
-        )
-        for i, row in enumerate(rows)
-    )
-
-
 def _relations(points: Sequence[Point], models: Sequence[str], tasks: Sequence[str]) -> tuple[Relation, ...]:
     m = np.array([models.index(p.model) for p in points], dtype=np.int64)
     t = np.array([tasks.index(p.task) for p in points], dtype=np.int64)
-    x = _values(points, "accuracy")
+    x = values_of(points, "accuracy")
     return tuple(
         scatter.relation(
-            x, _values(points, metric), m, t, metric=metric, view=view, arithmetic=metric in ARITHMETIC
+            x, values_of(points, metric), m, t, metric=metric, view=view, arithmetic=metric in ARITHMETIC
         )
         for metric in METRICS
         for view in VIEWS
@@ -385,8 +188,8 @@ def _shares(
     cell_of = {(c.model, t): c for c, t in zip(cells, tasks_of, strict=True)}
     out = []
     for metric in METRICS:
-        values = np.stack([_values(row, metric) for row in rows])
-        accuracy = np.stack([_values(row, "accuracy") for row in rows])
+        values = np.stack([values_of(row, metric) for row in rows])
+        accuracy = np.stack([values_of(row, "accuracy") for row in rows])
         i, j = decomposition.complete_grid(~np.isnan(values))
         noise = [
             _square(metric, cell_of[rows[a][b].model, rows[a][b].task], table[a][b], float(values[a, b]))

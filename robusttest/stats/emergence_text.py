@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from robusttest.stats.scatter import Relation, View
 
 if TYPE_CHECKING:
-    from robusttest.stats.emergence import Emergence, Point
+    from robusttest.stats.emergence import Emergence
+    from robusttest.stats.points import Point
 
 WIDTH = 80
 ROWS = 9

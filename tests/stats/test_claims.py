@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from worlds import TASKS, world
 
 from robusttest.stats import claims
-from robusttest.stats.claims import Grid, competence, models_apart, task_not_model, within_tasks
+from robusttest.stats.claims import competence, models_apart, task_not_model, within_tasks
 from robusttest.stats.consistency import latent_r
+from robusttest.stats.grid import Grid, grid, task_latent_r
 from robusttest.stats.moments import moments, slope_test
 
 X = np.array([0.45, 0.65, 0.72, 0.80, 0.88, 0.96])
@@ -20,7 +21,7 @@ def grid_of(cells) -> Grid:
     models = list(dict.fromkeys(c.model for c in cells))
     tasks = list(dict.fromkeys(c.task for c in cells))
     at = {(c.model, c.task): moments(c) for c in cells}
-    return claims.grid([[at[m, t] for t in tasks] for m in models])
+    return grid([[at[m, t] for t in tasks] for m in models])
 
 
 def simulated(rng, icc_of, *, models=9, tasks=TASKS, n=100, k=24) -> Grid:
@@ -62,8 +63,8 @@ def test_latent_r_of_a_task_is_the_cells_own_where_models_are_alike():
     p, kappa = 0.8, 0.5
     total = np.full((4, 1), p * (1 - p))
     g = Grid(np.full((4, 1), p), (1 - kappa) * total, total, True)
-    assert claims.task_latent_r(g)[0] == pytest.approx(0.7464, abs=5e-5)
-    assert claims.task_latent_r(g)[0] == pytest.approx(float(latent_r(np.array(p), np.array(kappa))))
+    assert task_latent_r(g)[0] == pytest.approx(0.7464, abs=5e-5)
+    assert task_latent_r(g)[0] == pytest.approx(float(latent_r(np.array(p), np.array(kappa))))
 
 
 def rates(icc_of, claim, runs=120, **kwargs):

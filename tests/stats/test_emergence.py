@@ -11,9 +11,10 @@ from worlds import case_scores, cell_of_scores, world
 
 from robusttest.data import Record
 from robusttest.stats import nulls
-from robusttest.stats.emergence import METRICS, Emergence, analyse
+from robusttest.stats.emergence import Emergence, analyse
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
+from robusttest.stats.points import METRICS
 
 
 @pytest.fixture(scope="module")

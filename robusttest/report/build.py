@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from robusttest.data import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
 from robusttest.registry import split_spec
+from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
 
@@ -48,23 +49,39 @@ def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] =
     model, for the replay command), ``notes``, ``advice``, ``adaptive``, and ``shrunk`` (variant name → smallest
     failing text).
     """
-    cells = tuple(cell for result in results if (cell := cell_report(result)) is not None)
-    times = Counter((c.task, c.model) for c in cells)
-    cells = tuple(replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c in cells)
-    return Report(run=run, cells=cells, reply_age=_age(run), notes=(*run.notes, *notes))
+    pairs = [
+        (report, cell)
+        for r in results
+        for cell in (_arrays(r),)
+        if (report := cell_report(r, cell)) is not None
+    ]
+    times = Counter((c.task, c.model) for c, _ in pairs)
+    cells = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c, _ in pairs]
+    arrays = [cell for _, cell in pairs]
+    return Report(
+        run=run, cells=advised(cells, arrays), reply_age=_age(run), notes=(*run.notes, *notes),
+        emergence=emergence(arrays),
+    )  # fmt: skip
 
 
-def cell_report(result: ResultLike) -> CellReport | None:
-    """One result's part of the report; None where it has neither records nor verdicts."""
-    from robusttest.metrics import METRICS
-    from robusttest.stats.estimates import estimate, estimates
+def _arrays(result: ResultLike) -> Cell | None:
+    """The result's records as arrays; None where none was planned."""
     from robusttest.stats.frame import cells
 
-    records = result.records
     cell: Cell | None = getattr(result, "cell", None)
     if cell is None:
-        made = cells(records)
+        made = cells(result.records)
         cell = made[0] if made else None
+    return cell
+
+
+def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | None:
+    """One result's part of the report; None where it has neither records nor verdicts. ``cell``: its arrays."""
+    from robusttest.metrics import METRICS
+    from robusttest.stats.estimates import estimate, estimates
+
+    records = result.records
+    cell = _arrays(result) if cell is None else cell
     if cell is None:
         if not result.verdicts:
             return None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
 from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
+
+if TYPE_CHECKING:
+    from robusttest.stats.emergence import Emergence
 
 MARKS = {"passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "none": ""}
 WORST = 5
@@ -19,6 +23,7 @@ def render(report: Report, *, max_bytes: int | None = None) -> str:
     sections = [_head(report), _table(report.cells)]
     order = ("error", "failed", "inconclusive", "none", "passed")
     cells = sorted(report.cells, key=lambda c: order.index(c.outcome))
+    sections.append(_emergence(report.emergence))
     sections += [_cell(c) for c in cells]
     if max_bytes is not None:
         sections = _fitting(sections, max_bytes)
@@ -88,6 +93,98 @@ def _value(c: CellReport, metric: str) -> str:
     return text.value_interval(e) + n
 
 
+def _emergence(e: Emergence | None) -> str:
+    """Robustness against accuracy; empty with fewer than three models or tasks."""
+    if e is None or not e.relations:
+        return ""
+    parts = ["## Robustness against accuracy"]
+    parts += [f"- {markdown(c.claim)} **{markdown(c.answer)}**: {markdown(c.sentence)}" for c in e.claims]
+    parts.append(
+        _rows(
+            [
+                "metric",
+                "slope on accuracy",
+                "R²",
+                "Pearson",
+                "Spearman",
+                "within tasks",
+                "within models",
+                "cells",
+                "",
+            ],
+            [
+                [
+                    label(metric),
+                    _line(r.slope, r.slope_low, r.slope_high),
+                    text.number(r.r_squared),
+                    _line(r.pearson, r.pearson_low, r.pearson_high),
+                    _line(r.spearman, r.spearman_low, r.spearman_high),
+                    *(
+                        text.number(getattr(e.relation(metric, view), "pearson", None))
+                        for view in ("within_tasks", "within_models")
+                    ),
+                    f"{r.n}",
+                    "arithmetic included" if r.arithmetic else markdown(r.reason or ""),
+                ]
+                for metric in dict.fromkeys(r.metric for r in e.relations)
+                if (r := e.relation(metric)) is not None
+            ],
+        )
+    )
+    parts.append(
+        _rows(
+            ["variance of", "task", "model", "both together", "sampling noise", ""],
+            [
+                [
+                    label(s.metric),
+                    *(text.percent(share) for share in (s.task, s.model, s.interaction, s.noise)),
+                    markdown(s.reason or ""),
+                ]
+                for s in e.shares
+            ],
+        )
+    )
+    parts.append(
+        _rows(
+            [
+                "task",
+                "model",
+                "accuracy",
+                "consistency",
+                "robust accuracy",
+                "p^K",
+                "predicted",
+                "ICC",
+                "robustness",
+            ],
+            [
+                [
+                    markdown(p.task),
+                    markdown(p.model),
+                    text.value_interval(p.accuracy),
+                    text.value_interval(p.output_consistency),
+                    text.value_interval(p.robust_accuracy),
+                    text.number(p.by_accuracy_alone),
+                    text.number(p.robust_accuracy_predicted),
+                    text.value_interval(p.consistency_icc),
+                    p.residual.standing or markdown(p.residual.reason or ""),
+                ]
+                for p in e.points
+            ],
+        )
+    )
+    parts.append(
+        "p^K: robust accuracy by accuracy alone, if all cases were equally hard; predicted: robust accuracy with the "
+        "chance-corrected consistency (ICC) of the other cells."
+    )
+    return "\n\n".join([*parts, *(f"> {markdown(note)}" for note in e.notes)])
+
+
+def _line(value: float | None, low: float | None, high: float | None) -> str:
+    limits = "" if low is None or high is None else f" [{text.number(low)}, {text.number(high)}]"
+    return text.number(value) + limits
+
+
 def _cell(c: CellReport) -> str:
     name = f"{markdown(c.name)} · {markdown(c.model)}" if c.model else markdown(c.name)
     parts = [f"## {f'{MARKS[c.outcome]} ' if MARKS[c.outcome] else ''}{name}"]
@@ -143,6 +240,7 @@ def _cell(c: CellReport) -> str:
                 ],
             )
         )
+    parts += [markdown(line) for line in getattr(c.advice, "lines", ())]
     parts += [f"> {markdown(note)}" for note in c.notes]
     if c.failures:
         shown = c.failures[:WORST]

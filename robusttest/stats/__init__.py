@@ -11,4 +11,12 @@
 
 Below them, by what they hold: `answers` (codes and ties), `measures` (one number for each case), `consistency`
 (chance-corrected), `agreement` (κ, α, W), `ratios`, `variants` (best, worst, spread), `intervals`.
+
+Over several cells (models × tasks)::
+
+    from robusttest.stats.emergence import analyse               # robustness against accuracy, two claims tested
+    from robusttest.stats.advice import advise, where_to_work    # where work pays on each cell
+
+made of `nulls` (what accuracy alone gives), `points`, `curves`, `scatter` (correlations), `decomposition` (η², nested
+R²), `residuals` (one cell against the others), `grid` and `claims`. `two_way` is for means over two crossed populations.
 """

@@ -31,6 +31,12 @@ MIN_CASES, MIN_COVERAGE, MIN_OTHERS = 20, 0.95, 5
 _MOST = 1_000_000
 
 Kind = Literal["competence-limited", "fragile", "saturated", "undecided"]
+_DO: dict[Kind, str] = {
+    "competence-limited": ": raise accuracy",
+    "fragile": ": raise robustness",
+    "saturated": ": little left to test",
+    "undecided": "",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +71,8 @@ class Advice:
     @property
     def lines(self) -> list[str]:
         """One short line for a terminal, ASCII."""
-        more = f"; about {self.cases_needed:,} cases would tell" if self.cases_needed is not None else ""
-        return [f"{self.kind}: {self.reason}{more}"]
+        more = f"; {self.cases_needed:,} cases would tell" if self.cases_needed is not None else ""
+        return [f"{self.kind}: {self.reason}{_DO[self.kind]}{more}"]
 
 
 def where_to_work(
@@ -100,7 +106,9 @@ def _advice(cell: Cell, residual: Residual | None, saturated: float, min_coverag
     n = int(rows.sum())
     if at.coverage is not None and at.coverage < min_coverage:
         return Advice(
-            kind="undecided", n=n, reason=f"replies to {at.coverage:.0%} of calls, {min_coverage:.0%} needed"
+            kind="undecided",
+            n=n,
+            reason=f"replies to {_percent(at.coverage)} of calls, {_percent(min_coverage)} needed",
         )
     if n == 0:
         return Advice(kind="undecided", n=n, reason="no case was put in two ways or more")
@@ -126,7 +134,7 @@ def _advice(cell: Cell, residual: Residual | None, saturated: float, min_coverag
         return Advice(kind=kind, reason=reason, n=n, cases_needed=needed, **numbers)
 
     if robust.lower is not None and robust.lower >= saturated:
-        return told("saturated", f"robust accuracy at least {robust.lower:.3f}: little left to test")
+        return told("saturated", f"robust accuracy at least {robust.lower:.3f}")
     failing = int((wrong > 0).sum())
     if failing < MIN_FAILING:
         return told(
@@ -144,24 +152,28 @@ def _advice(cell: Cell, residual: Residual | None, saturated: float, min_coverag
     if share - half > HALF:
         return told(
             "fragile",
-            f"{share:.0%} of its errors go away under another wording (at least {share - half:.0%})",
+            f"at least {_percent(share - half)} of errors go when reworded",
         )
     if residual is not None and residual.high_adjusted is not None and residual.high_adjusted < LESS_ROBUST:
         return told(
             "fragile",
-            f"less consistent than its accuracy predicts, by {-(residual.value or 0.0):.3f} "
-            f"[{-residual.high_adjusted:.3f}, {-(residual.low_adjusted or 0.0):.3f}]",
+            f"pairs agree at least {-residual.high_adjusted:.3f} less than at this accuracy",
         )
     if share + half < HALF:
         return told(
             "competence-limited",
-            f"{1 - share:.0%} of its errors stay under another wording (at least {1 - min(share + half, 1.0):.0%})",
+            f"at least {_percent(1 - share - half)} of errors stay when reworded",
         )
     return told(
         "undecided",
-        f"{share:.0%} of its errors go away, within [{max(share - half, 0.0):.0%}, {min(share + half, 1.0):.0%}]",
+        f"{_percent(share)} [{100 * max(share - half, 0.0):.0f}, {100 * min(share + half, 1.0):.0f}] "
+        "of errors go when reworded",
         _for_share(n, share, spread.se, failing),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _for_failures(n: int, failing: int, saturated: float) -> int | None:

@@ -68,7 +68,7 @@ class Emergence:
 
     @property
     def lines(self) -> list[str]:
-        """For a terminal: at most 80 columns, ASCII; empty where there is no statistic."""
+        """For a terminal: at most 80 columns, ASCII; empty with fewer than three models or tasks."""
         from robusttest.stats.emergence_text import lines
 
         return lines(self)

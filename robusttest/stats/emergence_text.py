@@ -26,7 +26,7 @@ _HEADS = {
 
 
 def lines(e: Emergence) -> list[str]:
-    if e.reason is not None:
+    if not e.relations:
         return []
     head = f"robustness against accuracy: {len(e.models)} models, {len(e.tasks)} tasks, {len(e.points)} cells, K={e.k}"
     out = _wrapped(head)
@@ -55,9 +55,8 @@ def number(value: float | None, digits: int = 3) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-_COLUMNS = (
-    f"{'accuracy':>8}  {'consistency':>11}  {'robust acc.':>11}  {'p^K':>6}  {'same ICC':>8}  {'ICC':>6}"
-)
+_WIDTHS = {"accuracy": 8, "consist.": 8, "robust": 6, "p^K": 5, "same ICC": 8, "ICC": 6}
+_COLUMNS = "  ".join(f"{head:>{width}}" for head, width in _WIDTHS.items())
 
 
 def _row(name: str, values: tuple[float | None, ...]) -> str:
@@ -65,10 +64,8 @@ def _row(name: str, values: tuple[float | None, ...]) -> str:
     shown = (
         name if len(name) <= room else f"{name[: room // 2 - 1]}..{name[len(name) - room + room // 2 + 1 :]}"
     )
-    widths = (8, 11, 11, 6, 8, 6)
-    return f"  {shown:<{room}}  " + "  ".join(
-        f"{number(v):>{w}}" for v, w in zip(values, widths, strict=True)
-    )
+    numbers = (f"{number(v):>{w}}" for v, w in zip(values, _WIDTHS.values(), strict=True))
+    return f"  {shown:<{room}}  " + "  ".join(numbers)
 
 
 def _table(rows: Sequence[tuple[str, tuple[float | None, ...]]], first: str) -> list[str]:

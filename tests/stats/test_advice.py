@@ -96,7 +96,7 @@ def test_cases_needed_are_enough_in_another_sample():
         (lambda c: replace(c, scores=np.where(c.scores > 0, 0.9, 0.2)), "needs right/wrong scores (0 or 1)"),
         (
             lambda c: replace(c, errors=np.arange(5) * np.ones((100, 1)) == 4),
-            "replies to 80% of calls, 95% needed",
+            "replies to 80 % of calls, 95 % needed",
         ),
         (lambda c: replace(c, clusters=tuple(str(i % 4) for i in range(100))), "only 4 clusters, 10 needed"),
     ],
@@ -115,7 +115,7 @@ def test_less_robust_than_the_others_predict_is_fragile():
     assert odd.kind == "fragile"
     assert odd.share < 0.5, "by its errors alone it would not be"
     assert odd.residual_high < -0.02
-    assert "less consistent than its accuracy predicts" in odd.reason
+    assert "less than at this accuracy" in odd.reason
     alone = next(c for c in cells if (c.model, c.task) == ("model0", "task3"))
     assert where_to_work(alone).kind != "fragile"
     assert where_to_work(alone, cells) == odd
@@ -130,9 +130,9 @@ def test_few_others_are_no_yardstick():
 def test_one_short_line():
     for advice in advise(world(6, models=2, k=5)):
         (line,) = advice.lines
-        assert line.startswith(advice.kind)
+        assert advice.kind in line
         assert line.isascii()
-        assert len(line) <= 110
+        assert len(line) <= 78
     assert Advice(kind="undecided", reason="x", n=3, cases_needed=1200).lines == [
-        "undecided: x; about 1,200 cases would tell"
+        "undecided: x; 1,200 cases would tell"
     ]

@@ -125,7 +125,7 @@ def test_two_models_on_five_tasks_have_claim_1_alone():
     e = analyse(world(1, models=2, tasks=(0.95, 0.9, 0.8, 0.7, 0.5), k=6))
     assert [c.key for c in e.claims] == ["competence"]
     assert not e.relations
-    assert e.lines
+    assert not e.lines
 
 
 def test_no_cells():

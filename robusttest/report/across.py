@@ -1,0 +1,41 @@
+"""What a report says of several cells together: where work pays on each, and robustness against accuracy over all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from robusttest.report.model import CellReport
+
+if TYPE_CHECKING:
+    from robusttest.stats.emergence import Emergence
+    from robusttest.stats.frame import Cell
+
+
+def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tuple[CellReport, ...]:
+    """Each report with the advice on its cell, compared with all others.
+
+    Without where no case was put in two ways, after an adaptive run (which stopped on other questions), and where
+    the result brought advice of its own.
+    """
+    from robusttest.stats.advice import advise
+
+    asked = [
+        i
+        for i, (r, cell) in enumerate(zip(reports, cells, strict=True))
+        if cell is not None and r.adaptive is None and cell.select(None).n_variants > 1
+    ]
+    out = list(reports)
+    for i, advice in zip(asked, advise([cell for i in asked if (cell := cells[i]) is not None]), strict=True):
+        if out[i].advice is None:
+            out[i] = replace(out[i], advice=advice)
+    return tuple(out)
+
+
+def emergence(cells: Sequence[Cell | None]) -> Emergence | None:
+    """Over the cells of a run; None for a single one."""
+    from robusttest.stats.emergence import analyse
+
+    there = [cell for cell in cells if cell is not None]
+    return analyse(there) if len(there) > 1 else None

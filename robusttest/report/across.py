@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tuple[CellReport, ...]:
-    """Each report with the advice on its cell, compared with all others.
+    """Each report with its spread against noise, and the advice on its cell, compared with all others.
 
-    Without where no case was put in two ways, after an adaptive run (which stopped on other questions), and where
-    the result brought advice of its own.
+    Without them where no case was put in two ways, and after an adaptive run, which stopped on other questions.
     """
     from robusttest.stats.advice import advise
+    from robusttest.stats.spread import resamples_for, spread_test
 
-    asked = [
-        i
+    asked = {
+        i: cell
         for i, (r, cell) in enumerate(zip(reports, cells, strict=True))
         if cell is not None and r.adaptive is None and cell.select(None).n_variants > 1
-    ]
+    }
     out = list(reports)
-    for i, advice in zip(asked, advise([cell for i in asked if (cell := cells[i]) is not None]), strict=True):
-        if out[i].advice is None:
-            out[i] = replace(out[i], advice=advice)
+    for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
+        spread = spread_test(cell, resamples=resamples_for(cell))
+        out[i] = replace(out[i], advice=out[i].advice or advice, spread=spread)
     return tuple(out)
 
 

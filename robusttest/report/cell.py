@@ -84,26 +84,28 @@ def _perturbations(page: Page, cell: CellReport) -> list[str]:
         rows = [r for r in rows if id(r) in keep]
     floor = any(r.net_drop is not None and r.net_drop.value is not None for r in rows)
     wide = page.width >= 100
-    heads = ["perturbation", "pass rate", "flip rate", *(["drop"] if wide else [])]
-    if wide and floor:
-        heads.append("net drop")
-    heads += ["n"]
+    flips = "net flip rate" if floor else "flip rate"
+    heads = ["perturbation", "pass rate", flips, *(["net drop" if floor else "drop"] if wide else []), "n"]
     table = [[page.style.dim(h) for h in heads], *(_perturbation(page, r, wide, floor) for r in rows)]
     lines = page.columns(table, first=max(14, page.width - 58 - 24 * wide))
     if left:
         lines.append(
             page.style.dim(f"  {page.glyphs.more} {left} more, all passing at least as often (-v shows them)")
         )
+    if floor:
+        lines.append(
+            page.style.dim("  net: over what the repeats of the very same prompt show, the noise floor")
+        )
     return lines
 
 
 def _perturbation(page: Page, row: PerturbationRow, wide: bool, floor: bool) -> list[str]:
-    name = ("  " if row.within else "") + visible(row.perturbation)
-    cells = [name, text.value_interval(row.pass_rate), text.value_interval(row.flip_rate)]
-    if wide:
-        cells.append(text.value_interval(row.drop))
-        if floor:
-            cells.append(text.value_interval(row.net_drop) if row.net_drop is not None else "")
+    """Over the noise floor, where there is one; the repeats, which are the floor, as they are."""
+    flips, drop = row.flip_rate, row.drop
+    if floor and row.level != "repeat":
+        flips, drop = row.net_flip_rate or flips, row.net_drop or drop
+    cells = [("  " if row.within else "") + visible(row.perturbation), text.value_interval(row.pass_rate)]
+    cells += [text.value_interval(e) for e in ((flips, drop) if wide else (flips,))]
     return [*cells, f"{row.pass_rate.n:,}" if row.pass_rate.value is not None else _nothing(page, row)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from robusttest.data import Estimate
 from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
@@ -216,14 +217,25 @@ def _cell(c: CellReport) -> str:
         net = any(r.net_drop is not None and r.net_drop.value is not None for r in c.perturbations)
         parts.append(
             _rows(
-                ["perturbation", "pass rate", "flip rate", "drop", *(["net drop"] if net else []), "n"],
+                [
+                    "perturbation",
+                    "pass rate",
+                    "flip rate",
+                    "drop",
+                    *(["net flip rate", "net drop"] if net else []),
+                    "n",
+                ],
                 [
                     [
                         table_code(r.perturbation),
                         text.value_interval(r.pass_rate),
                         text.value_interval(r.flip_rate),
                         text.value_interval(r.drop),
-                        *([text.value_interval(r.net_drop) if r.net_drop is not None else ""] if net else []),
+                        *(
+                            ["" if e is None else _net(e) for e in (r.net_flip_rate, r.net_drop)]
+                            if net
+                            else []
+                        ),
                         f"{r.pass_rate.n:,}",
                     ]
                     for r in c.perturbations
@@ -241,6 +253,11 @@ def _cell(c: CellReport) -> str:
             )
         )
     parts += [markdown(line) for line in getattr(c.advice, "lines", ())]
+    if c.spread is not None and c.spread.spread is not None:
+        parts.append(
+            f"Spread between variants {text.number(c.spread.spread)}, by noise alone up to "
+            f"{text.number(c.spread.null_high)} (permutation p {text.number(c.spread.p)})"
+        )
     parts += [f"> {markdown(note)}" for note in c.notes]
     if c.failures:
         shown = c.failures[:WORST]
@@ -250,6 +267,11 @@ def _cell(c: CellReport) -> str:
         )
         parts.append("\n".join(_failure(f) for f in shown))
     return "\n\n".join(parts)
+
+
+def _net(e: Estimate) -> str:
+    """Over the noise floor; empty for the repeats, which are the floor."""
+    return text.value_interval(e) if e.value is not None else ""
 
 
 def _failure(f: Failure) -> str:

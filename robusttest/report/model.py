@@ -151,6 +151,8 @@ class CellReport:
     notes: tuple[str, ...] = ()
     advice: Any = None
     """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""
+    spread: Any = None
+    """The spread between variants against noise (`robusttest.stats.spread`)."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
     ambiguous: bool = False

@@ -91,3 +91,41 @@ def test_an_adaptive_run_stopped_on_other_questions():
     made.adaptive = SimpleNamespace(lines=["stopped early"])  # type: ignore[attr-defined]
     (cell,) = build(run_info(), [made]).cells
     assert cell.advice is None
+
+
+def test_spread_is_set_against_noise(one_cell: Report):
+    (cell,) = one_cell.cells
+    assert cell.spread.spread == pytest.approx(cell.overall["spread"].value, abs=0.02)  # of whole cases
+    data = json.loads(json_report.render(one_cell))["cells"][0]["spread"]
+    assert data["p"] == cell.spread.p
+    assert 0 < data["p"] <= 1
+    assert data["q_df"] is None or data["q_df"] == 20
+    assert "by noise alone up to" in markdown.render(one_cell)
+
+
+@pytest.fixture(scope="module")
+def over_a_floor() -> Report:
+    rows = [
+        replace(r, level="repeat") if r.perturbation == "repeat" else r
+        for r in records(harm={"keyboard": 0.1, "ocr:0.2": 0.2, "repeat": 0.05}, variants=4)
+    ]
+    return build(run_info(), [FakeResult("support-intents", "m", rows[0].test, rows)])
+
+
+def test_flips_and_drops_are_told_over_the_floor(over_a_floor: Report):
+    by_name = {r.perturbation: r for r in over_a_floor.cells[0].perturbations}
+    net = by_name["keyboard"].net_flip_rate
+    assert net.value == pytest.approx(by_name["keyboard"].flip_rate.value - by_name["repeat"].flip_rate.value)
+    assert net.low < net.value < net.high
+    same_as_golden("floor-80.txt", render(over_a_floor, width=80))
+    wide = "\n".join(render(over_a_floor, width=120))
+    assert "net flip rate" in wide
+    assert "net drop" in wide
+    assert f"{by_name['ocr:0.2'].net_drop.value:.3f}" in wide
+    page = markdown.render(over_a_floor)
+    assert "| net flip rate | net drop |" in page
+    assert f"{net.value:.3f} [{net.low:.3f}, {net.high:.3f}]" in page
+
+
+def test_without_repeats_there_is_no_floor(one_cell: Report):
+    assert "net flip" not in "\n".join(render(one_cell, width=120)) + markdown.render(one_cell)

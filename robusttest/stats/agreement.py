@@ -170,7 +170,10 @@ def kendall_w(m: Measures, clusters: Clusters, *, corrected: bool, level: float 
     n, k = y.shape
     if n < 2 or k < 2:
         return Found(None, Limits(), n if k >= 2 else 0)
-    ranks, tied = _ranks(y)
+    memo = m.cell.memo
+    if "ranks" not in memo:
+        memo["ranks"] = _ranks(y)
+    ranks, tied = memo["ranks"]
     value = float(_w(((ranks - (n + 1) / 2).sum(axis=1) ** 2).sum(), tied.sum(), n, k, corrected))
     if np.isnan(value):
         return Found(None, Limits(reason="saturated: each variant scores all cases the same"), n)
@@ -179,7 +182,10 @@ def kendall_w(m: Measures, clusters: Clusters, *, corrected: bool, level: float 
         return Found(value, Limits(reason=f"no interval for {why}"), n)
     if (few := _too_few(y.min(axis=1) < y.max(axis=1))) is not None:
         return Found(value, Limits(method="jackknife-z", reason=few), n)
-    rest = _w_without_each(y, ranks, tied, corrected)
+    if "ranks_without_each" not in memo:
+        memo["ranks_without_each"] = _without_each(y, ranks)
+    off, less_tied = memo["ranks_without_each"]
+    rest = _w(off, tied.sum() - less_tied, n - 1, k, corrected)
     return Found(value, fisher_z(value, jackknife(rest), level=level), n)
 
 
@@ -201,20 +207,25 @@ def _w(s: Floats | float, tied: Floats | float, n: int, k: int, corrected: bool)
     return out
 
 
-def _w_without_each(y: Floats, ranks: Floats, tied: Floats, corrected: bool) -> Floats:
-    """W with each case left out: the rank of case i falls by 1 for a lower case j, by 1/2 for an equal one."""
+def _without_each(y: Floats, ranks: Floats) -> tuple[Floats, Floats]:
+    """S and the loss of Σ(t³-t) with each case left out: the rank of case i falls by 1 for a lower case j, by 1/2 for
+    an equal one.
+    """
     n, k = y.shape
-    falls, less_tied = np.zeros((n, n)), np.zeros(n)
+    falls, less_tied, above = np.full((n, n), 0.5 * k), np.zeros(n), np.zeros(n)
     for v in range(k):
-        column = y[:, v]
-        below, equal = column[:, None] < column, column[:, None] == column
-        falls += below + 0.5 * equal
-        t = equal.sum(axis=1).astype(float)
+        names, at, counts = np.unique(y[:, v], return_inverse=True, return_counts=True)
+        t = counts.astype(float)[at]
         less_tied += 3 * t * (t - 1)
+        if len(names) <= 2:  # right and wrong: the sign of a difference is the difference, and adds up
+            above += at
+        else:
+            falls += 0.5 * np.sign(at - at[:, None])
+    falls += 0.5 * (above - above[:, None])
     sums = ranks.sum(axis=1)[None, :] - falls  # [j, i]: R_i without case j
     off = sums - k * n / 2
     np.fill_diagonal(off, 0.0)
-    return _w((off**2).sum(axis=1), tied.sum() - less_tied, n - 1, k, corrected)
+    return (off**2).sum(axis=1), less_tied
 
 
 def _too_few(disagreeing: NDArray[np.bool_]) -> str | None:

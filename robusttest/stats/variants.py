@@ -137,7 +137,10 @@ def _first_seen(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _parts(y: Floats) -> Floats:
+    """Columns that sum to what `_means` divides: scores, then how many (one column where none is missing)."""
     there = ~np.isnan(y)
+    if there.all():
+        return np.concatenate([y, np.ones((len(y), 1))], axis=1)
     return np.concatenate([np.where(there, y, 0.0), there], axis=1)
 
 

@@ -10,7 +10,8 @@ from scipy import stats
 
 from robusttest.stats.agreement import (
     _ranks,
-    _w_without_each,
+    _w,
+    _without_each,
     answer_kappa,
     kendall_w,
     krippendorff_interval,
@@ -126,11 +127,13 @@ def test_kendalls_w_without_the_correction_is_lower_and_equal_without_ties(recor
 
 
 @pytest.mark.parametrize("corrected", [True, False])
-def test_kendalls_w_without_each_case(records_of, corrected):
-    y = np.random.default_rng(3).integers(0, 4, (25, 6)) / 3
+@pytest.mark.parametrize("levels", [2, 4], ids=["right and wrong", "graded"])
+def test_kendalls_w_without_each_case(records_of, corrected, levels):
+    y = np.random.default_rng(3).integers(0, levels, (25, 6)) / (levels - 1)
     m = measures(graded(records_of, y))
     ranks, tied = _ranks(y)
-    rest = _w_without_each(y, ranks, tied, corrected)
+    squares, less_tied = _without_each(y, ranks)
+    rest = _w(squares, tied.sum() - less_tied, 24, 6, corrected)
     for j in range(25):
         without = measures(m.cell.take_cases(np.arange(25) != j))
         assert rest[j] == pytest.approx(kendall_w(without, None, corrected=corrected).value)

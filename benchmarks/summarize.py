@@ -1,8 +1,9 @@
 """How long, and in how much memory, records become estimates.
 
 Run ``python benchmarks/summarize.py`` (both sizes), or with a number of records. Prints one line for each size:
-seconds for records → cells, for all metrics with intervals overall, and for those of each perturbation;
-peak memory without and with the records themselves. Exits with 1 beyond the limits.
+seconds for records → cells, for all metrics with intervals overall and for those of each perturbation, and for what
+is said of all cells together (robustness against accuracy, advice); CPU seconds beside them, for a machine that is
+busy with other things; peak memory without and with the records themselves. Exits with 1 beyond the limits.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 
 from robusttest.data import Record
+from robusttest.stats.advice import advise
+from robusttest.stats.emergence import analyse
 from robusttest.stats.estimates import estimates
 from robusttest.stats.frame import cells
 
@@ -56,16 +59,21 @@ def megabytes() -> float:
 
 def measure(count: int) -> bool:
     records = make(count)
-    before, start = megabytes(), time.perf_counter()
+    before, start, cpu = megabytes(), time.perf_counter(), time.process_time()
     made = cells(records)
     framed = time.perf_counter()
     numbers = sum(len(estimates(cell)) for cell in made)
-    seconds, peak = time.perf_counter() - start, megabytes()
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    together = time.perf_counter()
+    analyse(made)
+    advise(made)
+    together = time.perf_counter() - together
+    peak = megabytes()
     most_seconds, most_memory = LIMITS.get(count, (float("inf"), float("inf")))
     ok = seconds <= most_seconds and peak <= most_memory
     print(
         f"{count:>9,} records, {len(made):>3} cells, {numbers:>6,} estimates: {framed - start:.2f} s to cells, "
-        f"{seconds:.2f} s in all (limit {most_seconds:g}), {seconds / numbers * 1e6:.0f} µs an estimate, "
+        f"{seconds:.2f} s in all (limit {most_seconds:g}; CPU {cpu:.2f}), {together:.2f} s over all cells, {seconds / numbers * 1e6:.0f} µs an estimate, "
         f"{peak - before:.0f} MB over the records' {before:.0f} (limit {most_memory:g} in all): "
         f"{'ok' if ok else 'TOO MUCH'}"
     )

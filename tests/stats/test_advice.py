@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import t
 from worlds import case_scores, cell_of_scores, world
 
 from robusttest.stats.advice import Advice, advise, where_to_work
@@ -109,7 +110,7 @@ def test_undecided(change, why):
 
 
 def test_less_robust_than_the_others_predict_is_fragile():
-    cells = world(5, lambda p, m, t: 0.35 if (m, t) == (0, 3) else 0.85, models=4)
+    cells = world(5, lambda p, m, task: 0.35 if (m, task) == (0, 3) else 0.85, models=4)
     advice = dict(zip([(c.model, c.task) for c in cells], advise(cells), strict=True))
     odd = advice["model0", "task3"]
     assert odd.kind == "fragile"
@@ -136,3 +137,20 @@ def test_one_short_line():
     assert Advice(kind="undecided", reason="x", n=3, cases_needed=1200).lines == [
         "undecided: x; 1,200 cases would tell"
     ]
+
+
+def test_limits_of_the_share_by_hand():
+    """Linearised error, Student's t on the failing cases."""
+    cell = mixed(np.random.default_rng(8), 0.9, 0.4)
+    m = cell.scores.mean(axis=1)
+    w = m * (1 - m) * 5 / 4
+    share = w.mean() / (1 - m).mean()
+    r = w - share * (1 - m)
+    se = ((r**2).sum() / 99 / 100) ** 0.5 / (1 - m).mean()
+    failing = int((m < 1).sum())
+    assert failing < 40
+    half = t.ppf(0.95, failing - 1) * se
+    advice = where_to_work(cell)
+    assert (advice.share, advice.share_lower, advice.share_upper) == pytest.approx(
+        (share, share - half, share + half)
+    )

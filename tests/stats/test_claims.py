@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.special import expit, logit
 from worlds import TASKS, world
 
@@ -11,7 +12,7 @@ from robusttest.stats import claims
 from robusttest.stats.claims import competence, models_apart, task_not_model, within_tasks
 from robusttest.stats.consistency import latent_r
 from robusttest.stats.grid import Grid, grid, task_latent_r
-from robusttest.stats.moments import moments, slope_test
+from robusttest.stats.moments import Slope, moments, slope_test
 
 X = np.array([0.45, 0.65, 0.72, 0.80, 0.88, 0.96])
 KAPPA = np.array([0.52, 0.60, 0.58, 0.66, 0.70, 0.69])
@@ -172,3 +173,38 @@ def test_few_models():
     claim = task_not_model(grid_of(world(1, models=3, tasks=(0.9, 0.7, 0.5), k=4)))
     assert claim.answer == "cannot tell"
     assert claim.apart.sd is None
+
+
+@pytest.mark.parametrize(
+    ("kappa", "latent", "answer"),
+    [
+        ((0.1, 0.6), (0.1, 2), "supported"),
+        ((0.1, 0.6), (-0.1, 2), "cannot tell"),
+        ((0.1, 0.3), (-0.1, 2), "not supported"),
+        ((0.1, 0.3), (0.1, 2), "supported"),
+        ((-0.6, -0.1), (-2, -0.1), "contradicted"),
+        ((-0.6, -0.1), (-2, 0.1), "not supported"),
+        ((-0.1, 0.36), (0.1, 2), "cannot tell"),
+        ((-0.1, 0.34), (0.1, 2), "not supported"),
+    ],
+)
+def test_both_scales_decide(kappa, latent, answer):
+    first, second = (
+        Slope(scale="", n=6, df=4, slope=sum(s) / 2, low=s[0], high=s[1], se=1.0) for s in (kappa, latent)
+    )
+    assert claims._competence(first, second) == answer
+
+
+def test_the_variance_component_by_hand():
+    g = simulated(np.random.default_rng(7), lambda p, m, t: near(0.7)(0.5 * m), models=6)
+    d = (g.total - g.within - g.task_kappa * g.total) / g.total.mean()
+    e, x = d.mean(axis=1), (g.p - g.p.mean(axis=0)).mean(axis=1)
+    line = (x @ e) / (x @ x) * x
+    of_model = 6 * ((e - line) ** 2).sum() / 4
+    of_rest = ((d - e[:, None]) ** 2).sum() / 25
+    a = models_apart(g)
+    assert a.f == pytest.approx(of_model / of_rest)
+    assert a.p == pytest.approx(scipy.stats.f.sf(a.f, 4, 25))
+    assert a.sd == pytest.approx(((of_model - of_rest) / 6) ** 0.5)
+    ratio = scipy.stats.f.ppf(0.05, 4, 25) / a.f
+    assert a.high == pytest.approx((4 * of_model * (1 - ratio) / 6 / scipy.stats.chi2.ppf(0.05, 4)) ** 0.5)

@@ -62,3 +62,13 @@ def test_complete_grid():
     there[0, 4] = there[1, 4] = False
     assert complete_grid(there) == ([0, 1, 3], [0, 1, 2, 3])
     assert complete_grid(np.zeros((2, 2), dtype=bool)) == ([], [])
+
+
+def test_noise_leaves_the_fit_once_for_each_parameter():
+    values = ROBUST + np.random.default_rng(1).normal(0, 0.2, (3, 3))
+    total, noise = ((values - values.mean()) ** 2).sum(), 0.01
+    found = shares(values, ACCURACY, noise=noise).nested
+    for nested, parameters in zip(found, (1, 3, 3), strict=True):
+        expected = (nested.r_squared * total - parameters * noise) / (total - 8 * noise)
+        assert nested.net == pytest.approx(min(max(expected, 0), 1))
+    assert any(0 < nested.net < 1 for nested in found)

@@ -14,6 +14,7 @@ from robusttest.stats import nulls
 from robusttest.stats.emergence import Emergence, analyse
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
+from robusttest.stats.moments import moments
 from robusttest.stats.points import METRICS
 
 
@@ -44,6 +45,12 @@ def test_predictions_leave_the_cell_itself_out(small):
     assert point.robust_accuracy.value < point.robust_accuracy_predicted - 0.1
     assert point.robust_accuracy_predicted == pytest.approx(
         float(nulls.all_right(point.accuracy.value, 6, 0.7)), abs=0.05
+    )
+    cells = [moments(c) for c in odd[:3] + odd[4:]]
+    rest = 1 - sum(c.within for c in cells) / sum(c.total for c in cells)
+    assert odd[3].task == "task1"
+    assert point.robust_accuracy_predicted == pytest.approx(
+        float(nulls.all_right(point.accuracy.value, 6, rest))
     )
     for p in small.points:
         low, high = p.consistency_predicted

@@ -20,6 +20,7 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
     """
     from robusttest.stats.advice import advise
     from robusttest.stats.spread import resamples_for, spread_test
+    from robusttest.stats.two_way import over_prompts
 
     asked = {
         i: cell
@@ -29,7 +30,9 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
     out = list(reports)
     for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
         spread = spread_test(cell, resamples=resamples_for(cell))
-        out[i] = replace(out[i], advice=out[i].advice or advice, spread=spread)
+        out[i] = replace(
+            out[i], advice=out[i].advice or advice, spread=spread, over_prompts=over_prompts(cell)
+        )
     return tuple(out)
 
 

@@ -56,7 +56,7 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "failures": [_failure(f) for f in c.failures],
         "notes": list(c.notes),
     }
-    for name in ("advice", "spread", "adaptive"):
+    for name in ("advice", "spread", "over_prompts", "adaptive"):
         if (value := getattr(c, name)) is not None:
             data[name] = _plain(value)
     return data

@@ -153,6 +153,8 @@ class CellReport:
     """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""
     spread: Any = None
     """The spread between variants against noise (`robusttest.stats.spread`)."""
+    over_prompts: Estimate | None = None
+    """``pass_rate`` for prompts like these, and not only for these; the other intervals are for those that ran."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
     ambiguous: bool = False

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robusttest.data import Estimate
 from robusttest.stats import claims, decomposition, scatter
 from robusttest.stats.claims import Claim
 from robusttest.stats.curves import Curve
@@ -35,6 +36,7 @@ from robusttest.stats.points import (
     values_of,
 )
 from robusttest.stats.scatter import Relation, View
+from robusttest.stats.two_way import two_way
 
 MIN_LEVELS = 3
 """Fewer models or tasks: the points, and no statistic."""
@@ -59,6 +61,8 @@ class Emergence:
     """ρ of the curves: 1 - ΣW/ΣT over all points."""
     by_task: tuple[TaskPoint, ...] = ()
     by_model: tuple[ModelPoint, ...] = ()
+    means: tuple[Estimate, ...] = ()
+    """Accuracy and each metric over the complete grid, for models *and* tasks like these (two-way interval)."""
     relations: tuple[Relation, ...] = ()
     shares: tuple[Shares, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -121,6 +125,7 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
         **common,  # type: ignore[arg-type]
         by_task=by_task(in_grid, grid),
         by_model=by_model(in_grid, grid),
+        means=_means(in_grid) if enough else (),
         relations=_relations(points, models, tasks) if enough else (),
         shares=_shares(in_grid, table, kept, tasks_of) if enough else (),
         claims=(claims.competence(grid), *((claims.task_not_model(grid),) if enough else ())),
@@ -176,6 +181,37 @@ def _relations(points: Sequence[Point], models: Sequence[str], tasks: Sequence[s
         for metric in METRICS
         for view in VIEWS
     )
+
+
+def _means(rows: Sequence[Sequence[Point]]) -> tuple[Estimate, ...]:
+    out = []
+    for metric in ("accuracy", *METRICS):
+        values = np.stack([values_of(row, metric) for row in rows])
+        i, j = decomposition.complete_grid(~np.isnan(values))
+        name = "overall_accuracy" if metric == "accuracy" else metric
+        if not i:
+            out.append(Estimate(metric=name, reason="undefined in every cell"))
+            continue
+        table = values[np.ix_(i, j)]
+        limits = two_way(table, sides=("models", "tasks"))
+        low, high, lower, upper = (
+            None if x is None else min(max(x, -1.0 if name.startswith("consistency") else 0.0), 1.0)
+            for x in limits[:4]
+        )
+        out.append(
+            Estimate(
+                metric=name,
+                value=float(table.mean()),
+                low=low,
+                high=high,
+                lower=lower,
+                upper=upper,
+                n=table.size,
+                method=limits.method,
+                reason=limits.reason,
+            )
+        )
+    return tuple(out)
 
 
 def _shares(

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from robusttest.data import Estimate
 from robusttest.stats.frame import REPEAT, Cell, Floats
 from robusttest.stats.intervals import ALPHA, Limits, t_quantile
 from robusttest.stats.measures import measures
@@ -42,10 +43,8 @@ def two_way(table: Floats, *, level: float = 0.95, sides: tuple[str, str] = ("ro
     return Limits(mean - two, mean + two, mean - one, mean + one, f"two-way, df {df:.1f}")
 
 
-def over_prompts(
-    cell: Cell, perturbation: str | None = None, *, level: float = 0.95
-) -> tuple[float | None, Limits, int]:
-    """``pass_rate`` for prompts like these, and not only for these: value, two-way interval, cases that count.
+def over_prompts(cell: Cell, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
+    """``pass_rate`` for prompts like these, and not only for these, with its two-way interval.
 
     Cases × perturbed variants, over the cases that have a score at every one of them. The intervals of
     `robusttest.stats.estimates` are for the variants that ran.
@@ -54,10 +53,18 @@ def over_prompts(
     y = m.by_variant[:, _perturbed(m.cell)]
     y = y[~np.isnan(y).any(axis=1)] if y.size else y
     if not y.size:
-        return None, Limits(reason="no case has a score at every variant"), 0
+        return Estimate(
+            metric="pass_rate",
+            perturbation=perturbation,
+            level=level,
+            reason="no case has a score at every variant",
+        )
     limits = two_way(y, level=level, sides=("cases", "variants"))
     low, high, lower, upper = (None if x is None else min(max(x, 0.0), 1.0) for x in limits[:4])
-    return float(y.mean()), Limits(low, high, lower, upper, limits.method, limits.reason), len(y)
+    return Estimate(
+        metric="pass_rate", perturbation=perturbation, value=float(y.mean()), low=low, high=high, lower=lower, upper=upper,
+        n=len(y), k=y.shape[1], method=limits.method, level=level, reason=limits.reason,
+    )  # fmt: skip
 
 
 def _perturbed(cell: Cell) -> list[int]:

@@ -100,6 +100,8 @@ def test_spread_is_set_against_noise(one_cell: Report):
     assert data["p"] == cell.spread.p
     assert 0 < data["p"] <= 1
     assert data["q_df"] is None or data["q_df"] == 20
+    prompts = json.loads(json_report.render(one_cell))["cells"][0]["over_prompts"]
+    assert prompts["low"] < prompts["value"] < prompts["high"]
     assert "by noise alone up to" in markdown.render(one_cell)
 
 

@@ -16,6 +16,7 @@ from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
 from robusttest.stats.moments import moments
 from robusttest.stats.points import METRICS
+from robusttest.stats.two_way import two_way
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,16 @@ def test_shares_of_a_world_where_robustness_is_the_models():
     assert icc.model > 0.5 > icc.task
     assert e.claim("task_not_model").answer == "contradicted"
     assert e.by_model[0].kappa_above_tasks < 0 < e.by_model[-1].kappa_above_tasks
+
+
+def test_means_are_for_models_and_tasks_like_these(equal):
+    means = {e.metric: e for e in equal.means}
+    table = np.array([p.consistency_icc.value for p in equal.points]).reshape(6, 9)
+    icc = means["consistency_icc"]
+    assert icc.value == pytest.approx(table.mean())
+    assert (icc.low, icc.high) == pytest.approx(two_way(table.T)[:2])
+    assert means["overall_accuracy"].high - means["overall_accuracy"].low > 0.2, "six tasks"
+    assert all(e.method.startswith("two-way") for e in equal.means)
 
 
 def test_json_and_back(equal):

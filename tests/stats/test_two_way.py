@@ -50,20 +50,20 @@ def test_prompts_like_these():
     harm = np.linspace(0, 0.4, 8)
     lost = np.column_stack([np.zeros(60, dtype=bool), rng.random((60, 8)) < harm])
     cell = cell_of_scores(np.where(lost, 0, case_scores(rng, 0.9, 0.5, 60, 9)))
-    value, limits, n = over_prompts(cell)
+    limits = over_prompts(cell)
     fixed = estimate(cell, "pass_rate")
-    assert value == pytest.approx(fixed.value)
-    assert n == 60
+    assert limits.value == pytest.approx(fixed.value)
+    assert (limits.n, limits.k) == (60, 8)
     assert limits.high - limits.low > 1.2 * (fixed.high - fixed.low), "other prompts do other harm"
-    assert 0 <= limits.low < value < limits.high <= 1
+    assert 0 <= limits.low < limits.value < limits.high <= 1
 
 
 def test_two_variants_say_nothing_of_others(example_a):
-    value, limits, n = over_prompts(example_a.take([0, 1, 2]))
-    assert (round(value, 3), n) == (0.5, 6)
+    limits = over_prompts(example_a.take([0, 1, 2]))
+    assert (round(limits.value, 3), limits.n) == (0.5, 6)
     assert limits.low is None
     assert limits.reason.startswith("for these variants only")
 
 
 def test_no_variants(example_a):
-    assert over_prompts(example_a.take([0]))[0] is None
+    assert over_prompts(example_a.take([0])).value is None

@@ -88,14 +88,16 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     """Cells of one run, of several stored ones, or of a recorded table.
 
     A model × task that comes twice (from two runs) counts once, the last; tasks of one name in several tests of
-    a run are told apart by test. Cells without two replies to any case are left out, and said so.
+    a run are told apart by test. Cells with fewer than two cases that have two replies are left out, and said so.
     """
     chosen, names, notes = _once(cells)
     seen = [
         (cell, name, m) for cell, name in zip(chosen, names, strict=True) if (m := moments(cell)) is not None
     ]
     if len(seen) < len(chosen):
-        notes.append(f"{len(chosen) - len(seen)} cells have no case with two replies and are left out")
+        notes.append(
+            f"{len(chosen) - len(seen)} cells have fewer than two cases with two replies and are left out"
+        )
     kept, tasks_of, found = [c for c, _, _ in seen], [t for _, t, _ in seen], [m for _, _, m in seen]
     models, tasks = tuple(dict.fromkeys(c.model for c in kept)), tuple(dict.fromkeys(tasks_of))
     points = points_of(kept, tasks_of, found)

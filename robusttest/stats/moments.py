@@ -50,19 +50,18 @@ class Moments:
 
 
 def moments(cell: Cell) -> Moments | None:
-    """None where no case has two scores."""
+    """None with fewer than two cases that have two scores."""
     at = cell.select(None)
     m = measures(at)
     each = parts(m)
-    if not len(each):
+    if len(each) < 2:
         return None
     rows = m.k >= 2
     v = variances(each.sum(axis=0))
-    alone = len(each) < 2
     clusters = at.cluster_index
     return Moments(
         n=len(each), k=int(np.median(m.k[rows])), p=float(v.p), within=float(v.within),
-        total=float(v.plain_total if alone else v.total), failing=n_failing(m), binary=m.binary, each=each,
+        total=float(v.total), failing=n_failing(m), binary=m.binary, each=each,
         clusters=None if clusters is None else clusters[rows],
     )  # fmt: skip
 

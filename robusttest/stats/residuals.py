@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scipy.special import stdtr
 
@@ -43,11 +43,15 @@ class Residual:
 def residuals(cells: Sequence[Moments | None]) -> list[Residual]:
     """One for each cell, in order; ``None`` cells (nothing to compare) have only a reason."""
     there = [m for m in cells if m is not None]
-    pooled = sum(m.total for m in there)
-    share = sum(m.within for m in there) / pooled if pooled > 0 else 0.0
+    pooled = math.fsum(m.total for m in there)  # the same in every order
+    share = math.fsum(m.within for m in there) / pooled if pooled > 0 else 0.0
     noise = {id(m): _square(m, share) for m in there}
+    sums = _Sums(math.fsum(m.within for m in there), pooled, math.fsum(noise.values()))
     raw = [
-        _one(m, there, noise) if m is not None else Residual(reason="no case with two scores") for m in cells
+        _one(m, sums, noise[id(m)])
+        if m is not None
+        else Residual(reason="fewer than two cases with two scores")
+        for m in cells
     ]
     tested = [i for i, r in enumerate(raw) if r.p is not None]
     adjusted = holm([p for i in tested if (p := raw[i].p) is not None])
@@ -69,19 +73,26 @@ def _df(m: Moments) -> int:
     return m.of_share(0.0)[1].df
 
 
-def _one(m: Moments, there: Sequence[Moments], noise: dict[int, float]) -> Residual:
-    others = [o for o in there if o is not m]
-    total = sum(o.total for o in others)
-    if total <= 0:
+class _Sums(NamedTuple):
+    """Over all cells."""
+
+    within: float
+    total: float
+    noise: float
+
+
+def _one(m: Moments, sums: _Sums, noise: float) -> Residual:
+    total = sums.total - m.total
+    if total <= 1e-12:
         return Residual(reason="no other cell varies: nothing to compare with")
-    share = sum(o.within for o in others) / total
+    share = (sums.within - m.within) / total
     found, spread = m.of_share(share)
     value = -2 * found
     if m.failing < MIN_FAILING:
         return Residual(value=value, reason=f"{m.failing} cases with a failure, {MIN_FAILING} needed")
     if spread.clusters is not None and spread.clusters < MIN_CLUSTERS:
         return Residual(value=value, reason=f"only {spread.clusters} clusters, {MIN_CLUSTERS} needed")
-    of_share = sum(noise[id(o)] for o in others) / total**2
+    of_share = (sums.noise - noise) / total**2
     se = 2 * math.sqrt(spread.se**2 + m.total**2 * of_share)
     if not math.isfinite(se) or se <= 1e-12:
         return Residual(value=value, reason="interval unreliable: no case varies from the others")

@@ -74,11 +74,11 @@ def relation(
 
     if n < 3:
         return without(f"{n} cells have both")
-    if float(np.ptp(x)) < _FLAT:
-        return without("accuracy is the same everywhere")
     one = np.ones((1, n))
     slope, pearson = (float(v[0]) for v in _line(x, y, one))
-    flat = float(np.ptp(y)) < _FLAT
+    if math.isnan(slope):
+        return without("accuracy is the same everywhere")
+    flat = math.isnan(pearson)
     method = ""
     limits: list[tuple[float | None, float | None]] = [(None, None)] * 3
     if len(np.unique(models)) >= 3 and len(np.unique(tasks)) >= 3:

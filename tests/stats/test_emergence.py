@@ -7,16 +7,20 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from worlds import case_scores, cell_of_scores, world
 
 from robusttest.data import Record
 from robusttest.stats import nulls
+from robusttest.stats.advice import advise
 from robusttest.stats.emergence import Emergence, analyse
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
 from robusttest.stats.moments import moments
 from robusttest.stats.points import METRICS
-from robusttest.stats.two_way import two_way
+from robusttest.stats.spread import spread_test
+from robusttest.stats.two_way import over_prompts, two_way
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +184,7 @@ def test_cells_with_one_reply_to_each_case_are_left_out():
     made = [c.take([0]) if c.model == "model0" else c for c in world(1, models=4, tasks=(0.9, 0.7, 0.5), k=4)]
     e = analyse(made)
     assert e.models == ("model1", "model2", "model3")
-    assert e.notes == ("3 cells have no case with two replies and are left out",)
+    assert e.notes == ("3 cells have fewer than two cases with two replies and are left out",)
 
 
 def test_all_right_is_a_point_and_no_obstacle():
@@ -210,3 +214,31 @@ def test_graded_scores_have_no_null_curve_of_their_own():
     assert all(p.by_accuracy_alone is None for p in e.points)
     assert e.relation("consistency_icc").n == 9
     assert e.lines
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    models=st.integers(1, 4),
+    tasks=st.integers(1, 6),
+    n=st.integers(1, 25),
+    k=st.integers(1, 4),
+)
+def test_whatever_comes_is_json_without_nan(data, models, tasks, n, k):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    made = []
+    for t in range(tasks):
+        for m in range(models):
+            p = data.draw(st.sampled_from([0.0, 0.3, 0.9, 1.0]))
+            cell = cell_of_scores((rng.random((n, k)) < p).astype(int), task=f"t{t}", model=f"m{m}")
+            if data.draw(st.booleans()):
+                lost = rng.random((n, k)) < 0.2
+                cell = replace(cell, scores=np.where(lost, np.nan, cell.scores), errors=lost)
+            made.append(cell)
+    e = analyse(made)
+    json.dumps(asdict(e), allow_nan=False)
+    assert all(len(line) <= 80 for line in e.lines)
+    for advice, cell in zip(advise(made), made, strict=True):
+        json.dumps(asdict(advice), allow_nan=False)
+        json.dumps(asdict(spread_test(cell, resamples=20)), allow_nan=False)
+        json.dumps(asdict(over_prompts(cell)), allow_nan=False)

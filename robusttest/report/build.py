@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from robusttest.data import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
 
-_ANSWERED = ("ok", "unparsed", "refused")
+ANSWERED = ("ok", "unparsed", "refused")
 
 
 class ResultLike(Protocol):
@@ -89,8 +90,11 @@ def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | No
             task=result.task, model=result.model, test=result.test, n_cases=0, n_variants=0, n_calls=0,
             coverage=None, overall={}, verdicts=tuple(result.verdicts), notes=_notes(result),
         )  # fmt: skip
+    command = _command(result)
     failures, n_failures = worst_failures(
-        records, replay=_replay(result), shrunk=getattr(result, "shrunk", None)
+        records,
+        replay=None if command is None else partial(replay_command, command),
+        shrunk=getattr(result, "shrunk", None),
     )
     return CellReport(
         task=result.task,
@@ -108,6 +112,7 @@ def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | No
         tallies=tuple(tallies(records)),
         failures=failures,
         n_failures=n_failures,
+        command=command,
         notes=(*_notes(result), *_unchanged(cell)),
         advice=getattr(result, "advice", None),
         adaptive=getattr(result, "adaptive", None),
@@ -203,22 +208,35 @@ def worst_failures(
     comes before what was wrong anyway), then the smallest edit; of equally bad ones another family, then another
     case, comes before more of the same. ``replay(name)`` is the command that runs the variant of that name.
     """
-    references: dict[str, Record] = {}
+    found = references(records)
+    failing = ranked_failures(records, found)
+    chosen = _varied(failing, limit)
+    failures = tuple(failure(r, found.get(r.case_id), replay, shrunk or {}) for r in chosen)
+    return failures, len(failing)
+
+
+def references(records: Iterable[Record]) -> dict[str, Record]:
+    """Case id → the record of its unperturbed prompt (the first of its repeats)."""
+    found: dict[str, Record] = {}
     for r in records:
-        if r.perturbation == REFERENCE and (r.case_id not in references or r.repeat == 0):
-            references[r.case_id] = r
+        if r.perturbation == REFERENCE and (r.case_id not in found or r.repeat == 0):
+            found[r.case_id] = r
+    return found
+
+
+def ranked_failures(
+    records: Iterable[Record], references: Mapping[str, Record]
+) -> list[tuple[tuple[Any, ...], Record]]:
+    """Every failing variant after its rank: the worst first, as `worst_failures` orders them."""
     failing: list[tuple[tuple[Any, ...], Record]] = []
     for r in records:
-        if r.score is None or r.score >= 1 or r.status not in _ANSWERED or r.repeat > 0:
+        if r.score is None or r.score >= 1 or r.status not in ANSWERED or r.repeat > 0:
             continue
         reference = references.get(r.case_id)
         before = reference.score if reference is not None else None
         loss = before - r.score if before is not None else 0.0
-        key = (-loss, r.score, _size(r), r.case_id, r.perturbation, r.index)
-        failing.append((key, r))
-    chosen = _varied(sorted(failing, key=_key), limit)
-    failures = tuple(_failure(r, references.get(r.case_id), replay, shrunk or {}) for r in chosen)
-    return failures, len(failing)
+        failing.append(((-loss, r.score, _size(r), r.case_id, r.perturbation, r.index), r))
+    return sorted(failing, key=_key)
 
 
 def _key(item: tuple[tuple[Any, ...], Record]) -> tuple[Any, ...]:
@@ -260,11 +278,12 @@ def _varied(ranked: list[tuple[tuple[Any, ...], Record]], limit: int) -> list[Re
     return out
 
 
-def _failure(r: Record, reference: Record | None, replay: Any, shrunk: Any) -> Failure:
+def failure(r: Record, reference: Record | None, replay: Any = None, shrunk: Any = None) -> Failure:
+    """One record as a reader is shown it: the diff from its original, and both answers."""
     original, edits = _original(r, reference)
     diff = segments(original, r.text, edits) if original is not None and r.text is not None else ()
     name = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
-    smaller = shrunk.get(name)
+    smaller = (shrunk or {}).get(name)
     return Failure(
         case_id=r.case_id,
         variant=r.variant,
@@ -308,18 +327,19 @@ def _original(r: Record, reference: Record | None) -> tuple[str | None, list[lis
     return before, None
 
 
-def _replay(result: ResultLike) -> Any:
-    """``name → command``; None where no test made the result."""
+def _command(result: ResultLike) -> str | None:
+    """``pytest 'tests/test_x.py::test_x[model]'``; None where no test made the result."""
     node: str | None = getattr(result, "nodeid", None)
     if node is None:
         if result.test is None:
             return None
         node = f"{result.test}[{result.model}]" if result.model else result.test
+    return f"pytest {shlex.quote(node)}"
 
-    def command(name: str) -> str:
-        return f"pytest {shlex.quote(node)} --robust-case={shlex.quote(name)}"
 
-    return command
+def replay_command(command: str | None, name: str) -> str | None:
+    """A cell's command for the variant of this name alone."""
+    return None if command is None else f"{command} --robust-case={shlex.quote(name)}"
 
 
 def answer_text(value: Json) -> str:

@@ -148,6 +148,8 @@ class CellReport:
     """The worst failing variants, the worst first: different perturbations and cases before more of the same."""
     n_failures: int = 0
     """Failing variants in all."""
+    command: str | None = None
+    """The shell command that runs this cell; ``--robust-case=NAME`` after it runs one variant. None without a test."""
     notes: tuple[str, ...] = ()
     advice: Any = None
     """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""

@@ -1,0 +1,141 @@
+"""What goes on the page and in which order; what is left out of a large one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robusttest.data import Json, RunInfo, Verdict
+from robusttest.report import text
+from robusttest.report.history import Line
+from robusttest.report.html import plots
+from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Whisker
+from robusttest.report.model import CellReport, Outcome, Report
+
+WORST_FIRST: tuple[Outcome, ...] = ("error", "failed", "inconclusive", "none", "passed")
+MANY_VERDICTS = 15
+"""More than so many: the passed ones are folded away."""
+DETAILED = 60
+"""Cells told in full; the worst first."""
+OPEN = 3
+"""Of these so many are unfolded."""
+PANELS = 36
+"""Severity curves."""
+
+MARKS = {"passed": "✓", "failed": "✗", "error": "!", "inconclusive": "?", "none": "–"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    cell: CellReport
+    verdict: Verdict
+    gauge: Whisker | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A cell with its place in the report, which is its anchor."""
+
+    index: int
+    cell: CellReport
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    index: int
+    cell: CellReport
+    forest: Forest
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    title: str
+    outcomes: tuple[tuple[Outcome, int], ...]
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What is missing, before anything else."""
+    judged: tuple[Judged, ...]
+    passed: tuple[Judged, ...]
+    """Folded away where there are many."""
+    cells: tuple[Numbered, ...]
+    models: int
+    scatters: tuple[Scatter, ...]
+    details: tuple[Detail, ...]
+    severities: tuple[SeverityCurve, ...]
+    more_severities: int
+    advised: tuple[Numbered, ...]
+    history: tuple[tuple[Line, HistoryPlot], ...]
+    settings: tuple[tuple[str, str], ...]
+
+
+def build(report: Report) -> Page:
+    """Order and selection; every number is the report's."""
+    numbered = [Numbered(i, c) for i, c in enumerate(report.cells)]
+    worst = sorted(numbered, key=lambda n: WORST_FIRST.index(n.cell.outcome))
+    judged = [Judged(n.cell, v, plots.gauge(v)) for n in worst for v in n.cell.verdicts]
+    judged.sort(key=lambda j: WORST_FIRST.index(j.verdict.status))
+    fold = len(judged) > MANY_VERDICTS
+    detailed = [n for n in worst if n.cell.perturbations or n.cell.tallies or n.cell.notes][:DETAILED]
+    axis = plots.forest_axis(n.cell for n in detailed)
+    curves = plots.severity_curves(n.cell for n in worst)
+    history: Sequence[Line] = report.history or ()
+    return Page(
+        title=f"robusttest: {report.run.label or report.run.id}",
+        outcomes=tuple(
+            (o, n) for o in ("failed", "error", "inconclusive", "passed") if (n := report.count(o))
+        ),
+        facts=tuple(_facts(report)),
+        notes=tuple(_notes(report)),
+        judged=tuple(j for j in judged if not fold or j.verdict.status != "passed"),
+        passed=tuple(j for j in judged if fold and j.verdict.status == "passed"),
+        cells=tuple(worst),
+        models=len({c.model for c in report.cells}),
+        scatters=tuple(plots.scatters(report.emergence)) if report.emergence is not None else (),
+        details=tuple(Detail(n.index, n.cell, plots.forest(n.cell, axis)) for n in detailed),
+        severities=tuple(curves[:PANELS]),
+        more_severities=max(0, len(curves) - PANELS),
+        advised=tuple(n for n in worst if getattr(n.cell.advice, "lines", ())),
+        history=tuple((line, plots.history_plot(line)) for line in history if len(line.versions) > 1),
+        settings=tuple((k, _setting(v)) for k, v in sorted(report.run.settings.items())),
+    )
+
+
+def _facts(report: Report) -> list[str]:
+    run = report.run
+    return [
+        *([f"label {run.label}"] if run.label else []),
+        run.created[:16].replace("T", " ") + " UTC",
+        *_commit(run),
+    ]
+
+
+def _commit(run: RunInfo) -> list[str]:
+    return [f"commit {run.commit[:10]}{' with changes' if run.dirty else ''}"] if run.commit else []
+
+
+def _notes(report: Report) -> list[str]:
+    run = report.run
+    out = (
+        []
+        if run.complete
+        else ["Incomplete run: it ended before all calls were made. Numbers are over what it had."]
+    )
+    if not report.cells:
+        out.append("No results: the run holds no reply and no verdict, so there is nothing to show.")
+    for c in report.cells:
+        if c.n_cases == 0:
+            out.append(f"{_name(c)}: no replies, so no numbers.")
+        elif c.coverage is not None and c.coverage < 1:
+            out.append(
+                f"{_name(c)}: {text.percent(c.coverage)} of the planned calls replied; the rest is in no number."
+            )
+    return [*out, *report.notes]
+
+
+def _name(c: CellReport) -> str:
+    return f"{c.name} · {c.model}" if c.model else c.name
+
+
+def _setting(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,276 @@
+"""What is drawn, laid out: the templates write it as SVG. Every number was computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from robusttest.data import Estimate, Verdict
+from robusttest.metrics import METRICS
+from robusttest.registry import split_spec
+from robusttest.report import text
+from robusttest.report.history import Line
+from robusttest.report.html.geometry import Axis, Tick, path, spanning
+from robusttest.report.model import CellReport, PerturbationRow, label
+
+HUES = 8
+"""Colours that a reader can tell apart; what comes after them is grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """An interval and the value in it, on one axis. ``low`` and ``high`` are None where there is no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+    limit: float | None = None
+
+
+def _whisker(axis: Axis, e: Estimate | None, limit: float | None = None) -> Whisker | None:
+    if e is None or e.value is None:
+        return None
+    low, high = (None, None) if e.low is None or e.high is None else (axis.at(e.low), axis.at(e.high))
+    return Whisker(axis.at(e.value), low, high, None if limit is None else axis.at(limit))
+
+
+GAUGE = 120
+"""Pixels."""
+
+
+def gauge(v: Verdict) -> Whisker | None:
+    """A threshold's estimate beside its limit, over the metric's range."""
+    metric = METRICS.get(v.threshold.metric)
+    low = -1.0 if metric is None or metric.low is None else metric.low
+    high = 1.0 if metric is None or metric.high is None else metric.high
+    return _whisker(Axis(low, high, 4, GAUGE - 4), v.estimate, v.threshold.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    row: PerturbationRow
+    effect: Estimate
+    """The drop, over the noise floor where there is one."""
+    floor: bool
+    """True for the repeats, which are the floor."""
+    mark: Whisker | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The effect of each perturbation on one cell, on an axis that all cells share."""
+
+    rows: tuple[ForestRow, ...]
+    net: bool
+    """Effects are over the noise floor of repeats."""
+    ticks: tuple[Tick, ...]
+    zero: float
+
+
+FOREST = 260
+"""Pixels."""
+
+
+def forest_axis(cells: Iterable[CellReport]) -> Axis:
+    shown = [e for c in cells for r in c.perturbations for e in (_effect(r, _net(c)),)]
+    limits = [v for e in shown for v in (e.value, e.low, e.high)]
+    return spanning(limits, 6, FOREST - 6, least=(-0.02, 0.1), most=(-1.0, 1.0))
+
+
+def forest(cell: CellReport, axis: Axis) -> Forest:
+    net = _net(cell)
+    rows = []
+    for r in cell.perturbations:
+        e = _effect(r, net)
+        rows.append(ForestRow(r, e, r.level == "repeat", _whisker(axis, e)))
+    return Forest(tuple(rows), net, tuple(axis.ticks(4)), axis.at(0.0))
+
+
+def _net(cell: CellReport) -> bool:
+    return any(r.net_drop is not None and r.net_drop.value is not None for r in cell.perturbations)
+
+
+def _effect(r: PerturbationRow, net: bool) -> Estimate:
+    return r.net_drop if net and r.level != "repeat" and r.net_drop is not None else r.drop
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityPoint:
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityCurve:
+    """Pass rate of one family over its severities on one cell; the unperturbed prompts are severity 0."""
+
+    family: str
+    title: str
+    points: tuple[SeverityPoint, ...]
+    path: str
+    x: tuple[Tick, ...]
+    y: tuple[Tick, ...]
+    reference: float | None
+
+
+PANEL = (250, 170)
+"""Pixels of a small plot."""
+
+
+def severity_curves(cells: Iterable[CellReport]) -> list[SeverityCurve]:
+    """One for each cell and family of which several severities ran."""
+    out = []
+    for c in cells:
+        families: dict[str, list[PerturbationRow]] = {}
+        for r in c.perturbations:
+            if not r.pooled and r.severity is not None and r.pass_rate.value is not None:
+                families.setdefault(split_spec(r.perturbation)[0], []).append(r)
+        out += [_severity(c, f, rows) for f, rows in families.items() if len(rows) > 1]
+    return out
+
+
+def _severity(c: CellReport, family: str, rows: Sequence[PerturbationRow]) -> SeverityCurve:
+    known = [(float(r.severity or 0), r.pass_rate, f"{r.perturbation}: pass rate") for r in rows]
+    reference = c.overall.get("accuracy")
+    if reference is not None and reference.value is not None:
+        known.append((0.0, reference, "unperturbed: accuracy"))
+    known.sort(key=lambda k: k[0])
+    width, height = PANEL
+    x = Axis(0.0, known[-1][0] * 1.05, 34, width - 8)
+    y = Axis(0.0, 1.0, height - 24, 8)
+    points = tuple(
+        SeverityPoint(
+            x.at(s), y.at(e.value or 0.0), None if e.low is None else y.at(e.low), None if e.high is None else y.at(e.high),
+            f"{said} {text.value_interval(e)}, n={e.n:,}",
+        )
+        for s, e, said in known
+    )  # fmt: skip
+    return SeverityCurve(
+        family=family,
+        title=f"{c.name} · {c.model}" if c.model else c.name,
+        points=points,
+        path=path((p.x, p.y) for p in points),
+        x=tuple(x.ticks(4)),
+        y=tuple(y.ticks(4)),
+        reference=None if reference is None or reference.value is None else y.at(reference.value),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    x: float
+    y: float
+    y_low: float | None
+    y_high: float | None
+    hue: int
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """A curve of what accuracy alone gives."""
+
+    key: str
+    label: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    metric: str
+    title: str
+    dots: tuple[Dot, ...]
+    nulls: tuple[Null, ...]
+    x: tuple[Tick, ...]
+    y: tuple[Tick, ...]
+    missing: int
+    """Cells that have no value of it."""
+
+
+SCATTER = (380, 320)
+"""Pixels."""
+
+SCATTERED = ("output_consistency", "robust_accuracy", "consistency_icc")
+
+
+def scatters(e: Any) -> list[Scatter]:
+    """Robustness by each metric against accuracy; the hue of a dot is its task."""
+    hues = {task: min(i, HUES) for i, task in enumerate(e.tasks)}
+    width, height = SCATTER
+    seen = [p.accuracy.value for p in e.points]
+    x = spanning(
+        seen, 40, width - 10, least=(min([0.9, *(v for v in seen if v is not None)]), 1.0), most=(0.0, 1.0)
+    )
+    return [_scatter(e, metric, hues, x, height) for metric in SCATTERED]
+
+
+def _scatter(e: Any, metric: str, hues: dict[str, int], x: Axis, height: int) -> Scatter:
+    found: list[tuple[Any, Estimate]] = [(p, getattr(p, metric)) for p in e.points]
+    values = [v for _, m in found for v in (m.value, m.low)]
+    y = spanning(values, height - 34, 10, least=(0.0, 1.0), most=(-1.0, 1.0))
+    dots = tuple(
+        Dot(
+            x.at(p.accuracy.value), y.at(m.value), None if m.low is None else y.at(m.low),
+            None if m.high is None else y.at(m.high), hues[p.task],
+            f"{p.task} · {p.model}" if p.model else p.task,
+            f"accuracy {text.value_interval(p.accuracy)}, {label(metric)} {text.value_interval(m)}, n={m.n:,}",
+        )
+        for p, m in found
+        if m.value is not None and p.accuracy.value is not None
+    )  # fmt: skip
+    nulls = tuple(
+        Null(
+            c.key,
+            c.label,
+            path((x.at(a), y.at(b)) for a, b in zip(c.x, c.y, strict=True) if x.low <= a <= x.high),
+        )
+        for c in e.curves
+        if metric in c.metrics
+    )
+    return Scatter(
+        metric, label(metric), dots, nulls, tuple(x.ticks(5)), tuple(y.ticks(5)), len(found) - len(dots)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPlot:
+    """The versions of one task × model, evenly spaced: one line a metric."""
+
+    lines: tuple[tuple[str, str, tuple[SeverityPoint, ...]], ...]
+    """(metric's label, path, points)."""
+    x: tuple[Tick, ...]
+    y: tuple[Tick, ...]
+
+
+HISTORY = (520, 180)
+"""Pixels."""
+
+
+def history_plot(line: Line) -> HistoryPlot:
+    width, height = HISTORY
+    n = len(line.versions)
+    x = Axis(0, max(1, n - 1), 40, width - 16)
+    every = [e for v in line.versions for e in v.estimates]
+    y = spanning([e.value for e in every], height - 26, 10, least=(0.0, 1.0), most=(-1.0, 1.0))
+    lines = []
+    for i in range(len(line.versions[0].estimates)):
+        points = tuple(
+            SeverityPoint(
+                x.at(j), y.at(e.value), None if e.low is None else y.at(e.low), None if e.high is None else y.at(e.high),
+                f"{v.name}: {label(e.metric)} {text.value_interval(e)}, n={e.n:,}",
+            )
+            for j, v in enumerate(line.versions)
+            if (e := v.estimates[i]).value is not None
+        )  # fmt: skip
+        if points:
+            lines.append(
+                (label(line.versions[0].estimates[i].metric), path((p.x, p.y) for p in points), points)
+            )
+    step = max(1, n // 8)
+    names = tuple(Tick(x.at(j), v.name[:12]) for j, v in enumerate(line.versions) if j % step == 0)
+    return HistoryPlot(tuple(lines), names, tuple(y.ticks(4)))

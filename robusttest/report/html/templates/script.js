@@ -1,0 +1,251 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const stored = (value) => {
+    try {
+      if (value !== undefined) localStorage.setItem("robusttest-theme", value);
+      return localStorage.getItem("robusttest-theme");
+    } catch {
+      return null; // a browser that keeps nothing for files
+    }
+  };
+  const saved = stored();
+  if (saved === "dark" || saved === "light") root.dataset.theme = saved;
+
+  const element = (tag, className, text) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  function theme() {
+    const button = document.getElementById("theme");
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+    const show = () => { button.textContent = dark() ? "Light" : "Dark"; };
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      stored(root.dataset.theme);
+      show();
+    });
+    system.addEventListener("change", show);
+    show();
+  }
+
+  function sorting(table) {
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => {
+      const button = element("button", "", head.textContent);
+      button.type = "button";
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        heads.forEach((h) => h.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const key = (row) => {
+          const cell = row.cells[column];
+          if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
+          return cell.classList.contains("n") ? null : cell.textContent.trim();
+        };
+        const rows = [...body.rows].map((row) => [key(row), row]);
+        rows.sort(([a], [b]) => {
+          if (a === null || b === null) return (a === null) - (b === null); // without a value: last either way
+          const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+          return up ? order : -order;
+        });
+        body.append(...rows.map(([, row]) => row));
+      });
+    });
+  }
+
+  // The dots of a plot are one stop of the Tab key; arrow keys go from dot to dot, from left to right.
+  function plot(svg) {
+    const dots = [...svg.querySelectorAll(".pt")];
+    if (!dots.length) return;
+    const across = (dot) => Number(dot.querySelector(".at").getAttribute("cx"));
+    dots.sort((a, b) => across(a) - across(b));
+    dots[0].tabIndex = 0;
+    const tip = svg.parentElement.querySelector(".tip");
+    const tell = (dot) => { tip.textContent = dot ? dot.getAttribute("aria-label") : ""; };
+    dots.forEach((dot, i) => {
+      dot.querySelector("title").remove(); // the line below says it at once
+      dot.addEventListener("pointerenter", () => tell(dot));
+      dot.addEventListener("pointerleave", () => tell(svg.querySelector(".pt:focus")));
+      dot.addEventListener("focus", () => tell(dot));
+      dot.addEventListener("blur", () => tell(null));
+      dot.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        const next = dots[(i + step + dots.length) % dots.length];
+        dot.tabIndex = -1;
+        next.tabIndex = 0;
+        next.focus();
+      });
+    });
+  }
+
+  const PAGE = 20;
+
+  function explorer() {
+    const form = document.getElementById("filters");
+    if (!form) return;
+    const data = JSON.parse(document.getElementById("data").textContent);
+    const rows = data.rows.map((values) => {
+      const row = Object.fromEntries(data.fields.map((name, i) => [name, values[i]]));
+      const cell = data.cells[row.cell];
+      row.task = cell.task;
+      row.model = cell.model;
+      row.command = cell.command && `${cell.command} --robust-case=${row.name}`;
+      row.family = row.perturbation.split(":")[0];
+      return row;
+    });
+    const list = document.getElementById("list");
+    const found = document.getElementById("found");
+    const more = document.getElementById("more");
+    const fields = form.elements;
+    const options = (name, values) => {
+      for (const value of [...new Set(values)].filter(Boolean).sort()) fields[name].append(new Option(value, value));
+    };
+    options("task", rows.map((r) => r.task));
+    options("model", rows.map((r) => r.model));
+    options("perturbation", rows.flatMap((r) => [r.perturbation, r.family]));
+    const wholeText = (row) => {
+      const without = (side) => row.diff.filter((_, i) => i % 3 !== side).join("");
+      row.search ??= [
+        `${row.case}::${row.variant}`, without(2), without(1), row.answer, row.reference_answer, row.target, row.reply, row.reason,
+      ].filter((x) => x !== null).join("\n").toLowerCase();
+      return row.search;
+    };
+    const outcomes = {
+      failing: (r) => r.score < 1,
+      broken: (r) => r.score < 1 && r.reference_score !== null && r.reference_score > r.score,
+      unread: (r) => r.status !== "ok",
+      passing: (r) => r.score >= 1,
+    };
+    const matching = () => {
+      const search = fields.search.value.trim().toLowerCase();
+      const wanted = (name, row) => !fields[name].value || row[name] === fields[name].value;
+      const perturbation = fields.perturbation.value;
+      return rows.filter((row) =>
+        wanted("task", row) && wanted("model", row) &&
+        (!perturbation || row.perturbation === perturbation || row.family === perturbation) &&
+        (!fields.outcome.value || outcomes[fields.outcome.value](row)) &&
+        (!fields.flipped.value || row.flipped === (fields.flipped.value === "yes")) &&
+        (!search || wholeText(row).includes(search)));
+    };
+    let hits = [];
+    let shown = 0;
+    const page = () => {
+      list.append(...hits.slice(shown, shown + PAGE).map(article));
+      shown = Math.min(hits.length, shown + PAGE);
+      more.hidden = shown >= hits.length;
+      const of = hits.length === 1 ? "1 variant" : `${hits.length.toLocaleString("en")} variants`;
+      found.textContent = hits.length ? `${of}${shown < hits.length ? `, the first ${shown} shown` : ""}` : "No variant matches these filters.";
+    };
+    const update = () => {
+      hits = matching();
+      shown = 0;
+      list.replaceChildren();
+      page();
+    };
+    let waiting;
+    form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(update, 60); });
+    form.addEventListener("reset", () => setTimeout(update));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    more.addEventListener("click", () => {
+      const next = shown;
+      page();
+      list.children[next]?.querySelector("h3").focus();
+    });
+    for (const link of document.querySelectorAll("a[data-perturbation]")) {
+      link.addEventListener("click", () => {
+        form.reset();
+        const cell = data.cells[Number(link.dataset.cell)];
+        fields.task.value = cell.task;
+        fields.model.value = cell.model;
+        fields.perturbation.value = link.dataset.perturbation;
+        if (fields.perturbation.value !== link.dataset.perturbation) fields.perturbation.value = "";
+        setTimeout(update);
+      });
+    }
+    form.hidden = false;
+    if (!rows.some(outcomes.failing)) fields.outcome.options[0].defaultSelected = true;
+    form.reset();
+    update();
+  }
+
+  function marked(parts) {
+    const box = element("p", "diff");
+    box.dir = "auto";
+    parts.forEach((part, i) => {
+      if (part) box.append(i % 3 === 0 ? part : element(i % 3 === 1 ? "del" : "ins", "", part));
+    });
+    return box;
+  }
+
+  function article(row) {
+    const box = element("article", "case");
+    const head = element("h3");
+    head.tabIndex = -1;
+    head.append(element("code", "", row.variant ? `${row.case}::${row.variant}` : row.case));
+    head.append(element("span", "i", [row.task, row.model].filter(Boolean).join(" · ")));
+    const passed = row.score >= 1;
+    head.append(element("span", `badge ${passed ? "passed" : "failed"}`,
+      passed ? "✓ right" : row.status !== "ok" ? `✗ ${row.status}` : row.score > 0 ? `✗ score ${row.score.toFixed(3)}` : "✗ wrong"));
+    if (row.flipped) head.append(element("span", "badge inconclusive", "flipped"));
+    box.append(head, marked(row.diff));
+    if (row.shrunk) box.append(element("p", "hint", "smallest change that still fails:"), marked(row.shrunk));
+    const facts = element("dl");
+    const fact = (name, value, className) => {
+      if (value === null || value === undefined) return;
+      const said = element("dd", className, value);
+      said.dir = "auto";
+      facts.append(element("dt", "", name), said);
+    };
+    const grade = (score) => (score === null ? "" : score >= 1 ? "right" : "wrong");
+    if (row.variant) fact("unperturbed", row.reference_answer ?? (row.reference_score === null ? "no reply" : "no answer read"), grade(row.reference_score));
+    fact(row.variant ? "perturbed" : "answer", row.answer ?? "no answer read", grade(row.score));
+    fact("target", row.target);
+    if (row.reply && row.reply.trim().toLowerCase() !== (row.answer ?? "").toLowerCase()) fact("reply", row.reply);
+    fact("reason", row.reason);
+    box.append(facts);
+    if (row.command) {
+      const replay = element("div", "replay");
+      const copy = element("button", "quiet", "Copy");
+      copy.type = "button";
+      copy.setAttribute("aria-label", "Copy the replay command");
+      copy.addEventListener("click", async () => {
+        try {
+          await navigator.clipboard.writeText(row.command);
+          copy.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(replay.firstChild);
+        }
+      });
+      replay.append(element("code", "", row.command), copy);
+      box.append(replay);
+    }
+    return box;
+  }
+
+  function printing() {
+    let closed = [];
+    addEventListener("beforeprint", () => {
+      closed = [...document.querySelectorAll("details:not([open])")];
+      closed.forEach((d) => { d.open = true; });
+    });
+    addEventListener("afterprint", () => closed.forEach((d) => { d.open = false; }));
+  }
+
+  addEventListener("DOMContentLoaded", () => {
+    theme();
+    document.querySelectorAll("table.sortable").forEach(sorting);
+    document.querySelectorAll(".plot-svg").forEach(plot);
+    explorer();
+    printing();
+  });
+})();

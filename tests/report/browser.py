@@ -96,9 +96,10 @@ class Browser:
         self.view(width=width, height=height, dark=dark)
         self.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
-        self.run(
-            "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
-        )
+        until = time.monotonic() + SECONDS  # not by a script: a page may have to do without
+        while not any(e["method"] == "Page.loadEventFired" for e in list(self.events)):
+            assert time.monotonic() < until, "the page did not load"
+            time.sleep(0.01)
 
     def view(self, *, width: int, height: int = 900, dark: bool = False) -> None:
         self.call(

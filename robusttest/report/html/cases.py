@@ -16,7 +16,7 @@ from robusttest.report.model import CellReport, Report, Segment
 
 ROWS = 5_000
 """Variants at most: what a browser filters without a pause."""
-BYTES = 2_000_000
+BYTES = 1_600_000
 """JSON at most: 10,000 variants make a file of at most 3 MB."""
 SAMPLE = 400
 """Passing variants at most, over all cells."""

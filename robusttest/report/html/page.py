@@ -16,7 +16,7 @@ from robusttest.report.model import CellReport, Outcome, Report
 WORST_FIRST: tuple[Outcome, ...] = ("error", "failed", "inconclusive", "none", "passed")
 MANY_VERDICTS = 15
 """More than so many: the passed ones are folded away."""
-DETAILED = 60
+DETAILED = 40
 """Cells told in full; the worst first."""
 OPEN = 3
 """Of these so many are unfolded."""

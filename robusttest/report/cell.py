@@ -65,11 +65,17 @@ def _metrics(page: Page, cell: CellReport) -> list[str]:
     lines = page.columns([heads, values, limits])
     if "robust accuracy consistency" in page.style.strip(lines[0]):  # it got tight: keep the heads apart
         lines[0] = lines[0].replace("robust accuracy", "robust acc.    ")
+    if page.verbosity > 0:
+        for e in shown:
+            if e.reason and (e.value is None or e.low is None):
+                lines += page.wrapped(f"  {label(e.metric)}: {visible(e.reason)}", indent=4)
     return lines
 
 
 def _absent(page: Page, e: Estimate) -> str:
-    """Why there is no value or no interval, in the room of an interval."""
+    """Why there is no value, or that there is no interval, in the room of an interval; ``-v`` has the reason."""
+    if e.value is not None:
+        return "no interval"
     reason = (e.reason or "").partition(":")[0]
     return cut(visible(reason), 15, page.glyphs.more)
 

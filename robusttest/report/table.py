@@ -9,11 +9,40 @@ from robusttest.report.escape import cut_middle, visible, width_of
 from robusttest.report.model import HEADLINE, CellReport, label
 from robusttest.report.page import Page
 
+ROWS = 24
+"""Cells shown where there are more and all others passed."""
+
 
 def table_lines(page: Page, cells: Sequence[CellReport]) -> list[str]:
     order = ("error", "failed", "inconclusive", "none", "passed")
     rows = sorted(cells, key=lambda c: order.index(c.outcome))
-    one_model = len({c.model for c in cells}) == 1
+    left = 0
+    if page.verbosity <= 0:
+        rows, left = _fewer(rows)
+    lines = _lines(page, rows)
+    if left:
+        said = f"{page.glyphs.more} {left} more passed, all at least as robust (-v shows them)"
+        lines.append(page.style.dim(said))
+    return lines
+
+
+def _fewer(rows: list[CellReport]) -> tuple[list[CellReport], int]:
+    """Of many rows those that did not pass, and the passed ones with the lowest robust accuracy; how many are left out."""
+    passed = [c for c in rows if c.outcome == "passed"]
+    room = max(ROWS - (len(rows) - len(passed)), 0)
+    if len(passed) <= room + 1:
+        return rows, 0
+    keep = {id(c) for c in sorted(passed, key=_robustness)[:room]}
+    return [c for c in rows if c.outcome != "passed" or id(c) in keep], len(passed) - room
+
+
+def _robustness(c: CellReport) -> float:
+    e = c.overall.get("robust_accuracy")
+    return 2.0 if e is None or e.value is None else e.value
+
+
+def _lines(page: Page, rows: Sequence[CellReport]) -> list[str]:
+    one_model = len({c.model for c in rows}) == 1
     heads = [label(m) for m in HEADLINE]
     numbers = [[text.short(e) for e in c.headline] or ["-"] * len(HEADLINE) for c in rows]
     widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]

@@ -248,3 +248,41 @@ def test_optional_parts_are_told_escaped_and_wrapped(one_cell: Report):
     assert "robustness\\x1b[2J" in lines
     assert any(line.startswith("  work here: word") for line in lines)
     assert all(width_of(line) <= 80 or line.lstrip().startswith("pytest ") for line in lines)
+
+
+def test_of_many_that_passed_the_least_robust_are_shown():
+    results = [
+        result(
+            "accuracy >= 0.1",
+            task=f"task{i:02}",
+            cases=12,
+            variants=1,
+            seed=i,
+            accuracy=1 - i / 100,
+            test=f"t.py::t{i}",
+        )
+        for i in range(60)
+    ]
+    results[7] = result("accuracy >= 0.999", task="bad", cases=12, variants=1, accuracy=0.2, test="t.py::bad")
+    report = build(run_info(), results)
+    brief = render(report, width=120)
+    table = brief[: next(i for i, line in enumerate(brief) if not line)]
+    assert len(table) == 27  # the model, the heads, 24 rows, what is left out
+    assert table[2].startswith("failed  bad")
+    assert table[-1] == "… 36 more passed, all at least as robust (-v shows them)"
+    robust = {c.task: c.overall["robust_accuracy"].value or 0 for c in report.cells}
+    shown = {line.split()[1] for line in table[2:-1]}
+    assert max(robust[t] for t in shown) <= min(robust[t] for t in robust if t not in shown)
+    full = render(report, width=120, verbosity=1)
+    assert sum(line.startswith("passed  task") for line in full) == 59
+
+
+def test_a_missing_interval_is_said_and_its_reason_with_v():
+    report = build(
+        run_info(), [result("accuracy >= 0.1", accuracy=1.0, harm={"k": 0.01}, cases=30, variants=2)]
+    )
+    assert report.cells[0].overall["consistency_icc"].reason
+    brief, full = "\n".join(render(report)), "\n".join(render(report, verbosity=1))
+    assert "no interval" in brief or "saturated" in brief
+    assert "ICC: " in full
+    assert "ICC: " not in brief

@@ -25,6 +25,9 @@ STRETCH = 700
 TEXT = 2_000
 """Characters of an answer, a reply, a changed stretch."""
 
+KINDS = {"failing": 0.7, "flipped": 0.85, "passing": 1.0}
+"""What is held, in this order, each until the budget is so far spent."""
+
 FIELDS = (
     "cell", "case", "variant", "perturbation", "status", "score", "reference_score", "flipped", "diff", "answer",
     "reference_answer", "target", "reply", "reason", "name", "shrunk",
@@ -48,21 +51,20 @@ class Explorer:
     all_passing: int = 0
     size: int = 0
 
-    @property
-    def full(self) -> bool:
-        return len(self.rows) >= ROWS or self.size >= BYTES
+    def filled(self, share: float) -> bool:
+        return len(self.rows) >= share * ROWS or self.size >= share * BYTES
 
 
 def explorer(report: Report) -> Explorer:
     """Cells take turns, so that none crowds out another: first the failing, then the flipped, then the sample."""
     found = Explorer()
     turns = [_Turns(i, c, report) for i, c in enumerate(report.cells)]
-    for kind in ("failing", "flipped", "passing"):
+    for kind, share in KINDS.items():
         total = sum(len(getattr(t, kind)) for t in turns)
         setattr(found, f"all_{kind}", total)
         limit = SAMPLE if kind == "passing" else total
         for turn, r in _in_turn([[(t, r) for r in getattr(t, kind)] for t in turns]):
-            if found.full or getattr(found, kind) >= limit:
+            if found.filled(share) or getattr(found, kind) >= limit:
                 break
             row = turn.row(r)
             found.rows.append(row)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -239,6 +240,30 @@ def test_show_writes_reports(capsys: pytest.CaptureFixture[str], stored: str, tm
     assert data["cells"][0]["n_cases"] == 2
     assert read_run(GOLDEN).info.id == data["run"]["id"]
     assert (tmp_path / "out.md").read_text(encoding="utf-8").startswith("# robusttest: 1 error")
+
+
+def test_show_writes_html_with_the_versions_before_it(
+    capsys: pytest.CaptureFixture[str], stored: str, tmp_path: Path
+):
+    target = tmp_path / "out.html"
+    code, out, _ = run(capsys, "show", "golden", "--directory", stored, "--report", f"html:{target}")
+    assert (code, out) == (0, f"wrote {target}\n")
+    page = target.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert 'id="history"' not in page
+    later = (
+        GOLDEN.read_text()
+        .replace("0123abcd", "4567abcd")
+        .replace('"golden"', '"v2"')
+        .replace("2026-11-24", "2026-11-25")
+    )
+    (Path(stored) / "runs" / "20261125T120000Z-x-4567abcd.jsonl").write_text(later)
+    (Path(stored) / "runs" / "20261125T130000Z-x-y.jsonl").write_text("garbage\n")
+    assert run(capsys, "show", "v2", "--directory", stored, "--report", f"html:{target}")[0] == 0
+    section = target.read_text(encoding="utf-8").partition('id="history"')[2].partition("</section>")[0]
+    assert re.findall(r'<th scope="row">(\w+)</th>', section) == ["v2", "golden"]
+    assert run(capsys, "show", "golden", "--directory", stored, "--report", f"html:{target}")[0] == 0
+    assert 'id="history"' not in target.read_text(encoding="utf-8")  # a later run is no history of this one
 
 
 def test_show_refuses_an_unwritable_report_before_it_reads(

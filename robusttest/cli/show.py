@@ -36,6 +36,10 @@ def run(a: argparse.Namespace) -> None:
     for target in a.report:
         files.check_writable(target.path)
     report = _report(read_run(find_run(a.run, a.directory)))
+    if any(target.kind == "html" for target in a.report):
+        from robusttest.past import with_history
+
+        report = with_history(report, a.directory)
     for target in a.report:
         say(f"wrote {os.fspath(files.write(report, target))}")
     if a.report:

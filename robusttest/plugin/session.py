@@ -287,9 +287,17 @@ class RobustSession:
             return
         from robusttest.report import files
 
+        report = self.report
+        if any(target.kind == "html" for target in self.settings.report):
+            from robusttest.past import with_history
+
+            try:
+                report = with_history(report, self.settings.directory)
+            except RobusttestError as e:
+                self._problem(e)
         for target in self.settings.report:
             try:
-                self.written.append(os.path.relpath(files.write(self.report, target)))
+                self.written.append(os.path.relpath(files.write(report, target)))
             except RobusttestError as e:
                 self._problem(e)
 

@@ -9,6 +9,7 @@ from robusttest.data import Estimate, Record, RunInfo
 from robusttest.report import text
 from robusttest.report.escape import cut_middle, encodable, visible, width_of
 from robusttest.report.inline import Glyphs, Style
+from robusttest.report.model import Report
 
 METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -54,6 +55,22 @@ def build(runs: Iterable[tuple[RunInfo, Sequence[Record]]]) -> list[Line]:
     return [
         Line(task=task, model=model, test=test, versions=tuple(versions))
         for (test, task, model), versions in found.items()
+    ]
+
+
+def lines_of(report: Report) -> list[Line]:
+    """One version each: what a report says of its own run."""
+    return [
+        Line(
+            task=c.task,
+            model=c.model,
+            test=c.test,
+            versions=(
+                Version(run=report.run, n_cases=c.n_cases, estimates=tuple(c.overall[m] for m in METRICS)),
+            ),
+        )
+        for c in report.cells
+        if c.overall
     ]
 
 

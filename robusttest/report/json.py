@@ -111,4 +111,6 @@ def _failure(f: Failure) -> dict[str, Json]:
 
 
 def _plain(value: Any) -> Json:
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -203,6 +203,7 @@ class Report:
     comparison: Any = None
     """This run against a baseline."""
     history: Any = None
+    """Earlier versions and this one: `robusttest.report.history.Line`s, where a report is to show them."""
 
     @property
     def records(self) -> list[Record]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from robusttest.data import Threshold
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.jobs import Job
 from robusttest.result import Result
 from robusttest.runner import Runner
-from robusttest.settings import Settings
+from robusttest.settings import ReportTarget, Settings
 from robusttest.task import Task
+
+if TYPE_CHECKING:
+    from robusttest.gateway import Progress
 
 
 @overload
@@ -56,7 +60,8 @@ def evaluate(
         result.accuracy, result["keyboard"].flip_rate, result.verdicts, result.to_frame()
 
     ``model``: a name that LiteLLM knows, or ``python:module:callable``. ``options`` are the fields of `Settings`
-    (``seed``, ``limit``, ``concurrency``, ``max_cost``, ``replies``, ``writer`` …). Works within a running event loop
+    (``seed``, ``limit``, ``concurrency``, ``max_cost``, ``replies``, ``writer`` …; ``report="html:PATH"``, or several,
+    writes what ``--robust-report`` does). Works within a running event loop
     (Jupyter): calls are made by a thread of their own. Replies are stored in ``settings.directory`` as in pytest.
 
     Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
@@ -78,7 +83,11 @@ def evaluate(
             f"{len(task.cases) - 1} more"
         )
     from robusttest.gateway import Gateway
+    from robusttest.report import files
 
+    for target in settings.report:
+        files.check_writable(target.path)
+    started = time.monotonic()
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         runner = Runner(gateway, settings)
@@ -96,7 +105,38 @@ def evaluate(
             )
             for job in jobs
         ]
+        progress = gateway.progress()
+    if settings.report:
+        seconds = time.monotonic() - started
+        _write_reports(results, settings, progress, seconds)
     return results if many else results[0]
+
+
+def _write_reports(results: Sequence[Result], settings: Settings, progress: Progress, seconds: float) -> None:
+    from robusttest.report import files
+    from robusttest.report.build import build
+    from robusttest.runs import new_run, used_versions
+
+    created = [r.created for result in results for r in result.records if r.cached and r.created]
+    run = replace(
+        new_run(
+            label=settings.label,
+            models=[r.model for r in results],
+            seed=settings.seed,
+            versions=used_versions(),
+            settings=settings.to_json(),
+        ),
+        complete=True,
+        duration=seconds,
+        calls=progress.done,
+        cached=progress.cached,
+        errors=progress.failed,
+        cost=progress.cost,
+        oldest_reply=min(created, default=None),
+    )
+    report = build(run, results)
+    for target in settings.report:
+        files.write(report, target)
 
 
 def _settings(settings: Settings | None, variants: int | None, options: dict[str, Any]) -> Settings:
@@ -111,6 +151,13 @@ def _settings(settings: Settings | None, variants: int | None, options: dict[str
             options[name] = (options[name],)
         elif name in options:
             options[name] = tuple(options[name])
+    if "report" in options:
+        wanted = options["report"]
+        one = isinstance(wanted, str | ReportTarget)
+        options["report"] = tuple(
+            t if isinstance(t, ReportTarget) else ReportTarget.parse(t)
+            for t in ((wanted,) if one else wanted)
+        )
     return replace(settings or Settings(), **options)
 
 

@@ -29,6 +29,16 @@ class ReportTarget(NamedTuple):
     kind: str
     path: str
 
+    @classmethod
+    def parse(cls, text: str) -> ReportTarget:
+        """``KIND:PATH``. Raises `UsageError` where it is not."""
+        kind, colon, path = str(text).partition(":")
+        if not colon or not path:
+            raise UsageError(f"report {text!r}: write KIND:PATH, with KIND one of {', '.join(REPORT_KINDS)}")
+        if kind not in REPORT_KINDS:
+            raise UnknownNameError("report kind", kind, REPORT_KINDS)
+        return cls(kind, path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

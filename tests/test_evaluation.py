@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from robusttest import Task, evaluate
-from robusttest.errors import UnknownNameError, UsageError
+from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.metrics import accuracy, flip_rate
 from robusttest.scorers import choice
 
@@ -81,3 +82,26 @@ def test_mistakes_are_refused_before_any_call(arguments, error):
         evaluate(task(), **arguments)
     with pytest.raises(UsageError, match="first argument is a Task"):
         evaluate("task", model="m")
+
+
+def test_reports_are_written(models, tmp_path):
+    evaluate(
+        task(), model=models, perturbations=["casing"], report=["html:out/report.html", "json:report.json"]
+    )
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "python:desk_for_evaluate:route" in page
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["run"]["calls"] == told["cells"][0]["n_calls"] > 0
+    assert told["run"]["complete"] is True
+    assert {"robusttest", "python"} <= told["run"]["versions"].keys()
+
+
+def test_a_report_that_can_not_be_written_is_refused_before_any_call(models, tmp_path, monkeypatch):
+    monkeypatch.setattr("robusttest.runner.Runner.add", lambda *_: pytest.fail("it went on"))
+    with pytest.raises(StorageError, match="it is a folder"):
+        evaluate(task(), model=models, report=f"html:{tmp_path}")
+    with pytest.raises(UnknownNameError, match="Did you mean 'html'"):
+        evaluate(task(), model=models, report="htm:report.html")
+    with pytest.raises(UsageError, match="write KIND:PATH"):
+        evaluate(task(), model=models, report="report.html")

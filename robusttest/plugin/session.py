@@ -225,13 +225,13 @@ class RobustSession:
 
     def _open(self) -> RunWriter | None:
         if self.run is None:
-            from robusttest.runs import RunWriter, new_run, run_path
+            from robusttest.runs import RunWriter, new_run, run_path, used_versions
 
             self.run = new_run(
                 label=self.settings.label,
                 models=self.settings.models,
                 seed=self.settings.seed,
-                versions=_versions(),
+                versions=used_versions(),
                 settings=self.settings.to_json(),
                 cwd=self.config.rootpath,
             )
@@ -315,21 +315,3 @@ class RobustSession:
             "cost": None if any(c is None for c in costs) else sum(costs),
             "oldest_reply": min(created, default=None),
         }
-
-
-def _versions() -> dict[str, str]:
-    """Of what took part: a distribution that was not imported changed nothing."""
-    import platform
-    import sys
-    from importlib.metadata import PackageNotFoundError, version
-
-    from robusttest import __version__
-
-    found = {"robusttest": __version__, "python": platform.python_version(), "pytest": pytest.__version__}
-    for name in ("litellm", "nlpaug", "numpy", "scipy"):
-        if name in sys.modules:
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                continue
-    return found

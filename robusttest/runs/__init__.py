@@ -10,7 +10,7 @@ A file without its last line (a crash, Ctrl-C, a full disk) is readable up to th
 
 from __future__ import annotations
 
-from robusttest.runs.find import find_run, git_state, list_runs, new_run, run_path
+from robusttest.runs.find import find_run, git_state, list_runs, new_run, run_path, used_versions
 from robusttest.runs.reader import Run, StoredResult, read_info, read_run
 from robusttest.runs.writer import SCHEMA, RunWriter
 
@@ -26,4 +26,5 @@ __all__ = [
     "read_info",
     "read_run",
     "run_path",
+    "used_versions",
 ]

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def new_run(
         versions=dict(versions or {}),
         settings=dict(settings or {}),
     )
+
+
+def used_versions() -> dict[str, str]:
+    """Of what takes part in a run: a distribution that was not imported changes nothing."""
+    import platform
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    from robusttest import __version__
+
+    found = {"robusttest": __version__, "python": platform.python_version()}
+    for name in ("pytest", "litellm", "nlpaug", "numpy", "scipy"):
+        if name in sys.modules:
+            with suppress(PackageNotFoundError):
+                found[name] = version(name)
+    return found
 
 
 def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:

@@ -10,7 +10,7 @@ from robusttest.data import Json, RunInfo, Verdict
 from robusttest.report import text
 from robusttest.report.history import Line
 from robusttest.report.html import plots
-from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Whisker
+from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
 from robusttest.report.model import CellReport, Outcome, Report
 
 WORST_FIRST: tuple[Outcome, ...] = ("error", "failed", "inconclusive", "none", "passed")
@@ -49,6 +49,13 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class Advised:
+    cell: CellReport
+    lines: tuple[str, ...]
+    split: Split | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     title: str
     outcomes: tuple[tuple[Outcome, int], ...]
@@ -64,7 +71,7 @@ class Page:
     details: tuple[Detail, ...]
     severities: tuple[SeverityCurve, ...]
     more_severities: int
-    advised: tuple[Numbered, ...]
+    advised: tuple[Advised, ...]
     history: tuple[tuple[Line, HistoryPlot], ...]
     settings: tuple[tuple[str, str], ...]
 
@@ -95,10 +102,18 @@ def build(report: Report) -> Page:
         details=tuple(Detail(n.index, n.cell, plots.forest(n.cell, axis)) for n in detailed),
         severities=tuple(curves[:PANELS]),
         more_severities=max(0, len(curves) - PANELS),
-        advised=tuple(n for n in worst if getattr(n.cell.advice, "lines", ())),
+        advised=tuple(_advised(report)),
         history=tuple((line, plots.history_plot(line)) for line in history if len(line.versions) > 1),
         settings=tuple((k, _setting(v)) for k, v in sorted(report.run.settings.items())),
     )
+
+
+def _advised(report: Report) -> list[Advised]:
+    """The largest error first: there is the most to gain."""
+    cells = [c for c in report.cells if c.advice is not None]
+    cells.sort(key=lambda c: -(c.advice.error or 0.0))
+    found = plots.splits(c.advice for c in cells)
+    return [Advised(c, tuple(c.advice.lines), split) for c, split in zip(cells, found, strict=True)]
 
 
 def _facts(report: Report) -> list[str]:

@@ -52,6 +52,8 @@ class ForestRow:
     row: PerturbationRow
     effect: Estimate
     """The drop, over the noise floor where there is one."""
+    flips: Estimate
+    """The flip rate, likewise."""
     floor: bool
     """True for the repeats, which are the floor."""
     mark: Whisker | None
@@ -83,7 +85,9 @@ def forest(cell: CellReport, axis: Axis) -> Forest:
     rows = []
     for r in cell.perturbations:
         e = _effect(r, net)
-        rows.append(ForestRow(r, e, r.level == "repeat", _whisker(axis, e)))
+        floor = r.level == "repeat"
+        flips = r.net_flip_rate if net and not floor and r.net_flip_rate is not None else r.flip_rate
+        rows.append(ForestRow(r, e, flips, floor, _whisker(axis, e)))
     return Forest(tuple(rows), net, tuple(axis.ticks(4)), axis.at(0.0))
 
 
@@ -93,6 +97,30 @@ def _net(cell: CellReport) -> bool:
 
 def _effect(r: PerturbationRow, net: bool) -> Estimate:
     return r.net_drop if net and r.level != "repeat" and r.net_drop is not None else r.drop
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A cell's error as two lengths: what stays under another wording, and what goes away."""
+
+    persistent: float
+    recoverable: float
+
+
+SPLIT = 180
+"""Pixels of an error of 1, or of the largest one."""
+
+
+def splits(advice: Iterable[Any]) -> list[Split | None]:
+    """On one scale for all cells."""
+    found = list(advice)
+    most = max((a.error for a in found if a.error is not None), default=0) or 1.0
+    return [
+        None
+        if a.persistent is None or a.recoverable is None
+        else Split(a.persistent / most * SPLIT, a.recoverable / most * SPLIT)
+        for a in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)

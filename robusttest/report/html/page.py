@@ -10,6 +10,7 @@ from robusttest.data import Json, RunInfo, Verdict
 from robusttest.report import text
 from robusttest.report.history import Line
 from robusttest.report.html import plots
+from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
 from robusttest.report.model import CellReport, Outcome, Report
 
@@ -72,6 +73,7 @@ class Page:
     severities: tuple[SeverityCurve, ...]
     more_severities: int
     advised: tuple[Advised, ...]
+    against: Against | None
     history: tuple[tuple[Line, HistoryPlot], ...]
     settings: tuple[tuple[str, str], ...]
 
@@ -103,6 +105,7 @@ def build(report: Report) -> Page:
         severities=tuple(curves[:PANELS]),
         more_severities=max(0, len(curves) - PANELS),
         advised=tuple(_advised(report)),
+        against=None if report.comparison is None else against(report.comparison),
         history=tuple((line, plots.history_plot(line)) for line in history if len(line.versions) > 1),
         settings=tuple((k, _setting(v)) for k, v in sorted(report.run.settings.items())),
     )

@@ -28,11 +28,16 @@ class Whisker:
     limit: float | None = None
 
 
+def whisker(
+    axis: Axis, value: float, low: float | None, high: float | None, limit: float | None = None
+) -> Whisker:
+    if low is None or high is None:
+        return Whisker(axis.at(value), None, None, None if limit is None else axis.at(limit))
+    return Whisker(axis.at(value), axis.at(low), axis.at(high), None if limit is None else axis.at(limit))
+
+
 def _whisker(axis: Axis, e: Estimate | None, limit: float | None = None) -> Whisker | None:
-    if e is None or e.value is None:
-        return None
-    low, high = (None, None) if e.low is None or e.high is None else (axis.at(e.low), axis.at(e.high))
-    return Whisker(axis.at(e.value), low, high, None if limit is None else axis.at(limit))
+    return None if e is None or e.value is None else whisker(axis, e.value, e.low, e.high, limit)
 
 
 GAUGE = 120

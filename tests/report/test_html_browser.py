@@ -43,14 +43,14 @@ def test_it_shows_and_asks_for_nothing(browser: Browser, page: Path, many_cells:
     assert browser.run("document.querySelectorAll('#list article').length") == 20
     assert browser.run("document.querySelectorAll('.gauge, .effect').length") > 40
     # The policy is in force: what is not in the file neither runs nor loads.
-    assert (
-        browser.run(
-            "new Promise(done => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';"
-            "document.body.append(s); const i = new Image(); i.onerror = () => done(window.ran ?? 'blocked');"
-            "i.onload = () => done('loaded'); i.src = 'http://127.0.0.1:9/x.png'; })"
-        )
-        == "blocked"
+    refused = browser.run(
+        "new Promise(done => { const found = []; document.addEventListener('securitypolicyviolation', e => {"
+        "found.push(e.effectiveDirective); if (found.length === 3) done(found.sort()); });"
+        "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s);"
+        "new Image().src = 'http://127.0.0.1:9/x.png'; fetch('http://127.0.0.1:9/').catch(() => 0); })"
     )
+    assert refused == ["connect-src", "img-src", "script-src-elem"]
+    assert browser.run("window.ran ?? null") is None
 
 
 def test_filters_choose_cases(browser: Browser, page: Path, many_cells: Report):

@@ -19,7 +19,7 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
     Without them where no case was put in two ways, and after an adaptive run, which stopped on other questions.
     """
     from robusttest.stats.advice import advise
-    from robusttest.stats.spread import resamples_for, spread_test
+    from robusttest.stats.spread import IN_REPORT, spread_test
     from robusttest.stats.two_way import over_prompts
 
     asked = {
@@ -29,7 +29,7 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
     }
     out = list(reports)
     for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
-        spread = spread_test(cell, resamples=resamples_for(cell))
+        spread = spread_test(cell, most_scores=IN_REPORT)
         out[i] = replace(
             out[i], advice=out[i].advice or advice, spread=spread, over_prompts=over_prompts(cell)
         )

@@ -21,8 +21,9 @@ from robusttest.stats.measures import measures
 
 RESAMPLES = 2000
 SPLITS = 100
-SCORES = 5_000_000
-"""Scores that a report shuffles for one cell: fewer resamples of larger cells, see `resamples_for`."""
+MOST_SCORES = 100_000_000
+"""Scores shuffled at most (2 s); a report of many cells has less for each. Beyond, the shuffles' normal limit."""
+IN_REPORT = 1_000_000
 _CHUNK = 4_000_000
 """Scores shuffled at once: 32 MB."""
 
@@ -46,6 +47,8 @@ class SpreadTest:
     p_error: float | None = None
     """Monte-Carlo standard error of ``p``."""
     resamples: int = 0
+    method: str = ""
+    """``permutation``, or its ``normal limit`` where shuffling all scores would take long."""
     q: float | None = None
     q_df: int | None = None
     q_p: float | None = None
@@ -58,7 +61,12 @@ class SpreadTest:
 
 
 def spread_test(
-    cell: Cell, perturbation: str | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+    cell: Cell,
+    perturbation: str | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    most_scores: int = MOST_SCORES,
 ) -> SpreadTest:
     """The variants of ``perturbation`` (all input and prompt variants if None) and the reference.
 
@@ -77,8 +85,9 @@ def spread_test(
     seen = float(means.max() - means.min())
     entropy = derive_seed("spread", cell.task, cell.model, perturbation or "", seed)
     rng = np.random.Generator(np.random.PCG64(entropy))
-    null = shuffled_spreads(y, rng, resamples)
-    p = (1 + int((null >= seen - 1e-12).sum())) / (1 + resamples)
+    shuffled = (np.ptp(y, axis=1) > 0).sum() * v * resamples <= most_scores
+    null = shuffled_spreads(y, rng, resamples) if shuffled else normal_spreads(y, rng, resamples)
+    p = (1 + int((null >= seen - (1e-12 if shuffled else 0.5 / n)).sum())) / (1 + resamples)
     q, q_p = cochran_q(y)
     index = at.cluster_index
     clusters = None if index is None else index[names]
@@ -86,15 +95,10 @@ def spread_test(
     limits = difference(gaps, clusters)
     return SpreadTest(
         spread=seen, n=n, variants=v, null_mean=float(null.mean()), null_high=float(np.quantile(null, 0.95)), p=p,
-        p_error=math.sqrt(p * (1 - p) / resamples), resamples=resamples, q=q, q_df=None if q is None else v - 1, q_p=q_p,
+        p_error=math.sqrt(p * (1 - p) / resamples), resamples=resamples, method="permutation" if shuffled else "permutation, normal limit", q=q, q_df=None if q is None else v - 1, q_p=q_p,
         cross_fit=float(gaps.mean()), cross_fit_low=limits.low, cross_fit_high=limits.high,
         reason=None if q is not None else "Cochran's Q needs right/wrong scores that differ within a case",
     )  # fmt: skip
-
-
-def resamples_for(cell: Cell) -> int:
-    """As many as a report of many cells can afford: `RESAMPLES`, or at least 200 of a large cell."""
-    return min(RESAMPLES, max(200, SCORES // max(cell.scores.size, 1)))
 
 
 def shuffled_spreads(y: Floats, rng: np.random.Generator, resamples: int) -> Floats:
@@ -111,6 +115,16 @@ def shuffled_spreads(y: Floats, rng: np.random.Generator, resamples: int) -> Flo
         sums = drawn.sum(axis=1)
         out.append((sums.max(axis=1) - sums.min(axis=1)) / n)
     return np.concatenate(out)
+
+
+def normal_spreads(y: Floats, rng: np.random.Generator, resamples: int) -> Floats:
+    """(B,) spreads by the central limit of the shuffles: means with variance Σ_i s_i²/n² each (s_i² with ddof 1, over
+    the variants), and the sum over variants fixed.
+    """
+    n, v = y.shape
+    scale = math.sqrt(float(y.var(axis=1, ddof=1).sum())) / n
+    drawn = rng.normal(0, scale, (resamples, v))
+    return np.asarray(drawn.max(axis=1) - drawn.min(axis=1))
 
 
 def cochran_q(y: Floats) -> tuple[float | None, float | None]:

@@ -7,7 +7,7 @@ import pytest
 from worlds import case_scores, cell_of_scores
 
 from robusttest.stats.estimates import estimate
-from robusttest.stats.spread import cochran_q, cross_fit_gaps, shuffled_spreads, spread_test
+from robusttest.stats.spread import cochran_q, cross_fit_gaps, normal_spreads, shuffled_spreads, spread_test
 
 
 def test_example_a(example_a):
@@ -103,3 +103,19 @@ def test_undefined(example_a):
     t = spread_test(example_a.take([0]))
     assert t.spread is None
     assert t.reason
+
+
+def test_the_normal_limit_of_many_shuffles():
+    rng = np.random.default_rng(6)
+    y = case_scores(rng, 0.8, 0.6, 200, 12).astype(float)
+    exact, limit = shuffled_spreads(y, rng, 3000), normal_spreads(y, rng, 3000)
+    assert limit.mean() == pytest.approx(exact.mean(), rel=0.03)
+    assert np.quantile(limit, 0.95) == pytest.approx(np.quantile(exact, 0.95), rel=0.05)
+    for harm in (0.0, 0.03, 0.08):
+        cell = cell_of_scores(
+            case_scores(rng, 0.85, 0.6, 150, 8) * (rng.random((150, 8)) >= harm * np.arange(8) / 7)
+        )
+        full, fast = spread_test(cell), spread_test(cell, most_scores=0)
+        assert (full.method, fast.method) == ("permutation", "permutation, normal limit")
+        assert fast.p == pytest.approx(full.p, abs=0.05)
+        assert fast.spread == full.spread

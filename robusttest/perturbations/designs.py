@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -215,6 +216,8 @@ def paper24(
     ``wordings`` are paraphrases or templates, ``demonstrations`` few-shot settings; None in a factor is the task's
     own prompt, text or decoding. The four numbers of levels must multiply to 24 (3 × 2 × 2 × 2, say). Where every
     factor has None, one of the 24 is the reference itself, which a run has anyway: 23 perturbations are returned.
+    The 24 count alike: the one that differs in its temperature alone is part of the pooled metrics too, where
+    ``temperature:0.7`` by itself would count only under its own name.
     """
     factors = (wordings, demonstrations, noise, temperatures)
     sizes = [len(f) for f in factors]
@@ -223,7 +226,8 @@ def paper24(
             f"paper24: {' × '.join(map(str, sizes))} = {prod(sizes)} configurations, not 24; give for instance three "
             "wordings and two levels of each other factor, or build your own design with crossed(...)"
         )
-    return crossed(*(list(f) for f in factors), cap=24, variants=variants)
+    made = crossed(*(list(f) for f in factors), cap=24, variants=variants)
+    return [replace(p, level="prompt") if p.level in ("decoding", "repeat") else p for p in made]
 
 
 PRESETS = {"paper24": paper24}

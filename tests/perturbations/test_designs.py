@@ -171,6 +171,9 @@ def test_the_design_of_24_configurations() -> None:
     assert {v.status for v in variants} == {"ok"}
     assert len({(v.input, str(v.draft.prompt), str(v.params)) for v in variants}) == 24
     assert len({tuple(sorted(v.draft.factors.items())) for v in variants if v.perturbation}) == 23
+    assert {v.level for v in variants if v.perturbation} == {"input", "prompt"}, (
+        "all 24 count in the pooled metrics"
+    )
     assert len(paper24(["casing", "ocr", "swap"], ["doubled", "delete"])) == 24
 
 

@@ -17,9 +17,9 @@ from robusttest import Case, Task
 from robusttest.data import derive_seed
 from robusttest.scorers import choice
 
-NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
-NAMES = "Ada Boris Chen Dora Emil Farah Gus Hana Ivan Jana Karl Lena".split()
-THINGS = "apples books coins pencils tickets stamps shells candles".split()
+NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NAMES = ["Ada", "Boris", "Chen", "Dora", "Emil", "Farah", "Gus", "Hana", "Ivan", "Jana", "Karl", "Lena"]
+THINGS = ["apples", "books", "coins", "pencils", "tickets", "stamps", "shells", "candles"]
 CITIES = ["Lisbon", "Oslo", "Prague", "Turin", "Vienna", "Zagreb"]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
@@ -37,10 +37,43 @@ class Design:
 
 
 TOPICS = {
-    "sport": "goal match coach league striker referee stadium penalty trophy defender".split(),
-    "cooking": "oven garlic recipe simmer butter flour sauce roast pepper whisk".split(),
-    "travel": "airport hotel luggage passport museum flight beach train hostel visa".split(),
-    "money": "bank interest loan mortgage savings invoice pension budget tax shares".split(),
+    "sport": [
+        "goal",
+        "match",
+        "coach",
+        "league",
+        "striker",
+        "referee",
+        "stadium",
+        "penalty",
+        "trophy",
+        "defender",
+    ],
+    "cooking": ["oven", "garlic", "recipe", "simmer", "butter", "flour", "sauce", "roast", "pepper", "whisk"],
+    "travel": [
+        "airport",
+        "hotel",
+        "luggage",
+        "passport",
+        "museum",
+        "flight",
+        "beach",
+        "train",
+        "hostel",
+        "visa",
+    ],
+    "money": [
+        "bank",
+        "interest",
+        "loan",
+        "mortgage",
+        "savings",
+        "invoice",
+        "pension",
+        "budget",
+        "tax",
+        "shares",
+    ],
 }
 FILLERS = (
     "I talked about the {a} and the {b} with {name} all evening",
@@ -77,7 +110,20 @@ REQUESTS = {
         "{name} found out how the {a} was brought",
     ),
 }
-OBJECTS = "office gate parcel window shop box folder garage suitcase kitchen letter drawer".split()
+OBJECTS = [
+    "office",
+    "gate",
+    "parcel",
+    "window",
+    "shop",
+    "box",
+    "folder",
+    "garage",
+    "suitcase",
+    "kitchen",
+    "letter",
+    "drawer",
+]
 
 
 def purpose(rng: random.Random) -> tuple[str, str]:
@@ -88,9 +134,20 @@ def purpose(rng: random.Random) -> tuple[str, str]:
     return _sentence(f"{text} {extra}"), answer
 
 
-GOOD = "great lovely excellent charming bright friendly delightful pleasant superb tasty".split()
-BAD = "awful dull terrible rude dirty boring dreadful noisy bland horrible".split()
-PLACES = "room meal staff breakfast garden service concert tour pool bar".split()
+GOOD = [
+    "great",
+    "lovely",
+    "excellent",
+    "charming",
+    "bright",
+    "friendly",
+    "delightful",
+    "pleasant",
+    "superb",
+    "tasty",
+]
+BAD = ["awful", "dull", "terrible", "rude", "dirty", "boring", "dreadful", "noisy", "bland", "horrible"]
+PLACES = ["room", "meal", "staff", "breakfast", "garden", "service", "concert", "tour", "pool", "bar"]
 
 
 def mood(rng: random.Random) -> tuple[str, str]:

@@ -116,8 +116,10 @@ def crossed(
     and pairs of levels stay balanced; more than ``cap`` combinations are refused. Each combination gives
     ``variants`` variants a case.
 
-    >>> [p.spec for p in crossed(["keyboard", "ocr"], ["temperature:0.7", None])]
-    ['keyboard+temperature:0.7', 'keyboard', 'ocr+temperature:0.7', 'ocr']
+    ::
+
+        >>> [p.spec for p in crossed(["keyboard", "ocr"], ["temperature:0.7", None])]
+        ['keyboard+temperature:0.7', 'keyboard', 'ocr+temperature:0.7', 'ocr']
     """
     if not parts:
         raise UsageError("crossed(): give at least one perturbation or list of levels")

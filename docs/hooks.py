@@ -1,0 +1,334 @@
+"""MkDocs hook: the parts of the pages that are generated from the code, so that they can't go stale.
+
+A page says ``<!-- generated: NAME -->`` where the table NAME is to stand; `GENERATED` has the makers. MkDocs imports
+this file; it is no page.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    return MARKER.sub(lambda found: GENERATED[found[1]](), markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Docstrings mark their code blocks as reStructuredText does, with ``::``."""
+    return re.sub(r"<p>::</p>\n?", "", content).replace("::</p>", ":</p>")
+
+
+# --- flags --------------------------------------------------------------------------------------------------
+
+
+def options() -> str:
+    """Every flag that this version has, its ini key, its default and its help."""
+    from robusttest.plugin.options import EXPECT_HELP, LATER, MANY, OPTIONS
+    from robusttest.settings import Settings
+
+    defaults = {f.name: f.default for f in fields(Settings)}
+    lines = ["| flag | ini key | default | |", "|---|---|---|---|"]
+    for o in OPTIONS:
+        if o.name in LATER:
+            continue
+        takes_value = o.check.__name__ != "_switch"
+        value = f" {o.metavar or o.name.upper()}" if takes_value else ""
+        flag = f"`{o.flag}{value}`"
+        ini = f"`{o.key}`" + (" (list)" if o.name in MANY else "") if o.ini else ""
+        lines.append(f"| {flag} | {ini} | {_default(defaults[o.field])} | {_cell(o.help)} |")
+    lines.append(f"| | `robust_expect` (list) | | {_cell(EXPECT_HELP)} |")
+    return "\n".join(lines)
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, (), False) else f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return html.escape(text, quote=False).replace("|", "\\|").replace("*", "\\*")
+
+
+# --- metrics ------------------------------------------------------------------------------------------------
+
+
+def metrics() -> str:
+    """Every metric: which way is better, its range, its formula and source."""
+    from robusttest.metrics import METRICS
+
+    better = {"up": "higher", "down": "lower", "info": ""}
+    lines = ["| metric | better | range | formula, source | adaptive |", "|---|---|---|---|---|"]
+    for m in METRICS.values():
+        low = "-∞" if m.low is None else f"{m.low:g}"
+        high = "∞" if m.high is None else f"{m.high:g}"
+        adaptive = "yes" if m.adaptive else ""
+        lines.append(
+            f"| `{m.name}` | {better[m.direction]} | {low} … {high} | {_cell(m.definition)} | {adaptive} |"
+        )
+    return "\n".join(lines)
+
+
+# --- perturbations ------------------------------------------------------------------------------------------
+
+TEXT = "The courier said that my order hasn't arrived. Nobody answers the phone, so can I please have my money back?"
+
+TEXTS: dict[str, str] = {
+    "normal_form": "The café in Köln opens at eight.",
+    "numbers": "I ordered three copies and got 2 of them.",
+    "spelling_variant": "The colour in the catalogue is not what arrived.",
+    "negation": "The parcel is late.",
+    "statement": "What is the price of a second parcel?",
+    "reserved": "The courier said that my order hasn't arrived.",
+    "tfidf": "The courier said that my order hasn't arrived, and I want my money.",
+}
+"""Families that have nothing to do on `TEXT`."""
+
+NEEDS_ARGUMENTS: dict[str, str] = {
+    "template": "template(['Message: {input}\\nTeam (one of {choices}):'])",
+    "instructions": "instructions(['Say who should read this.'], of='Which team should handle this?')",
+    "demos": "demos(2)",
+    "reserved": "reserved([['courier', 'postman', 'driver']])",
+    "tfidf": "tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', 'money and order'])",
+    "style": "style('formal')",
+}
+"""Families that need something of the user's own: what the example gives them."""
+
+_WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install 'robusttest[wordnet]'` and `python -m nltk.downloader wordnet`."
+
+NO_EXAMPLE: dict[str, str] = {
+    "synonym": _WORDNET + " *money* becomes *cash*, say. Severity 0.1 unless given.",
+    "antonym": _WORDNET + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
+    "contextual": "Needs a transformer model: `pip install torch transformers`.",
+    "machine_translation": "Needs two translation models: `pip install torch transformers`.",
+}
+"""Families that this page can't run, and why."""
+
+
+def perturbations() -> str:
+    """Every built-in family with what it does and an example of it."""
+    from robusttest.perturbations import PERTURBATIONS
+
+    parts = []
+    for name in _documented():
+        doc = (PERTURBATIONS.get(name).__doc__ or "").strip()
+        first, _, rest = doc.partition("\n\n")
+        body = "\n\n".join([_prose(first), *([_prose(rest)] if rest else [])])
+        parts.append(f"### {name}\n\n{body}\n\n{_facts(name)}\n\n{example(name)}\n")
+    return "\n".join(parts)
+
+
+def _documented() -> Iterator[str]:
+    from robusttest.perturbations.families import BUILT_IN
+
+    yield from BUILT_IN
+
+
+def _prose(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    joined = re.sub(r"``([^`]+)``", r"`\1`", " ".join(lines))
+    return _outside_code(joined)
+
+
+def _outside_code(text: str) -> str:
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(p if p.startswith("`") else html.escape(p, quote=False).replace("*", "\\*") for p in parts)
+
+
+def _made(name: str) -> Any:
+    from robusttest.perturbations import PERTURBATIONS, make
+
+    if name in NEEDS_ARGUMENTS:
+        PERTURBATIONS.get(name)
+        names = {n: PERTURBATIONS.get(n) for n in NEEDS_ARGUMENTS}
+        return eval(NEEDS_ARGUMENTS[name], {"__builtins__": {}}, names)
+    return make(name)
+
+
+def _facts(name: str) -> str:
+    if name in NO_EXAMPLE:
+        return NO_EXAMPLE[name]
+    made = _made(name)
+    acts = {
+        "input": "the text of the case",
+        "prompt": "the prompt around it",
+        "decoding": "the decoding",
+        "repeat": "nothing: it asks again",
+    }[made.level]
+    keeps = {
+        "preserves": "the right answer stays right",
+        "probably": "the right answer nearly always stays right",
+        "alters": "the right answer may change",
+    }[made.preserves]
+    said = [f"Acts on {acts}; {keeps}."]
+    if made.severity is not None:
+        said.append(f"Severity {made.severity:g} unless given.")
+    if made.limit is not None and name not in NEEDS_ARGUMENTS:
+        said.append(f"At most {made.limit} variants of a case.")
+    if made.scripts != ("any",):
+        said.append(f"For text in {', '.join(made.scripts)} script.")
+    return " ".join(said)
+
+
+def example(name: str) -> str:
+    """A fenced block: the call, and what becomes of `TEXT` (or of its prompt)."""
+    if name in NO_EXAMPLE:
+        return ""
+    from robusttest.data import Case, Prompt
+    from robusttest.expand import expand_case
+    from robusttest.render import prompt_text, render
+    from robusttest.report.escape import visible
+
+    demos = tuple(
+        Case(id=f"d{i}", fields={"input": text}, target=target, choices=("billing", "delivery"))
+        for i, (text, target) in enumerate(
+            [("I was charged twice.", "billing"), ("Where is my parcel?", "delivery"), ("It came broken.", "delivery")]
+        )
+    )
+    made = _made(name)
+    prompt = Prompt(
+        system="You route support tickets.",
+        template="Which team should handle this? One of: {choices}\n\nTicket: {input}\nTeam:",
+        demos=demos if name == "demo_order" or name == "demos" else (),
+    )
+    if name in ("option_order", "option_labels"):
+        prompt = Prompt(template="Which team?\n{options}\n\nTicket: {input}\nTeam:")
+    text = TEXTS.get(name, TEXT)
+    case = Case(id="ticket", fields={"input": text}, target="delivery", choices=("billing", "delivery", "account"))
+    call = NEEDS_ARGUMENTS.get(name, f'"{name}"')
+    if made.rewrite is not None:
+        return _asked(made, case, prompt, call)
+    number = 1 if made.level == "prompt" else 2
+    shown = [v for v in expand_case(case, [made], prompt=prompt, variants=number) if v.perturbation]
+    lines = [call] + ([f"  of: {text}"] if name in TEXTS else [])
+    for v in shown:
+        if v.status != "ok":
+            if v is shown[0]:
+                lines.append(f"  {v.status.replace('_', ' ')}: {v.reason}")
+        elif v.level == "input":
+            said = str(v.input)
+            lines.append("  " + (ascii(said)[1:-1] if name == "normal_form" else visible(said)))
+        elif v.level in ("decoding", "repeat"):
+            lines.append("  " + (", ".join(f"{k}={x}" for k, x in v.params.items()) or f"sample {v.draft.sample}"))
+        else:
+            lines += ["  " + line for line in prompt_text(render(v.draft)).splitlines()] + [""]
+    return "```text\n" + "\n".join(lines).rstrip() + "\n```"
+
+
+def _asked(made: Any, case: Any, prompt: Any, call: str) -> str:
+    """A model writes it: what the model is asked."""
+    import random
+
+    from robusttest.data import Draft
+    from robusttest.render import prompt_text
+
+    steps = made.rewrite(Draft(case=case, prompt=prompt), random.Random(0), 0)
+    request = next(steps)
+    steps.close()
+    text = prompt_text(request.messages)
+    lines = ["  " + line for line in text.splitlines()]
+    return f"The writer is asked:\n\n```text\n{call}\n" + "\n".join(lines) + "\n```"
+
+
+# --- the curves of the explanation ----------------------------------------------------------------------------
+
+
+def curves() -> str:
+    """All-correct over K = 24 against accuracy, where every cell has the same ICC: an inline SVG, drawn from the formula."""
+    width, height, left, bottom = 560, 320, 48, 40
+    colours = ("#d1495b", "#8d6a9f", "#00798c", "#30638e")
+
+    def x(p: float) -> float:
+        return left + (p - 0.4) / 0.6 * (width - left - 90)
+
+    def y(v: float) -> float:
+        return height - bottom - v * (height - bottom - 12)
+
+    out = [
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Share of cases right under all 24 variants, '
+        'against accuracy, at intraclass correlations 0, 0.5, 0.7 and 0.85" style="max-width:40rem;width:100%" '
+        'font-family="sans-serif" font-size="12" fill="currentColor">'
+    ]
+    for v in (0, 0.25, 0.5, 0.75, 1):
+        out.append(
+            f'<line x1="{left}" x2="{x(1):.1f}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="currentColor" opacity=".15"/>'
+            f'<text x="{left - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{v:g}</text>'
+        )
+    for p in (0.4, 0.6, 0.8, 1):
+        out.append(f'<text x="{x(p):.1f}" y="{height - bottom + 18}" text-anchor="middle">{p:g}</text>')
+    out.append(f'<text x="{x(0.7):.1f}" y="{height - 4}" text-anchor="middle">accuracy</text>')
+    for icc, colour in zip((0.0, 0.5, 0.7, 0.85), colours, strict=True):
+        points = [(0.4 + 0.6 * i / 120) for i in range(121)]
+        path = " ".join(f"{x(p):.1f},{y(all_correct(p, icc, 24)):.1f}" for p in points)
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        at = 0.93 - 0.11 * (icc > 0.6) - 0.1 * (icc > 0.8)
+        out.append(
+            f'<text x="{x(1) + 6:.1f}" y="{y(0.25 + icc * 0.6):.1f}" fill="{colour}">ICC {icc:g}</text>'
+            f'<line x1="{x(at):.1f}" y1="{y(all_correct(at, icc, 24)):.1f}" x2="{x(1) + 4:.1f}" '
+            f'y2="{y(0.25 + icc * 0.6) - 4:.1f}" stroke="{colour}" opacity=".35"/>'
+        )
+    return "\n".join([*out, "</svg>"])
+
+
+def all_correct(p: float, icc: float, k: int) -> float:
+    """P(right under all k variants) where cases' success probabilities are beta with mean p and this ICC."""
+    if p >= 1:
+        return 1.0
+    if icc == 0:
+        return float(p**k)
+    a, b = p * (1 / icc - 1), (1 - p) * (1 / icc - 1)
+    share = 1.0
+    for j in range(k):
+        share *= (a + j) / (a + b + j)
+    return share
+
+
+# --- scorers, commands ------------------------------------------------------------------------------------------
+
+
+def scorers() -> str:
+    """Every scorer's factory: its signature and what it reads."""
+    import inspect
+
+    from robusttest.scorers import SCORERS
+
+    parts = []
+    for name in SCORERS:
+        factory = SCORERS.get(name)
+        doc = inspect.getdoc(factory) or ""
+        first, _, rest = doc.partition("\n\n")
+        signature = re.sub(r"'(\w[\w\[\], |.]*)'", r"\1", str(inspect.signature(factory)))
+        parts.append(f"### {name}\n\n```text\n{name}{signature}\n```\n\n{_prose(first)}\n\n{_prose(rest)}\n")
+    return "\n".join(parts)
+
+
+def commands() -> str:
+    """The help of ``robusttest`` and of each command."""
+    import argparse
+    from importlib import import_module
+
+    from robusttest.cli import COMMANDS
+
+    def formatter(prog: str) -> argparse.HelpFormatter:
+        return argparse.HelpFormatter(prog, width=100)
+
+    parts = []
+    for name, module in COMMANDS.items():
+        command = import_module(module)
+        parser = argparse.ArgumentParser(prog=f"robusttest {name}", formatter_class=formatter, description=command.HELP)
+        command.arguments(parser)
+        text = re.sub(r"\n +-h, --help.*", "", parser.format_help())
+        parts.append(f"## robusttest {name}\n\n```text\n{text.strip()}\n```\n")
+    return "\n".join(parts)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    f.__name__: f for f in (options, metrics, perturbations, curves, scorers, commands)
+}
+
+ROOT = Path(__file__).resolve().parent

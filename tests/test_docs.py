@@ -1,0 +1,165 @@
+"""Every code block and command of README.md and docs/ runs, prints what the page says, and the pages say all there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docs_blocks import Block, Session, blocks, first_missing
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests" / "gateway"))
+from loopback import LoopbackServer, prompt_of  # noqa: E402
+PAGES = {
+    str(path.relative_to(ROOT)): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+
+ONLY_PARSED = {
+    "the same protocol at another address": "one such server's command is run; each costs LiteLLM's import anew",
+}
+"""Reasons for which a block may be left unrun, and why each is one."""
+
+LABELS = {
+    "refund": "billing", "charged": "billing", "invoice": "billing", "money": "billing",
+    "parcel": "delivery", "courier": "delivery", "order": "delivery",
+    "password": "account", "login": "account", "email": "account",
+}  # fmt: skip
+
+
+def reply(body: dict[str, Any]) -> str | dict[str, Any]:
+    """Stands in for a language model: routes tickets by their words, rewrites, judges, calls a tool."""
+    text = prompt_of(body)
+    if "<text>" in text:
+        inside = text.partition("<text>")[2].partition("</text>")[0].strip()
+        return f"<rewritten>Hello, {inside[0].lower()}{inside[1:]}</rewritten>"
+    if body.get("tools") and body["messages"][-1]["role"] != "tool":
+        number = re.search(r"\b\d{4,}\b", text)
+        call = {"name": "order_status", "arguments": f'{{"order": "{number[0] if number else "0"}"}}'}
+        calls = [{"id": "call_1", "type": "function", "function": call}]
+        return {"content": None, "tool_calls": calls}
+    ticket = text.lower().rpartition("ticket:")[2]
+    return next((label for word, label in LABELS.items() if word in ticket), "I can't tell.")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer(reply=reply, log=False) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_block_of_a_page_runs(name: str, tmp_path: Path, server: LoopbackServer) -> None:
+    found = blocks(PAGES[name], name)
+    if name == "README.md":  # its commands are given at the root of the repository
+        shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    session = Session(tmp_path, server.host, environment(server))
+    for block in found:
+        if block.only_parsed is not None:
+            assert block.only_parsed in ONLY_PARSED, f"{block}: {block.only_parsed!r} is no reason that test_docs.py lists"
+        session.run(block)
+
+
+def environment(server: LoopbackServer) -> dict[str, str]:
+    quiet = "-p no:randomly -p no:cacheprovider -p no:rerunfailures"
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": quiet,
+        "GITHUB_ACTIONS": "",
+        "COLUMNS": "100",
+        "ROOT": str(ROOT),
+        "OPENAI_API_KEY": "sk-none",
+        "OPENAI_BASE_URL": server.url,
+    }
+
+
+def hooks() -> Any:
+    spec = spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_generated_part_stands_on_a_page() -> None:
+    made = hooks()
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PAGES.values())
+    assert set(made.MARKER.findall(text)) == set(made.GENERATED)
+
+
+def test_the_reference_names_all_there_is() -> None:
+    from robusttest.cli import COMMANDS
+    from robusttest.metrics import METRICS
+    from robusttest.perturbations.families import BUILT_IN
+    from robusttest.plugin.options import LATER, OPTIONS
+    from robusttest.scorers import SCORERS
+
+    made = hooks()
+    flags = made.options()
+    for option in OPTIONS:
+        assert (f"`{option.flag}" in flags) == (option.name not in LATER), option.flag
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` |" in made.metrics()
+    shown = made.perturbations()
+    assert re.findall(r"^### (\w+)$", shown, re.MULTILINE) == list(BUILT_IN)
+    assert re.findall(r"^### (\w+)$", made.scorers(), re.MULTILINE) == list(SCORERS)
+    assert re.findall(r"^## robusttest (\w+)$", made.commands(), re.MULTILINE) == list(COMMANDS)
+
+
+def test_each_example_shows_a_change() -> None:
+    made = hooks()
+    for name in made._documented():
+        if name in made.NO_EXAMPLE:
+            continue
+        shown = made.example(name)
+        assert "not applicable" not in shown, name
+        assert "rejected" not in shown, name
+        assert len(shown.splitlines()) >= 4, name
+
+
+def test_the_drawn_curve_is_the_formula_of_the_report() -> None:
+    all_correct = hooks().all_correct
+    assert all_correct(0.9, 0.5, 2) == pytest.approx(0.855)
+    assert all_correct(0.9, 0.5, 24) == pytest.approx(0.679739, abs=5e-7)
+    assert all_correct(0.8, 0.5, 4) == pytest.approx(0.6384)
+    assert all_correct(0.8, 0.0, 24) == pytest.approx(0.8**24)
+
+
+def test_no_page_names_an_external_asset() -> None:
+    for name, path in PAGES.items():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"!\[[^]]*\]\(https?:|<(img|script|link|iframe)[^>]+https?:", text), name
+
+
+# --- the runner itself ------------------------------------------------------------------------------------------
+
+
+def test_a_block_that_fails_or_prints_something_else_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        '```python title="there.py"\nX = 1\n```\n\n```python\nfrom there import X\nprint(X, "more")\n```\n\n'
+        "```text\n1 …\n```\n\n<!-- test: exits 3 -->\n```bash\npip install nothing\nexit 3\n```\n",
+        encoding="utf-8",
+    )
+    session = Session(tmp_path, "http://127.0.0.1:1", {})
+    for block in blocks(page, "page.md"):
+        session.run(block)
+    with pytest.raises(AssertionError, match="exit code 1"):
+        session.run(Block("page.md", 1, "bash", "false\n"))
+    session.run(Block("page.md", 1, "bash", "echo one\necho two\n"))
+    with pytest.raises(AssertionError, match="'three' is not in the output"):
+        session.run(Block("page.md", 1, "text", "one\nthree\n"))
+    assert first_missing("two\none", "one\ntwo") == "one", "the order counts"
+    with pytest.raises(SyntaxError):
+        session.run(Block("page.md", 1, "python", "x ==\n"))
+    with pytest.raises(AssertionError, match="no known language"):
+        session.run(Block("page.md", 1, "", "x\n"))

@@ -83,7 +83,7 @@ TEXTS: dict[str, str] = {
     "numbers": "I ordered three copies and got 2 of them.",
     "spelling_variant": "The colour in the catalogue is not what arrived.",
     "negation": "The parcel is late.",
-    "statement": "What is the price of a second parcel?",
+    "statement": "Nobody came. Can you send it again?",
     "reserved": "The courier said that my order hasn't arrived.",
     "tfidf": "The courier said that my order hasn't arrived, and I want my money.",
 }
@@ -103,7 +103,8 @@ _WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install 'robustte
 
 NO_EXAMPLE: dict[str, str] = {
     "synonym": _WORDNET + " *money* becomes *cash*, say. Severity 0.1 unless given.",
-    "antonym": _WORDNET + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
+    "antonym": _WORDNET
+    + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
     "contextual": "Needs a transformer model: `pip install torch transformers`.",
     "machine_translation": "Needs two translation models: `pip install torch transformers`.",
 }
@@ -187,7 +188,11 @@ def example(name: str) -> str:
     demos = tuple(
         Case(id=f"d{i}", fields={"input": text}, target=target, choices=("billing", "delivery"))
         for i, (text, target) in enumerate(
-            [("I was charged twice.", "billing"), ("Where is my parcel?", "delivery"), ("It came broken.", "delivery")]
+            [
+                ("I was charged twice.", "billing"),
+                ("Where is my parcel?", "delivery"),
+                ("It came broken.", "delivery"),
+            ]
         )
     )
     made = _made(name)
@@ -199,7 +204,9 @@ def example(name: str) -> str:
     if name in ("option_order", "option_labels"):
         prompt = Prompt(template="Which team?\n{options}\n\nTicket: {input}\nTeam:")
     text = TEXTS.get(name, TEXT)
-    case = Case(id="ticket", fields={"input": text}, target="delivery", choices=("billing", "delivery", "account"))
+    case = Case(
+        id="ticket", fields={"input": text}, target="delivery", choices=("billing", "delivery", "account")
+    )
     call = NEEDS_ARGUMENTS.get(name, f'"{name}"')
     if made.rewrite is not None:
         return _asked(made, case, prompt, call)
@@ -214,7 +221,9 @@ def example(name: str) -> str:
             said = str(v.input)
             lines.append("  " + (ascii(said)[1:-1] if name == "normal_form" else visible(said)))
         elif v.level in ("decoding", "repeat"):
-            lines.append("  " + (", ".join(f"{k}={x}" for k, x in v.params.items()) or f"sample {v.draft.sample}"))
+            lines.append(
+                "  " + (", ".join(f"{k}={x}" for k, x in v.params.items()) or f"sample {v.draft.sample}")
+            )
         else:
             lines += ["  " + line for line in prompt_text(render(v.draft)).splitlines()] + [""]
     return "```text\n" + "\n".join(lines).rstrip() + "\n```"
@@ -320,7 +329,9 @@ def commands() -> str:
     parts = []
     for name, module in COMMANDS.items():
         command = import_module(module)
-        parser = argparse.ArgumentParser(prog=f"robusttest {name}", formatter_class=formatter, description=command.HELP)
+        parser = argparse.ArgumentParser(
+            prog=f"robusttest {name}", formatter_class=formatter, description=command.HELP
+        )
         command.arguments(parser)
         text = re.sub(r"\n +-h, --help.*", "", parser.format_help())
         parts.append(f"## robusttest {name}\n\n```text\n{text.strip()}\n```\n")

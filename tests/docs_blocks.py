@@ -32,7 +32,9 @@ from typing import Any
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<lang>\w*)(?P<rest>[^`\n]*)$")
 TITLE = re.compile(r'title="([^"]+)"')
 DIRECTIVE = re.compile(r"<!-- test: (.*?)\s*-->", re.DOTALL)
-INSTALLS = re.compile(r"^\s*(pip install|python3? -m pip install|python3 -m venv|apt |apt-get |git clone|brew )")
+INSTALLS = re.compile(
+    r"^\s*(pip install|python3? -m pip install|python3 -m venv|apt |apt-get |git clone|brew )"
+)
 HOST = re.compile(r"http://localhost:\d+")
 KNOWN = ("python", "bash", "text", "csv", "toml", "yaml", "json", "html")
 
@@ -85,7 +87,9 @@ def blocks(path: Path, name: str) -> list[Block]:
             elif directive:
                 raise AssertionError(f"{name}:{start}: an unknown directive {directive!r}")
             found.append(
-                Block(name, start + 1, fence["lang"], "\n".join(body) + "\n", title and title[1], exits, parsed)
+                Block(
+                    name, start + 1, fence["lang"], "\n".join(body) + "\n", title and title[1], exits, parsed
+                )
             )
             directive = None
         i += 1

@@ -76,7 +76,7 @@ def metrics() -> str:
 
 # --- perturbations ------------------------------------------------------------------------------------------
 
-TEXT = "The courier said that my order hasn't arrived. Nobody answers the phone, so can I please have my money back?"
+TEXT = "My order hasn't arrived. Nobody answers the phone, can I have my money?"
 
 TEXTS: dict[str, str] = {
     "normal_form": "The café in Köln opens at eight.",
@@ -253,7 +253,7 @@ def curves() -> str:
     colours = ("#d1495b", "#8d6a9f", "#00798c", "#30638e")
 
     def x(p: float) -> float:
-        return left + (p - 0.4) / 0.6 * (width - left - 90)
+        return left + (p - 0.4) / 0.6 * (width - left - 16)
 
     def y(v: float) -> float:
         return height - bottom - v * (height - bottom - 12)
@@ -275,11 +275,10 @@ def curves() -> str:
         points = [(0.4 + 0.6 * i / 120) for i in range(121)]
         path = " ".join(f"{x(p):.1f},{y(all_correct(p, icc, 24)):.1f}" for p in points)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        at = 0.93 - 0.11 * (icc > 0.6) - 0.1 * (icc > 0.8)
+        label = 0.6 if icc else 0.86
         out.append(
-            f'<text x="{x(1) + 6:.1f}" y="{y(0.25 + icc * 0.6):.1f}" fill="{colour}">ICC {icc:g}</text>'
-            f'<line x1="{x(at):.1f}" y1="{y(all_correct(at, icc, 24)):.1f}" x2="{x(1) + 4:.1f}" '
-            f'y2="{y(0.25 + icc * 0.6) - 4:.1f}" stroke="{colour}" opacity=".35"/>'
+            f'<text x="{x(label) - 6:.1f}" y="{y(all_correct(label, icc, 24)) - 6:.1f}" text-anchor="end" '
+            f'fill="{colour}">ICC {icc:g}</text>'
         )
     return "\n".join([*out, "</svg>"])
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import html
 import sys
 from pathlib import Path
+from statistics import fmean
 
-from learners import KINDS
+from learners import KINDS, SIZES
 from robusttest.stats.emergence import Emergence, analyse
 
 from robusttest.runs import read_run
@@ -22,7 +23,25 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 330, 44, 34, 56
 def main(run: str, target: str) -> None:
     found = analyse(cells(read_run(Path(run)).records))
     print("\n".join(found.lines))
+    print("\n".join(_means(found)))
     Path(target).write_text(drawn(found), encoding="utf-8")
+
+
+def _means(found: Emergence) -> list[str]:
+    """Means over cells by kind of model and by training size: accuracy over all variants, OC, robust accuracy, ICC."""
+    names = ("accuracy", "output_consistency", "robust_accuracy", "consistency_icc")
+    groups: dict[str, list[list[float | None]]] = {}
+    for p in found.points:
+        kind, _, size = p.model.rpartition(":")[2].partition("_")
+        for key in (kind, size):
+            groups.setdefault(key, []).append([getattr(p, name).value for name in names])
+    out = [f"{'means over cells':<18}{'accuracy':>9}{'OC':>7}{'robust':>8}{'ICC':>7}"]
+    for key in [*KINDS, *map(str, SIZES)]:
+        columns = zip(*groups[key], strict=True) if key in groups else ()
+        means = [fmean(v for v in column if v is not None) for column in columns]
+        if means:
+            out.append(f"{key:<18}{means[0]:>9.3f}{means[1]:>7.3f}{means[2]:>8.3f}{means[3]:>7.3f}")
+    return out
 
 
 def drawn(found: Emergence) -> str:

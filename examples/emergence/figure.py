@@ -28,19 +28,21 @@ def main(run: str, target: str) -> None:
 
 
 def _means(found: Emergence) -> list[str]:
-    """Means over cells by kind of model and by training size: accuracy over all variants, OC, robust accuracy, ICC."""
-    names = ("accuracy", "output_consistency", "robust_accuracy", "consistency_icc")
+    """Means over cells by kind of model and by training size; of ICC and latent r over those that have one."""
+    names = ("accuracy", "output_consistency", "robust_accuracy", "consistency_icc", "latent_r")
     groups: dict[str, list[list[float | None]]] = {}
     for p in found.points:
         kind, _, size = p.model.rpartition(":")[2].partition("_")
         for key in (kind, size):
             groups.setdefault(key, []).append([getattr(p, name).value for name in names])
-    out = [f"{'means over cells':<18}{'accuracy':>9}{'OC':>7}{'robust':>8}{'ICC':>7}"]
+    out = [f"{'means over cells':<18}{'accuracy':>9}{'OC':>7}{'robust':>8}{'ICC':>7}{'latent r':>10}"]
     for key in [*KINDS, *map(str, SIZES)]:
         columns = zip(*groups[key], strict=True) if key in groups else ()
         means = [fmean(v for v in column if v is not None) for column in columns]
         if means:
-            out.append(f"{key:<18}{means[0]:>9.3f}{means[1]:>7.3f}{means[2]:>8.3f}{means[3]:>7.3f}")
+            out.append(
+                f"{key:<18}{means[0]:>9.3f}{means[1]:>7.3f}{means[2]:>8.3f}{means[3]:>7.3f}{means[4]:>10.3f}"
+            )
     return out
 
 

@@ -1,23 +1,21 @@
 """The thirty models, which the tests name ``python:models:bayes_20`` … ``python:models:network_1800``."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from learners import KINDS, SIZES, answers, version
 
 from robusttest import model
 
 
-def _made(kind, size):
-    @model(version=version(), batch_size=256, messages=True)
-    def batch(messages, params):
-        out = [""] * len(messages)
-        groups = {}
-        for i, p in enumerate(params):
-            groups.setdefault(float(p.get("temperature", 0)), []).append(i)
-        for t, rows in groups.items():
-            for i, a in zip(rows, answers(kind, size, [messages[i] for i in rows], t)):
-                out[i] = a
-        return out
+def _made(kind: str, size: int) -> Callable[..., list[str]]:
+    @model(version=version(), batch_size=256)
+    def answer(messages: list[Any], temperature: float = 0.0, **_: Any) -> list[str]:
+        return answers(kind, size, messages, float(temperature))
 
-    return batch
+    return answer
 
 
 for _kind in KINDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 from loopback import FAULTS, LoopbackServer, prompt_of
@@ -15,6 +16,11 @@ from robusttest.gateway.failures import AttemptError
 from robusttest.gateway.litellm_backend import LitellmBackend
 from robusttest.gateway.scrub import public_params
 from robusttest.settings import Settings
+
+pytestmark = pytest.mark.skipif(
+    not proven.providers(version("litellm")),
+    reason=f"LiteLLM {version('litellm')} is not in proven.PROVEN: every call goes through acompletion",
+)
 
 MODELS = (
     "openai/gpt-4o-mini",

@@ -1,17 +1,20 @@
-"""The models that the tests name: ``python:desk:v1`` and ``python:desk:v2``."""
+"""The models that the tests name: ``python:desk:v1`` to ``python:desk:v4``."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from train import fingerprint, train
 
 from robusttest import model
 
 
-@model(version=fingerprint("v1"), batch_size=64)
-def v1(prompts: list[str]) -> list[str]:
-    return [str(intent) for intent in train("v1").predict(prompts)]
+def router(version: str) -> Callable[[list[str]], list[str]]:
+    @model(version=fingerprint(version), batch_size=64)
+    def route(prompts: list[str]) -> list[str]:
+        return [str(intent) for intent in train(version).predict(prompts)]
+
+    return route
 
 
-@model(version=fingerprint("v2"), batch_size=64)
-def v2(prompts: list[str]) -> list[str]:
-    return [str(intent) for intent in train("v2").predict(prompts)]
+v1, v2, v3, v4 = router("v1"), router("v2"), router("v3"), router("v4")

@@ -274,6 +274,7 @@ class RobustSession:
             except StorageError as e:
                 self._problem(e)
         self._write_reports()
+        self._write_summary()
 
     def _built(self, ordered: Sequence[Outcome]) -> Report:
         from robusttest.report.build import build
@@ -300,6 +301,18 @@ class RobustSession:
                 self.written.append(os.path.relpath(files.write(report, target)))
             except RobusttestError as e:
                 self._problem(e)
+
+    def _write_summary(self) -> None:
+        """GitHub shows it on the page of the run."""
+        assert self.report is not None
+        if "GITHUB_STEP_SUMMARY" not in os.environ:
+            return
+        from robusttest.report import github
+
+        try:
+            github.append_summary(self.report)
+        except StorageError as e:
+            self._problem(e)
 
     def _totals(self, ordered: Sequence[Outcome]) -> dict[str, Any]:
         records = [r for o in ordered for r in o.records]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
     from robusttest.plugin.session import RobustSession
+    from robusttest.report.model import Report
 
 
 def _reporter(config: pytest.Config) -> Any:
@@ -37,13 +39,12 @@ def summary(session: RobustSession, reporter: Any) -> None:
     from robusttest.report import terminal
 
     verbosity = session.config.get_verbosity()
-    encoding = getattr(reporter._tw._file, "encoding", None) or "utf-8"
     lines = terminal.render(
         report,
         width=reporter._tw.fullwidth,
         color=bool(reporter.hasmarkup),
         verbosity=verbosity,
-        encoding=encoding,
+        encoding=_encoding(reporter),
     )
     if verbosity >= 0:
         reporter.write_sep("=", "robustness")
@@ -54,6 +55,22 @@ def summary(session: RobustSession, reporter: Any) -> None:
             reporter.write_line(f"wrote {target}")
     for problem in session.problems:
         reporter.write_line(f"robusttest: {problem}", red=True)
+    _annotate(session, report, reporter)
+
+
+def _annotate(session: RobustSession, report: Report, reporter: Any) -> None:
+    """Within a GitHub workflow: a line for each missed threshold that GitHub shows beside the test's file."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from robusttest.report import github
+    from robusttest.report.escape import encodable
+
+    for line in github.annotations(report, folder=github.folder(session.config.rootpath)):
+        reporter.write_line(encodable(line, _encoding(reporter)))
+
+
+def _encoding(reporter: Any) -> str:
+    return getattr(reporter._tw._file, "encoding", None) or "utf-8"
 
 
 def watch(session: RobustSession, states: Sequence[RobustItem]) -> None:

@@ -15,10 +15,21 @@ SUMMARY_LIMIT = 1024 * 1024
 """Bytes that a step summary may have; GitHub drops a longer one whole."""
 
 
-def annotations(report: Report, *, limit: int = MOST) -> list[str]:
+def folder(root: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> str:
+    """``root`` as seen from the repository, with a slash at its end; empty where it is the repository or outside."""
+    workspace = environ.get("GITHUB_WORKSPACE")
+    if not workspace:
+        return ""
+    inner, outer = os.path.realpath(root), os.path.realpath(workspace)
+    if not inner.startswith(outer + os.sep):
+        return ""
+    return os.path.relpath(inner, outer).replace(os.sep, "/") + "/"
+
+
+def annotations(report: Report, *, limit: int = MOST, folder: str = "") -> list[str]:
     """Workflow commands to print, one for each threshold that is not met, ``limit`` at most.
 
-    Where there are more, the last one says how many are left.
+    Where there are more, the last one says how many are left. ``folder`` goes before the tests' paths: see `folder`.
     """
     missed = [
         (cell, verdict)
@@ -32,7 +43,7 @@ def annotations(report: Report, *, limit: int = MOST) -> list[str]:
     for cell, verdict in missed[:room]:
         level = "warning" if verdict.status == "inconclusive" else "error"
         title = f"{verdict.status}: {verdict.threshold} · {_name(cell)}"
-        lines.append(_command(level, verdict.reason, title, _file(cell)))
+        lines.append(_command(level, verdict.reason, title, _file(cell, folder)))
     if len(missed) > room:
         rest = len(missed) - room
         lines.append(
@@ -65,8 +76,8 @@ def _name(cell: CellReport) -> str:
     return f"{cell.task} · {cell.model}" if cell.model else cell.task
 
 
-def _file(cell: CellReport) -> str | None:
-    return cell.test.partition("::")[0] if cell.test else None
+def _file(cell: CellReport, folder: str) -> str | None:
+    return folder + cell.test.partition("::")[0] if cell.test else None
 
 
 def _command(level: str, message: str, title: str, file: str | None) -> str:

@@ -20,6 +20,7 @@ COMMANDS = {
     "show": "robusttest.cli.show",
     "history": "robusttest.cli.history",
     "cache": "robusttest.cli.cache",
+    "init": "robusttest.cli.init",
 }
 """Name → module. Each imports what it uses when it runs."""
 

@@ -20,7 +20,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dashscope": ("DASHSCOPE_API_KEY",),
     "deepinfra": ("DEEPINFRA_API_KEY",),
     "deepseek": ("DEEPSEEK_API_KEY",),
-    "fireworks_ai": ("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"),
+    "fireworks_ai": (
+        "FIREWORKS_API_KEY",
+        "FIREWORKS_AI_API_KEY",
+        "FIREWORKSAI_API_KEY",
+        "FIREWORKS_AI_TOKEN",
+    ),
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     "groq": ("GROQ_API_KEY",),
     "huggingface": ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
@@ -41,7 +46,14 @@ Providers that are not here count as having what they need: clouds find credenti
 own want none.
 """
 
-_BARE = {"gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "claude": "anthropic"}
+_BARE = {
+    "gpt-": "openai",
+    "chatgpt-": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "claude": "anthropic",
+}
 """Beginnings of names that LiteLLM takes without a provider in front."""
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from robusttest.data import Completion, Request
 from robusttest.errors import ConfigurationError
+from robusttest.gateway import prices
 from robusttest.gateway.failures import AttemptError, Failure, classify
 from robusttest.gateway.litellm_preflight import load_litellm
 from robusttest.gateway.model_response import completion_of, filtered
@@ -135,29 +136,8 @@ class LitellmBackend:
             if self._settings.max_cost is None:
                 return None
             self._load()
-        prices = self._prices(request.model)
-        if prices is None:
-            return None
-        per_input, per_output, most_output = prices
-        asked = request.params.get("max_completion_tokens") or request.params.get("max_tokens")
-        output = asked if isinstance(asked, int) else most_output
-        if output is None:
-            return None
-        n = request.params.get("n")
-        size = sum(len(json.dumps(m, ensure_ascii=False, default=str)) for m in request.messages)
-        return size * per_input + output * per_output * (n if isinstance(n, int) else 1)
-
-    def _prices(self, model: str) -> tuple[float, float, int | None] | None:
-        table: Mapping[str, Mapping[str, Any]] = self._litellm.model_cost
-        entry = table.get(model) or table.get(model.split("/", 1)[-1])
-        if not entry or entry.get("input_cost_per_token") is None:
-            return None
-        most = entry.get("max_output_tokens") or entry.get("max_tokens")
-        return (
-            float(entry["input_cost_per_token"]),
-            float(entry.get("output_cost_per_token") or 0),
-            most if isinstance(most, int) else None,
-        )
+        price = prices.price_of(request.model, self._litellm.model_cost)
+        return None if price is None else prices.most(request, price)
 
     def facts(self) -> dict[str, str]:
         """LiteLLM's version and a digest of its price table, for the run's record; empty if never loaded."""

@@ -72,6 +72,19 @@ def given(config: pytest.Config) -> bool:
     return any(str(key).startswith("robust_") for key in (config.inicfg if keys is None else keys))
 
 
+def is_given(config: pytest.Config, name: str) -> bool:
+    """Whether the flag or its ini twin is set."""
+    option = BY_FIELD[name]
+    if getattr(config.option, option.key, None) is not None:
+        return True
+    return option.ini is not None and _getini(config, option.key) is not None
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether ``CI`` is set, as GitHub, GitLab and most others do."""
+    return environ.get("CI", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
 def resolve(config: pytest.Config, decorator: Mapping[str, Any] | None = None) -> Settings:
     """Flag > decorator > ini > default. Raises `robusttest.errors.UsageError` that names where a value is from."""
     from robusttest.errors import UsageError
@@ -349,7 +362,8 @@ OPTIONS: tuple[Option, ...] = (
         "replies",
         "string",
         one_of("auto", "live", "replay", "off"),
-        "auto: replay stored replies, call for the rest; live: call anew; replay: never call; off: no store",
+        "auto: replay stored replies, call for the rest; live: call anew; replay: never call; off: no store "
+        "(auto; replay where CI is set and no model has its key)",
         "MODE",
     ),
     Option("max_age", "string", duration, "ask again where a stored reply is older (30m, 12h, 7d)", "AGE"),

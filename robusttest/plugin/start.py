@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from robusttest.errors import RobusttestError, StorageError
+from robusttest.plugin import options
 from robusttest.plugin.item import RobustItem, can_be_planned
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
         return False
     for state in states:
         state.notes = (*state.notes, *_hopeless(state))
+    _replay_without_key(session, states)
     if session.worker is not None:
         # A UsageError in a worker is an INTERNALERROR: there, each test says it.
         session.refused = _refusal(session, states)
@@ -52,6 +56,32 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
         state for item, state in chosen if isinstance(item, pytest.Function) and can_be_planned(item)
     )
     return False
+
+
+def _replay_without_key(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    """In CI, where no model has a key (a pull request from a fork): stored replies only, unless told otherwise."""
+    if not options.in_ci(os.environ) or options.is_given(session.config, "replies"):
+        return
+    from robusttest.gateway import keys
+
+    models = _models(states)
+    lacking = keys.missing(models, given=_with_access(states))
+    if not lacking or len(lacking) < len(keys.needing(models)):
+        return
+    session.settings = replace(session.settings, replies="replay")
+    names = ", ".join(sorted(set(lacking.values())))
+    session.notes.append(
+        f"CI is set and {names} is not: stored replies only, as with --robust-replies=replay"
+    )
+
+
+def _with_access(states: Sequence[RobustItem]) -> set[str]:
+    """Models whose tests say themselves with which key, or where, they are called."""
+    return {
+        state.model
+        for state in states
+        if state.job is not None and {"api_key", "api_base", "base_url"} & set(state.job.task.params)
+    }
 
 
 def _hopeless(state: RobustItem) -> list[str]:

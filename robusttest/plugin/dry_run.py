@@ -1,53 +1,125 @@
-"""``--robust-dry-run``: what a run would ask, without asking it."""
+"""``--robust-dry-run``: what a run would ask and cost, without asking it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robusttest.bodies import body_variants
-from robusttest.data import Variant
+from robusttest.data import Request, Variant
+from robusttest.gateway import prices
+from robusttest.report.text import count, money
 
 if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
     from robusttest.plugin.session import RobustSession
 
-CHARACTERS_PER_TOKEN = 4
-"""A rule of thumb for English; good enough to choose a budget by."""
+
+@dataclass(slots=True)
+class Plan:
+    """What one item, or all of them, would ask."""
+
+    variants: int = 0
+    calls: int = 0
+    stored: int = 0
+    """Of ``calls``: replies that are in the store already."""
+    characters: int = 0
+    """Of the calls that would be made."""
+    output: int = 0
+    """Tokens that their replies have at most, where their number is limited."""
+    unlimited: int = 0
+    """Calls whose requests limit no output."""
+    cost: float = 0.0
+    """US dollars: the input, and the output as far as it is limited."""
+    unpriced: Counter[str] = field(default_factory=Counter)
+    """Model → calls for which there is no price."""
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(model, what it does) → calls whose text is not known before the run."""
+
+    def add(self, request: Request, *, stored: bool) -> None:
+        self.calls += 1
+        if stored:
+            self.stored += 1
+            return
+        characters, most = prices.size(request), prices.output_limit(request)
+        self.characters += characters
+        if request.model.startswith("python:"):
+            return
+        self.output += most or 0
+        self.unlimited += most is None
+        price = prices.price_of(request.model, prices.table())
+        if price is None:
+            self.unpriced[request.model] += 1
+        else:
+            self.cost += characters / prices.CHARACTERS_PER_TOKEN * price.input + (most or 0) * price.output
+
+    def join(self, other: Plan) -> None:
+        for name in ("variants", "calls", "stored", "characters", "output", "unlimited", "cost"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.unpriced += other.unpriced
+        self.others += other.others
+
+    def said(self) -> str:
+        parts = [f"{self.calls:,} calls"]
+        if self.stored:
+            parts[0] += f", {self.stored:,} of them stored replies"
+        parts.append(f"about {self.characters // prices.CHARACTERS_PER_TOKEN:,} input tokens")
+        if self.output:
+            parts.append(f"at most {self.output:,} output tokens")
+        if self.cost:
+            parts.append(f"about {money(self.cost)}" + (" without the output" if self.unlimited else ""))
+        return ", ".join(parts)
+
+    def notes(self) -> Iterator[str]:
+        if self.unlimited:
+            yield f"{count(self.unlimited, 'call')} without max_tokens: what the output costs is not known"
+        for model, n in sorted(self.unpriced.items()):
+            yield f"{model}: no price is known, so {count(n, 'call')} of it count nothing"
+        for (model, what), n in sorted(self.others.items()):
+            yield f"{model}: {count(n, 'call')} more at least, as {what}; their texts are not known yet"
 
 
 def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
-    """One line for each item: cases, variants, calls, tokens."""
-    out = ["robusttest: a dry run makes no call; model-written variants count as planned"]
-    calls = tokens = 0
+    """One line for each item, one for all of them, and what is not in the sums."""
+    out = ["robusttest: a dry run makes no call"]
+    everything = Plan()
     for state in states:
-        variants, asked, size = _size(state)
-        calls, tokens = calls + asked, tokens + size
+        plan = _plan(session, state)
+        everything.join(plan)
         where = f"{state.test}" + (f" on {state.model}" if state.model else "")
-        said = (
-            f"{asked:,} calls, about {size:,} input tokens"
-            if state.declared
-            else "calls as its body makes them"
-        )
-        out.append(f"  {where}: {state.selected:,} cases, {variants:,} variants, {said}")
-    out.append(f"  in all {calls:,} calls, about {tokens:,} input tokens; stored replies cost nothing")
-    return out
+        said = plan.said() if state.declared else "calls as its body makes them"
+        out.append(f"  {where}: {state.selected:,} cases, {plan.variants:,} variants, {said}")
+    out.append(f"  in all {everything.said()}")
+    return [*out, *(f"  {note}" for note in everything.notes())]
 
 
-def _size(state: RobustItem) -> tuple[int, int, int]:
-    """(variants with the unperturbed, calls, input tokens)."""
+def _plan(session: RobustSession, state: RobustItem) -> Plan:
+    plan = Plan()
     if state.job is None:
         plain = [p for p in state.wanted if p.rewrite is None]
         made = body_variants(state.cases, plain, state.settings, protect=state.marked.protect)
-        return sum(v.status == "ok" for v in made), 0, 0
-    from robusttest.render import prompt_text, render
+        plan.variants = sum(v.status == "ok" for v in made)
+        return plan
+    from robusttest.render import render
 
-    variants = characters = 0
+    task, judge = state.job.task, state.job.task.scorer.model
     for selected in state.job.selected():
         for v in state.job.variants(selected):
             if not isinstance(v, Variant):
-                variants += min(state.settings.variants, v.limit or state.settings.variants)
+                n = min(state.settings.variants, v.limit or state.settings.variants)
+                plan.variants += n
+                plan.others[v.writer or state.model, "the writer"] += n
+                plan.others[state.model, "the model under test"] += n
             elif v.status == "ok":
-                variants += 1
-                characters += len(prompt_text(render(v.draft)))
-    return variants, variants, characters // CHARACTERS_PER_TOKEN
+                n = 1
+                plan.variants += 1
+                params = {**task.params, **v.draft.params}
+                request = session.gateway.request(state.model, render(v.draft), params, v.draft.sample)
+                plan.add(request, stored=session.stored(request))
+            else:
+                continue
+            if judge:
+                plan.others[judge, "the judge"] += n
+    return plan

@@ -78,11 +78,16 @@ def _table(cells: Iterable[CellReport]) -> str:
             f"{c.n_cases:,}",
             f"{c.n_variants:,}",
             *(_value(c, m) for m in HEADLINE),
+            getattr(c.advice, "kind", ""),
         ]
         for c in cells
     ]
     return (
-        _rows(["", "task", "model", "cases", "variants", *(label(m) for m in HEADLINE)], rows) if rows else ""
+        _rows(
+            ["", "task", "model", "cases", "variants", *(label(m) for m in HEADLINE), "where to work"], rows
+        )
+        if rows
+        else ""
     )
 
 
@@ -99,7 +104,7 @@ def _emergence(e: Emergence | None) -> str:
     if e is None or not e.relations:
         return ""
     parts = ["## Robustness against accuracy"]
-    parts += [f"- {markdown(c.claim)} **{markdown(c.answer)}**: {markdown(c.sentence)}" for c in e.claims]
+    parts += [f"- **{markdown(c.claim)}** {markdown(c.sentence)}" for c in e.claims]
     parts.append(
         _rows(
             [

@@ -48,12 +48,17 @@ def _lines(page: Page, rows: Sequence[CellReport]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
     names = [_name(page, c, one_model) for c in rows]
     word = max(len(c.outcome) for c in rows)
-    taken = sum(widths) + 2 * len(widths) + word + 2 + 6
+    kinds = [getattr(c.advice, "kind", "") for c in rows]
+    advice = max(max(map(len, kinds)), len("where to work")) if any(kinds) else 0
+    taken = sum(widths) + 2 * len(widths) + word + 2 + 6 + (advice + 2 if advice else 0)
     lines: list[str] = []
     if one_model and rows[0].model:
         lines.append(f"model {visible(rows[0].model)}")
     room = min(page.width - taken, max(map(width_of, names)))
     if room >= min(48, max(map(width_of, names))):
+        if advice:
+            heads, widths = [*heads, "where to work"], [*widths, advice]
+            numbers = [[*values, kind] for values, kind in zip(numbers, kinds, strict=True)]
         lines.append(page.style.dim(_row(page, "", word, "task", "n", heads, widths, room)))
         for c, name, values in zip(rows, names, numbers, strict=True):
             lines.append(_row(page, c.outcome, word, name, f"{c.n_cases:,}", values, widths, room))
@@ -64,8 +69,8 @@ def _lines(page: Page, rows: Sequence[CellReport]) -> list[str]:
         widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
     indent = "    " if sum(widths) + len(gap) * 4 + 4 <= page.width else "  "
     lines.append(page.style.dim(indent + gap.join(f"{h:<{w}}" for h, w in zip(heads, widths, strict=True))))
-    for c, name, values in zip(rows, names, numbers, strict=True):
-        right = f"n={c.n_cases:,}  {_missed(page, c)}".rstrip()
+    for c, name, values, kind in zip(rows, names, numbers, kinds, strict=True):
+        right = "  ".join(part for part in (kind, f"n={c.n_cases:,}", _missed(page, c)) if part)
         room = page.width - len(right) - 2
         left = cut_middle(name, room, page.glyphs.more)
         pad = " " * (page.width - width_of(left) - len(right))

@@ -158,7 +158,7 @@ def _shares(e: Emergence) -> list[str]:
     for s in e.shares:
         if s.metric not in ("output_consistency", "consistency_icc") or s.task is None:
             continue
-        parts = f"task {_percent(s.task)}, model {_percent(s.model)}, both together {_percent(s.interaction)}"
+        parts = f"task {_percent(s.task)}, model {_percent(s.model)}, both {_percent(s.interaction)}"
         out += _wrapped(f"  variance of {_HEADS[s.metric]}: {parts}, sampling noise {_percent(s.noise)}", 4)
     return out
 

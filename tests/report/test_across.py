@@ -56,7 +56,7 @@ def test_markdown_tells_it(nine: Report):
     assert "## Robustness against accuracy" in page
     assert page.count("| intents | ") >= 3
     assert "arithmetic included" in page
-    assert "**cannot tell**" in page
+    assert "of the model.** Cannot tell: " in page
     assert "errors stay when reworded" in page
 
 

@@ -49,7 +49,7 @@ def summary(session: RobustSession, reporter: Any) -> None:
     if verbosity >= 0:
         reporter.write_sep("=", "robustness")
     for line in lines:
-        reporter.write_line(line if verbosity >= 0 else f"robustness: {line}")
+        reporter.write_line(line if verbosity >= 0 else terminal.QUIET + line)
     if verbosity >= 0:
         for target in session.written:
             reporter.write_line(f"wrote {target}")

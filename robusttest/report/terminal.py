@@ -20,6 +20,10 @@ DETAILED = 3
 """Of many cells, at most so many failing ones are told in full."""
 
 
+QUIET = "robustness: "
+"""What pytest's ``-q`` puts before the one line."""
+
+
 def render(
     report: Report, *, width: int = 80, color: bool = False, verbosity: int = 0, encoding: str = "utf-8"
 ) -> list[str]:
@@ -52,7 +56,14 @@ def _one_line(page: Page, report: Report) -> str:
         f"{label(e.metric)} {text.number(e.value)}"
         for e in (report.cells[0].headline[:2] if len(report.cells) == 1 else ())
     ]
-    return f" {g.dot} ".join([*parts, *_run_parts(page, report)])
+    calls, *rest = _run_parts(page, report)
+    short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
+    last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays
+    for said in ([calls, *rest], [short, *rest], [short, rest[0], *last], [short, *last]):
+        line = f" {g.dot} ".join([*parts, *said])
+        if page.size(line) <= page.width - len(QUIET):
+            break
+    return line
 
 
 def _whole(page: Page, report: Report) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,27 @@ def test_reports(project):
     assert [v["status"] for v in data["cells"][0]["verdicts"]] == ["passed", "failed"]
     assert (project.path / "out/r.md").stat().st_size
     assert (project.path / "out/r.csv").stat().st_size
+
+
+def test_the_html_report_is_one_file_with_the_runs_before_it(project):
+    project.test(ONE)
+    for label in ("v1", "v2"):
+        result = project.run(f"--robust-label={label}", "--robust-report=html:out/r.html")
+        assert "wrote out/r.html" in result.stdout.str()
+    assert os.listdir(project.path / "out") == ["r.html"]
+    page = (project.path / "out/r.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    history = page.partition('id="history"')[2].partition("</section>")[0]
+    assert re.findall(r'<th scope="row">(v\d)</th>', history) == ["v2", "v1"]
+
+
+def test_an_html_report_that_cannot_be_written_is_refused_before_any_call(project):
+    project.test(ONE)
+    (project.path / "file").write_text("")
+    result = project.run("--robust-report=html:file/r.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "can't write" in result.stderr.str()
+    assert project.runs() == []
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_any_call(project):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, chromium
-from synthetic_results import FakeResult, run_info
+from synthetic_results import FakeResult, result, run_info
 
 from robusttest.data import Record
-from robusttest.report import html
+from robusttest.report import html, text
 from robusttest.report.build import build
 from robusttest.report.model import Report
 
@@ -247,8 +247,6 @@ def test_it_prints(browser: Browser, page: Path, tmp_path: Path):
 
 
 def test_ten_thousand_variants_are_at_most_three_megabytes(browser: Browser, tmp_path: Path):
-    from synthetic_results import result
-
     harm = {"keyboard": 0.05, "ocr:0.2": 0.1, "casing": 0.05, "format": 0.05}
     results = [
         result(
@@ -278,6 +276,64 @@ def test_it_is_whole_without_its_script(browser: Browser, page: Path, many_cells
         assert len(browser.texts("#results tbody tr")) == len(many_cells.cells)
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@pytest.fixture(scope="module")
+def grid_page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    harm = {"keyboard": 0.05, "casing": 0.05}
+    results = [
+        result(task=f"task{t}", model=f"model{m}", cases=25, variants=2, seed=t * 3 + m, accuracy=0.95 - 0.1 * t, harm=harm,
+               test=f"t.py::test_{t}")
+        for t in range(3)
+        for m in range(3)
+    ]  # fmt: skip
+    report = build(run_info(), results)
+    path = tmp_path_factory.mktemp("grid") / "report.html"
+    path.write_text(html.render(report), encoding="utf-8")
+    return path, report
+
+
+def test_a_dot_names_its_cell_on_hover_and_on_focus(browser: Browser, grid_page: tuple[Path, Report]):
+    path, report = grid_page
+    browser.open(path)
+    assert browser.complaints() == []
+    plots = browser.run("document.querySelectorAll('#emergence .plot-svg').length")
+    assert plots == 3
+    first = "document.querySelector('#emergence .plot-svg')"
+    assert browser.run(f"{first}.querySelectorAll('.pt').length") == len(report.emergence.points) == 9
+    assert browser.run(f"{first}.querySelectorAll('path.null').length") == 3
+    assert browser.run(f"{first}.querySelectorAll('.pt[tabindex=\"0\"]').length") == 1
+    said = {
+        f"{p.task} · {p.model}: accuracy {text.value_interval(p.accuracy)}, consistency "
+        f"{text.value_interval(p.output_consistency)}, n={p.n}"
+        for p in report.emergence.points
+    }
+    browser.run(f"{first}.querySelector('.pt[tabindex=\"0\"]').focus()")
+    seen = set()
+    for _ in range(9):
+        seen.add(browser.text("#emergence .tip"))
+        browser.key("ArrowRight")
+    assert seen == said
+    x, y = browser.run(
+        f"(() => {{ document.activeElement.blur(); {first}.scrollIntoView({{block: 'center'}}); const b = "
+        f"{first}.querySelector('.pt:last-of-type .at').getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] }})()"
+    )
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    assert browser.text("#emergence .tip") in said
+
+
+def test_the_claims_and_the_advice_are_told(browser: Browser, grid_page: tuple[Path, Report]):
+    path, report = grid_page
+    browser.open(path)
+    for claim in report.emergence.claims:
+        assert claim.sentence in browser.text("#emergence")
+    rows = browser.texts("#advice tbody tr")
+    assert len(rows) == len(report.cells)
+    advised = sorted(report.cells, key=lambda c: -(c.advice.error or 0))
+    for row, cell in zip(rows, advised, strict=True):
+        assert row.startswith(cell.task)
+        assert cell.advice.lines[0] in row
+        assert text.number(cell.advice.error) in row
 
 
 def test_versions_are_drawn(browser: Browser, one_cell: Report, tmp_path: Path):

@@ -286,3 +286,15 @@ def test_a_missing_interval_is_said_and_its_reason_with_v():
     assert "no interval" in brief or "saturated" in brief
     assert "ICC: " in full
     assert "ICC: " not in brief
+
+
+def test_the_quiet_line_fits_and_keeps_what_matters(one_cell: Report):
+    run = run_info(errors=3, complete=False)
+    (line,) = render(replace(one_cell, run=run), verbosity=-1, width=80)
+    assert "1,260 calls (3 failed)" in line
+    assert "incomplete run" in line
+    (line,) = render(one_cell, verbosity=-1, width=80)
+    assert len("robustness: " + line) <= 80
+    assert line.endswith("1,260 calls")
+    (line,) = render(one_cell, verbosity=-1, width=140)
+    assert line.endswith("1,260 calls (1,200 replayed, up to 3 days old) · $0.42 · 38 s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robusttest.data import Estimate, Verdict
 from robusttest.metrics import METRICS
@@ -13,6 +13,10 @@ from robusttest.report import text
 from robusttest.report.history import Line
 from robusttest.report.html.geometry import Axis, Tick, path, spanning
 from robusttest.report.model import CellReport, PerturbationRow, label
+
+if TYPE_CHECKING:
+    from robusttest.stats.advice import Advice
+    from robusttest.stats.emergence import Emergence
 
 HUES = 8
 """Colours that a reader can tell apart; what comes after them is grey."""
@@ -116,7 +120,7 @@ SPLIT = 180
 """Pixels of an error of 1, or of the largest one."""
 
 
-def splits(advice: Iterable[Any]) -> list[Split | None]:
+def splits(advice: Iterable[Advice]) -> list[Split | None]:
     """On one scale for all cells."""
     found = list(advice)
     most = max((a.error for a in found if a.error is not None), default=0) or 1.0
@@ -231,7 +235,7 @@ SCATTER = (380, 320)
 SCATTERED = ("output_consistency", "robust_accuracy", "consistency_icc")
 
 
-def scatters(e: Any) -> list[Scatter]:
+def scatters(e: Emergence) -> list[Scatter]:
     """Robustness by each metric against accuracy; the hue of a dot is its task."""
     hues = {task: min(i, HUES) for i, task in enumerate(e.tasks)}
     width, height = SCATTER
@@ -242,7 +246,7 @@ def scatters(e: Any) -> list[Scatter]:
     return [_scatter(e, metric, hues, x, height) for metric in SCATTERED]
 
 
-def _scatter(e: Any, metric: str, hues: dict[str, int], x: Axis, height: int) -> Scatter:
+def _scatter(e: Emergence, metric: str, hues: dict[str, int], x: Axis, height: int) -> Scatter:
     found: list[tuple[Any, Estimate]] = [(p, getattr(p, metric)) for p in e.points]
     values = [v for _, m in found for v in (m.value, m.low)]
     y = spanning(values, height - 34, 10, least=(0.0, 1.0), most=(-1.0, 1.0))

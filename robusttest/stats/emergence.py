@@ -98,6 +98,8 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
         notes.append(
             f"{len(chosen) - len(seen)} cells have fewer than two cases with two replies and are left out"
         )
+    if early := sum(getattr(cell, "sequential", False) for cell, _, _ in seen):
+        notes.append(f"{early} cells are of adaptive runs, which stop on what they see: their numbers lean a little")
     kept, tasks_of, found = [c for c, _, _ in seen], [t for _, t, _ in seen], [m for _, _, m in seen]
     models, tasks = tuple(dict.fromkeys(c.model for c in kept)), tuple(dict.fromkeys(tasks_of))
     points = points_of(kept, tasks_of, found)

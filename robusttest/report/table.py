@@ -67,7 +67,7 @@ def _lines(page: Page, rows: Sequence[CellReport]) -> list[str]:
     if gap == " ":
         heads = [h.replace("robust accuracy", "robust acc.") for h in heads]
         widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
-    indent = "    " if sum(widths) + len(gap) * 4 + 4 <= page.width else "  "
+    indent = " " * min(4, max(0, page.width - sum(widths) - len(gap) * (len(widths) - 1)))
     lines.append(page.style.dim(indent + gap.join(f"{h:<{w}}" for h, w in zip(heads, widths, strict=True))))
     for c, name, values, kind in zip(rows, names, numbers, kinds, strict=True):
         right = "  ".join(part for part in (kind, f"n={c.n_cases:,}", _missed(page, c)) if part)

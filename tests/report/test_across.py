@@ -131,3 +131,18 @@ def test_flips_and_drops_are_told_over_the_floor(over_a_floor: Report):
 
 def test_without_repeats_there_is_no_floor(one_cell: Report):
     assert "net flip" not in "\n".join(render(one_cell, width=120)) + markdown.render(one_cell)
+
+
+def test_a_table_of_negative_numbers_fits_the_page(nine: Report):
+    def worst(c):
+        return replace(
+            c,
+            overall={
+                m: replace(e, value=-0.46, low=-0.53, high=-0.39) if m in ("consistency_icc", "drop") else e
+                for m, e in c.overall.items()
+            },
+        )
+
+    lines = render(replace(nine, cells=tuple(map(worst, nine.cells))), width=80)
+    assert "-.46 [-.53, -.39] -.46 [-.53, -.39]" in "\n".join(lines)
+    assert max(map(len, lines)) <= 80

@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import fmean
 
 from learners import KINDS, SIZES
-from robusttest.stats.emergence import Emergence, analyse
 
 from robusttest.runs import read_run
+from robusttest.stats.emergence import Emergence, analyse
 from robusttest.stats.frame import cells
 
 COLOURS = dict(zip(KINDS, ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#9c6b4e", "#a463f2"), strict=True))

@@ -129,6 +129,12 @@ class Gateway:
         if problems:
             raise ConfigurationError("\n".join(problems))
 
+    def stored(self, request: Request) -> bool:
+        """Whether a reply is there that this run would replay."""
+        if self.store is None or (is_callable(request.model) and request.version is None):
+            return False
+        return self.store.get(request.key(), since=self._since()) is not None
+
     # --- calls
 
     def submit(self, request: Request) -> Future[Completion]:

@@ -117,7 +117,7 @@ def _plan(session: RobustSession, state: RobustItem) -> Plan:
                 plan.variants += 1
                 params = {**task.params, **v.draft.params}
                 request = session.gateway.request(state.model, render(v.draft), params, v.draft.sample)
-                plan.add(request, stored=session.stored(request))
+                plan.add(request, stored=session.gateway.stored(request))
             else:
                 continue
             if judge:

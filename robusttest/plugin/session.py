@@ -182,7 +182,9 @@ class RobustSession:
         if self.worker is None and os.getpid() == self.pid:
             return item.nodeid
         source = f"{self.worker['workerid'] if self.worker else 'main'}:{os.getpid()}"
-        return items.dumps({**Outcome.of(item).to_json(), "source": source, "tally": self._tally()})
+        return items.dumps(
+            {**Outcome.of(item).to_json(), "source": source, "tally": self._tally(), "of_run": self.notes}
+        )
 
     def _tally(self) -> dict[str, Json]:
         gateway = self.calling
@@ -201,6 +203,7 @@ class RobustSession:
             data = json.loads(payload)
             if data["tally"]:
                 self.tallies[data["source"]] = data["tally"]
+            self.notes += [note for note in data["of_run"] if note not in self.notes]
             outcome = Outcome.from_json(data)
         again = outcome.nodeid in self.outcomes
         self.outcomes[outcome.nodeid] = outcome

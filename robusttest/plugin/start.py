@@ -36,7 +36,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     if session.settings.dry_run:
         from robusttest.plugin import dry_run, terminal
 
-        terminal.write(session.config, dry_run.lines(session, states))
+        terminal.write(session.config, [*_of_run(session), *dry_run.lines(session, states)])
         return True
     try:
         _check_reports(session)
@@ -131,7 +131,12 @@ def _say(session: RobustSession, states: Sequence[RobustItem]) -> None:
     for state in states:
         for note in state.notes:
             said.setdefault(note, state.task)
-    terminal.write(session.config, [f"robusttest: {task}: {note}" for note, task in said.items()])
+    lines = [f"robusttest: {task}: {note}" for note, task in said.items()]
+    terminal.write(session.config, [*_of_run(session), *lines])
+
+
+def _of_run(session: RobustSession) -> list[str]:
+    return [f"robusttest: {note}" for note in session.notes]
 
 
 def _models(states: Sequence[RobustItem]) -> list[str]:

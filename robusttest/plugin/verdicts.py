@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
     from robusttest.result import Result
 
+FIRST = 1000
+"""Failed calls that are looked at for the one to tell."""
+
 Kind = Literal["passed", "failed", "error", "xfailed"]
 
 
@@ -78,4 +81,19 @@ def _text(head: str, reason: str, item: RobustItem, width: int) -> str:
     cell = cell_report(Outcome.of(item))
     if cell is not None:
         lines += failure_lines(cell, width=width)
+    if item.result is not None and (call := _failed_call(item.result)) is not None:
+        lines.append(f"  {call}")
     return "\n".join(lines)
+
+
+def _failed_call(result: Result) -> str | None:
+    """Where calls failed: what one of them was told, in full, as counts cut it short."""
+    from robusttest.report.escape import cut, visible
+
+    failed = [r for r in result.records if r.status == "error" and r.reason]
+    if not failed:
+        return None
+    # Of many failures of one kind the first say most: a missing reply's nearest one is looked up a few times only.
+    r = max(failed[:FIRST], key=lambda r: len(r.reason or ""))
+    where = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
+    return f"the call of {visible(where)}: {cut(visible(r.reason or ''), 600)}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from robusttest.data import Estimate
 from robusttest.errors import UsageError
 from robusttest.metrics import METRICS, get_metric
-from robusttest.stats import agreement, consistency, intervals, ratios, variants
+from robusttest.stats import agreement, consistency, intervals, ratios, sequential, variants
 from robusttest.stats.frame import REPEAT, Cell
 from robusttest.stats.intervals import Limits
 from robusttest.stats.measures import Measures, measures
@@ -196,17 +196,19 @@ def _estimate(cell: Cell, metric: str, perturbation: str | None, level: float) -
         value, limits, n = spec.compute(m, clusters, level)
         if value is None:
             limits = limits._replace(reason=limits.reason or _why(at, m, metric, perturbation, spec.reason))
+        elif cell.sequential:
+            limits = _anytime(m, metric, clusters, level)
     else:
         x, reason = _per_case(cell, m, metric, perturbation)
         there = ~np.isnan(x)
         n = int(there.sum())
         if n:
-            x = x[there]
-            make = intervals.difference if metric in SIGNED else intervals.proportion
-            value, limits = (
-                float(x.mean()),
-                make(x, None if clusters is None else clusters[there], level=level),
-            )
+            value = float(x[there].mean())
+            if cell.sequential:
+                limits = _anytime_mean(x, clusters, level, signed=metric in SIGNED)
+            else:
+                make = intervals.difference if metric in SIGNED else intervals.proportion
+                limits = make(x[there], None if clusters is None else clusters[there], level=level)
         else:
             value, limits = None, Limits(reason=_why(at, m, metric, perturbation, reason))
     if value is not None:
@@ -233,6 +235,34 @@ def _within_bounds(metric: str, value: float, limits: Limits) -> tuple[float, Li
         low=clip(limits.low), high=clip(limits.high), lower=clip(limits.lower), upper=clip(limits.upper)
     )
     return clip(value) or 0.0, limits
+
+
+def _anytime(m: Measures, metric: str, clusters: NDArray[np.int64] | None, level: float) -> Limits:
+    """Anytime-valid limits of a metric that is no mean over all cases, where there are some (4.6)."""
+    if metric == "right_to_wrong":
+        return _anytime_mean(right_to_wrong(m), clusters, level)
+    if metric == "pdr":
+        both = m.drop * 0  # NaN unless the case has both
+        reference, perturbed = (sequential.units(x + both, clusters) for x in (m.reference, m.perturbed))
+        if reference is not None and perturbed is not None:
+            return sequential.performance_drop_limits(reference, perturbed, level=level)
+    return Limits(method=sequential.METHOD, reason=sequential.STOPPED)
+
+
+def _anytime_mean(
+    x: Floats, clusters: NDArray[np.int64] | None, level: float, *, signed: bool = False
+) -> Limits:
+    units = sequential.units(x, clusters)
+    if units is None:
+        return Limits(
+            method=sequential.METHOD, reason=f"{sequential.STOPPED} of clusters that differ in size"
+        )
+    return (sequential.difference if signed else sequential.proportion)(units, level=level)
+
+
+def right_to_wrong(m: Measures) -> Floats:
+    """The share of wrong variants of each case whose reference is right; NaN elsewhere."""
+    return np.where(m.reference == 1, 1 - m.perturbed, np.nan)
 
 
 def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:

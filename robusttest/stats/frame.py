@@ -76,6 +76,8 @@ class Cell:
     """Every perturbation's spec in first-seen order, those included that could act on no case."""
     questions: Codes | None = None
     """(n, K) codes of what was put to the model (``input_hash``), -1 absent."""
+    sequential: bool = False
+    """The cases came in random order until every threshold was decided: only anytime-valid limits are shown."""
 
     @property
     def n_cases(self) -> int:
@@ -202,10 +204,11 @@ class Cell:
         return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
 
 
-def cells(records: Iterable[Record], *, unparsed_equal: bool = False) -> list[Cell]:
+def cells(records: Iterable[Record], *, unparsed_equal: bool = False, sequential: bool = False) -> list[Cell]:
     """Group records into cells by (test, task, model), in first-seen order.
 
-    ``unparsed_equal``: all unreadable replies count as one answer instead of agreeing with nothing.
+    ``unparsed_equal``: all unreadable replies count as one answer instead of agreeing with nothing. ``sequential``:
+    they are of an adaptive run, in the order of its cases.
 
     Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
     """
@@ -220,7 +223,7 @@ def cells(records: Iterable[Record], *, unparsed_equal: bool = False) -> list[Ce
                 builders[key] = _Builder(*key)
             builder = builders[key]
         builder.add(r)
-    return [b.build(unparsed_equal) for b in builders.values()]
+    return [b.build(unparsed_equal, sequential) for b in builders.values()]
 
 
 _OK, _UNPARSED, _REFUSED, _ERROR, _ABSENT = range(5)
@@ -274,7 +277,7 @@ class _Builder:
             (row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash))
         )
 
-    def build(self, unparsed_equal: bool) -> Cell:
+    def build(self, unparsed_equal: bool, sequential: bool) -> Cell:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
         data = np.array(self.rows, dtype=np.float64).reshape(-1, 7)
@@ -308,6 +311,7 @@ class _Builder:
             errors=spread(status == _ERROR, False, np.bool_),
             known=tuple(p for p in self.known if p != REFERENCE),
             questions=codes(self.question, 6),
+            sequential=sequential,
         )
 
     def _refuse_duplicates(self, rows: Codes, cols: Codes, k: int) -> None:

@@ -14,6 +14,7 @@ from robusttest.data import Estimate, Threshold, Verdict, VerdictStatus
 from robusttest.errors import UnknownNameError
 from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
+from robusttest.stats import sequential
 from robusttest.stats.consistency import MIN_FAILING
 from robusttest.stats.estimates import CHANCE_CORRECTED, NEEDS_REFERENCE, SIGNED, estimate
 from robusttest.stats.frame import REPEAT, Cell
@@ -111,17 +112,20 @@ def cases_to_settle(threshold: Threshold, e: Estimate) -> int | None:
         return None
     below = e.value < threshold.limit  # then the upper limit has to come down to the threshold
     seen = e.upper if below else e.lower
+    if e.method == sequential.METHOD and e.metric not in SIGNED and e.metric != "pdr":
+        needed = sequential.cases_to_decide(threshold.limit, e.value)
+        return None if needed is None else max(needed, e.n + 1)
     if e.method.startswith(("wilson", "case-means")) and 0 <= e.value <= 1:
         n_eff = _solve_n(e.value, seen, below)
         goal = _solve_n(e.value, threshold.limit, below)
         if n_eff is None or goal is None:
             return None
-        needed = e.n * goal / n_eff
+        factor = goal / n_eff
     else:
-        needed = e.n * ((seen - e.value) / (threshold.limit - e.value)) ** 2
-    if not needed < MOST_CASES:
+        factor = ((seen - e.value) / (threshold.limit - e.value)) ** 2
+    if not e.n * factor < MOST_CASES:
         return None
-    return max(math.ceil(needed), e.n + 1)
+    return max(math.ceil(e.n * factor), e.n + 1)
 
 
 def _solve_n(p: float, limit: float, upper: bool) -> float | None:
@@ -177,23 +181,29 @@ def cases_for_power(limit: float, truth: float, power: float = 0.8) -> int | Non
     return cases_needed(limit, last_bad + 1)
 
 
-def cannot_pass(threshold: Threshold, n_cases: int) -> str | None:
+def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -> str | None:
     """Said before any call: why ``n_cases`` cannot settle this threshold as passed, even without a failure.
 
-    None where they can, and for metrics whose best case has no bound to go by.
+    None where they can, and for metrics whose best case has no bound to go by. ``adaptive``: where the cases are
+    looked at one after another, which takes more of them.
     """
     metric = get_metric(threshold.metric)
     up, limit = threshold.op == ">=", threshold.limit
+    needed: int | None
     if threshold.metric in CHANCE_CORRECTED:
         if n_cases >= MIN_FAILING:
             return None
         return f"'{threshold}' cannot be settled with {n_cases} cases: {metric.name} needs {MIN_FAILING} with a failure"
-    if metric.name in SIGNED or metric.name in ("pdr", "pdr_worst"):
+    if adaptive and metric.name != "pdr" and 0 < (rate := limit if up else 1 - limit) < 1:
+        needed = sequential.cases_to_decide(rate, 1.0)
+        edge = sequential.lower_limit(n_cases, n_cases)
+        best, word = (edge, "at least") if up else (1 - edge, "at most")
+    elif metric.name in SIGNED or metric.name in ("pdr", "pdr_worst"):
         # No case with a drop: Tango's upper limit z²/(n+z²), for a perfect reference.
         if limit <= 0:
             return None
         zz = z_quantile(1 - ALPHA) ** 2
-        needed: int | None = math.ceil(zz * (1 - limit) / limit - 1e-9)
+        needed = math.ceil(zz * (1 - limit) / limit - 1e-9)
         best = zz / (n_cases + zz)
         word = "at most"
     elif metric.low == 0 and metric.high == 1 and metric.name not in _UNBOUNDED:

@@ -106,13 +106,13 @@ def _read(path: Path, encoding: str) -> str:
     try:
         text = raw.decode(encoding)
     except LookupError:
-        raise UsageError(f"load_cases(encoding={encoding!r}): unknown encoding") from None
+        raise UsageError(f"encoding={encoding!r}: unknown encoding") from None
     except UnicodeDecodeError as e:
         line = raw.count(b"\n", 0, e.start) + 1
         guess = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
         raise CaseError(
             f"{path}: line {line}, byte {e.start} (0x{raw[e.start]:02x}) is not {encoding}; say what it is, as in "
-            f"load_cases(…, encoding={guess!r})"
+            f"encoding={guess!r}"
         ) from None
     text = text.removeprefix("\ufeff")
     if not text.strip():

@@ -1,6 +1,6 @@
 """``robusttest``: what needs no test session. A command is a module with ``HELP``, ``arguments`` and ``run``.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong usage.
+Exit codes: 0 done, 1 it could not be done (or a threshold was missed), 2 wrong usage. ``run`` may return one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from robusttest.errors import RobusttestError, UsageError
 
 COMMANDS = {
     "perturb": "robusttest.cli.perturb",
+    "analyze": "robusttest.cli.analyze",
     "show": "robusttest.cli.show",
     "history": "robusttest.cli.history",
     "cache": "robusttest.cli.cache",
@@ -28,8 +29,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = _parser().parse_args(argv)
+    code: int | None
     try:
-        _module(arguments.command).run(arguments)
+        code = _module(arguments.command).run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough (`| head`)
         with contextlib.suppress(OSError, ValueError):
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         say(f"robusttest {arguments.command}: {e}", sys.stderr)
         return 2 if isinstance(e, UsageError) else 1
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:

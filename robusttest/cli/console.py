@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from robusttest.report.escape import encodable
 
@@ -38,6 +38,18 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return value
+
+
+def report_target(text: str) -> Any:
+    """The value of ``--report``: KIND:PATH."""
+    from robusttest.settings import REPORT_KINDS, ReportTarget
+
+    kind, colon, path = text.partition(":")
+    if not colon or not path or kind not in REPORT_KINDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write KIND:PATH, with KIND one of {', '.join(REPORT_KINDS)}"
+        )
+    return ReportTarget(kind, path)
 
 
 def directory(parser: argparse.ArgumentParser) -> None:

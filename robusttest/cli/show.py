@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from robusttest.cli.console import color, directory, encoding, say, width
+from robusttest.cli.console import color, directory, encoding, report_target, say, width
 
 if TYPE_CHECKING:
     from robusttest.report.model import Report
@@ -21,7 +21,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
         help="a path, the beginning of an id, a label, a git ref, or 'latest' (the default)",
     )  # fmt: skip
     p.add_argument(
-        "--report", action="append", default=[], metavar="KIND:PATH", type=_target,
+        "--report", action="append", default=[], metavar="KIND:PATH", type=report_target,
         help="write html, md, json or csv instead of printing",
     )  # fmt: skip
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
@@ -60,14 +60,3 @@ def _report(run: Run) -> Report:
     from robusttest.report.build import build
 
     return build(run.info, run.results)
-
-
-def _target(text: str) -> Any:
-    from robusttest.settings import REPORT_KINDS, ReportTarget
-
-    kind, colon, path = text.partition(":")
-    if not colon or not path or kind not in REPORT_KINDS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: write KIND:PATH, with KIND one of {', '.join(REPORT_KINDS)}"
-        )
-    return ReportTarget(kind, path)

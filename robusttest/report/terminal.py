@@ -114,6 +114,8 @@ def _outcomes(page: Page, report: Report) -> str:
 
 def _run_parts(page: Page, report: Report) -> list[str]:
     run = report.run
+    if run.complete and not run.calls and run.cost is None:  # recorded elsewhere
+        return [text.count(sum(c.n_calls for c in report.cells), "recorded reply", "recorded replies")]
     calls = text.count(run.calls, "call")
     aside = [f"{run.cached:,} replayed"] if run.cached else []
     if aside and report.reply_age is not None:

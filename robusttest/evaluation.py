@@ -101,6 +101,7 @@ def evaluate(
                 thresholds=job.judged,
                 settings=settings,
                 notes=job.notes,
+                adaptive=runner.stopping(job),
                 known=(p.spec for p in job.wanted),
             )
             for job in jobs

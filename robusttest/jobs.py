@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from robusttest import __version__
+from robusttest.adaptive import Plan, plan
 from robusttest.data import Case, Completion, Json, Request, Threshold, Variant
 from robusttest.errors import UsageError
 from robusttest.expand import expand_case
@@ -52,18 +53,24 @@ class Job:
     judged: tuple[Threshold, ...] = field(init=False)
     """The thresholds that this run can judge."""
     notes: tuple[str, ...] = field(init=False)
+    adaptive: Plan | None = field(init=False)
+    """Round by round until every threshold is decided; None: all cases."""
     _names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         every, wanted = select_perturbations(self.perturbations, self.settings, model=self.model)
         check_thresholds(self.thresholds, every)
         kept, notes = judged(self.thresholds, wanted)
+        adaptive, said = plan(self.task.cases, kept, wanted, self.settings)
+        notes += [] if said is None else [said]
         for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
             object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "adaptive", adaptive)
         object.__setattr__(self, "_names", named(self.perturbations))
 
     def selected(self) -> list[Selected]:
-        return select_cases(self.task.cases, self.settings)
+        """The cases in the order they are put; of an adaptive job those that it may take."""
+        return self.adaptive.cases if self.adaptive else select_cases(self.task.cases, self.settings)
 
     def models(self) -> tuple[str, ...]:
         """Every model that the job calls: the one under test, writers and judges."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from robusttest.adaptive import Stopping
 from robusttest.data import REFERENCE, Estimate, Record, Threshold, Verdict
 from robusttest.errors import UsageError
 from robusttest.metrics import METRICS
@@ -67,6 +68,7 @@ class Result(_Metrics):
         notes: Iterable[str] = (),
         nodeid: str | None = None,
         known: Iterable[str] = (),
+        adaptive: Stopping | None = None,
     ) -> None:
         self.task, self.model, self.test = task, model, test
         self.records: tuple[Record, ...] = tuple(records)
@@ -75,6 +77,8 @@ class Result(_Metrics):
         self.notes = tuple(notes)
         self.nodeid = nodeid
         """The test item with its model, where a test made the result: the report prints how to run it again."""
+        self.adaptive = adaptive
+        """How an adaptive run ended: then intervals are confidence sequences, where there are some."""
         self._known = tuple(known)
 
     @cached_property
@@ -82,7 +86,7 @@ class Result(_Metrics):
         """The records as arrays; None if there is none. Several tasks or models at once are refused."""
         from robusttest.stats.frame import cells
 
-        found = cells(self.records)
+        found = cells(self.records, sequential=self.adaptive is not None)
         if len(found) > 1:
             raise UsageError(f"a result is of one task and model, and these records are of {len(found)}")
         return found[0] if found else None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from robusttest.adaptive import Rounds, Stopping
 from robusttest.data import Completion, Record, Request, Score, Variant
 from robusttest.errors import CallError, RobusttestError, RunAbortedError
 from robusttest.expand import expand_case, rewrite_steps
@@ -46,18 +47,37 @@ class _State:
         self.job, self.store = job, store
         self.order = {p.spec: i for i, p in enumerate(job.wanted, 1)}
         self.expect = {p.spec: p.expect for p in job.wanted if p.expect != "target"}
-        self.plan = self._planned()
+        self.rounds = Rounds(job.adaptive) if job.adaptive else None
+        self.cases = 0
+        self.looked = 0
+        self.plan = self._planned(job.selected() if self.rounds is None else self.rounds.next())
         self.planned_all = False
+        self.between = False
+        """The round is planned, and some of it is not back: what comes next depends on it."""
         self.pending = 0
         self.rows: list[tuple[tuple[int, int, int], Record]] = []
         self.references: dict[int, Score | None] = {}
         self.held: dict[int, list[Callable[[], None]]] = {}
         self.failure: BaseException | None = None
 
-    def _planned(self) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
-        for i, selected in enumerate(self.job.selected()):
+    def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
+        for selected in cases:
             for item in self.job.variants(selected, self.store):
-                yield i, selected, item
+                yield self.cases, selected, item
+            self.cases += 1
+
+    def planned(self) -> None:
+        """The plan is at its end."""
+        self.planned_all, self.between = self.rounds is None, self.rounds is not None
+
+    def look(self) -> None:
+        """The round is back: plan the next one, if there is to be one."""
+        assert self.rounds is not None
+        rows = sorted((row for row in self.rows if row[0][0] >= self.looked), key=lambda row: row[0])
+        self.looked = self.cases
+        self.rounds.look(record for _, record in rows)
+        batch = self.rounds.next()
+        self.plan, self.planned_all, self.between = self._planned(batch), not batch, False
 
     @property
     def done(self) -> bool:
@@ -127,6 +147,11 @@ class Runner:
             raise state.failure
         return state.records()
 
+    def stopping(self, job: Job) -> Stopping | None:
+        """How an adaptive job ended; None for one that takes all its cases."""
+        state = self._states[id(job)]
+        return None if state.rounds is None else state.rounds.stopping(state.records())
+
     def records(self, job: Job) -> list[Record]:
         """The records that the job has so far, in order. Waits for nothing."""
         state = self._states.get(id(job))
@@ -148,9 +173,16 @@ class Runner:
         if state is not None:
             self._plan_some(state)
             return
-        if current.planned_all and current.pending == sum(map(len, current.held.values())):
+        idle = current.pending == sum(map(len, current.held.values()))
+        if (current.planned_all or current.between) and idle:
             for case in list(current.held):  # its reference was never put, as from a source that has none
                 self._reference(current, case, None)
+        if current.between and not current.pending:
+            try:
+                current.look()
+            except Exception as e:
+                self._fail(current, e)
+            return
         if current.done:
             return
         with contextlib.suppress(queue.Empty):
@@ -161,7 +193,8 @@ class Runner:
     def _next(self, current: _State) -> _State | None:
         """The job to plan for: the one waited for, then the others as they were added; where there is room."""
         for state in (current, *self._states.values()):
-            if not state.planned_all and self._in_flight.get(state.job.model, 0) < self.window:
+            waits = state.planned_all or state.between
+            if not waits and self._in_flight.get(state.job.model, 0) < self.window:
                 return state
         return None
 
@@ -170,7 +203,7 @@ class Runner:
             try:
                 item = next(state.plan, None)
                 if item is None:
-                    state.planned_all = True
+                    state.planned()
                     return
                 self._begin(state, *item)
             except Exception as e:
@@ -180,7 +213,7 @@ class Runner:
 
     def _fail(self, state: _State, error: BaseException) -> None:
         state.failure = state.failure or error
-        state.planned_all = True
+        state.planned_all, state.between = True, False
 
     def _take(
         self, state: _State, then: Callable[[Future[Completion]], None], future: Future[Completion]

@@ -48,6 +48,12 @@ def select_cases(cases: Sequence[Case], settings: Settings) -> list[Selected]:
     return [Selected(case, None) for case in cases[:most]]
 
 
+def calls_per_case(wanted: Iterable[Perturbation], settings: Settings) -> int:
+    """Variants of each case at most, the reference included: before expansion nobody knows what will not apply."""
+    most = settings.variants
+    return 1 + sum(min(most, p.limit or most) for p in wanted)
+
+
 def spec_of(variant: str) -> tuple[str, int]:
     """``keyboard:0.1#3`` → ``("keyboard:0.1", 3)``; the reference is ``("", 0)``."""
     spec, mark, index = variant.rpartition("#")

@@ -11,7 +11,8 @@ from robusttest.cli.console import color, directory, encoding, positive, say, wi
 from robusttest.errors import RobusttestError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import Record, RunInfo
+    from robusttest.data import RunInfo
+    from robusttest.stats.frame import Cell
 
 HELP = "accuracy, robustness and consistency over the stored runs"
 
@@ -33,14 +34,14 @@ def run(a: argparse.Namespace) -> None:
             f"no runs are stored in {a.directory!r}: pytest writes one at each run with robust tests"
         )
 
-    def stored() -> Iterator[tuple[RunInfo, list[Record]]]:
+    def stored() -> Iterator[tuple[RunInfo, list[Cell]]]:
         for path in paths:
             try:
                 found = read_run(path)
             except RobusttestError as e:
                 say(f"robusttest history: left out: {e}", sys.stderr)
                 continue
-            yield found.info, found.records
+            yield found.info, [c for result in found.results if (c := result.cell) is not None]
 
     lines = [
         line

@@ -6,21 +6,24 @@ What a body raised or returned becomes a record (`robusttest.bodies`); nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from robusttest.adaptive import Rounds
 from robusttest.bodies import Ask, Outcome, body_record, body_variants, left_out, score_of
 from robusttest.data import Completion, Variant
 from robusttest.errors import RunAbortedError, UsageError
 from robusttest.plugin.collect import ALIASES, ASK, VARIANT
 
 if TYPE_CHECKING:
-    from robusttest.data import Record, Score
+    from robusttest.data import Case, Record, Score
     from robusttest.gateway import Gateway
     from robusttest.plugin.item import RobustItem
+    from robusttest.settings import Settings
 
 STOP = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, RunAbortedError, UsageError)
 """What ends the test, not only the variant."""
@@ -45,17 +48,19 @@ class BodyRun:
         self.references: dict[str, Score | None] = {}
         self.rows: list[tuple[int, Record]] = []
         self.waiting: list[tuple[int, Variant, Outcome, Ask | None]] = []
-        item.records, item.failed, item.first_error = [], 0, None
+        self.numbered = 0
+        item.records, item.failed, item.first_error, item.rounds = [], 0, None, None
 
     def sync(self) -> None:
         """One after another, here and now."""
-        for i, v in self._planned():
-            ask, kwargs = self._arguments(v)
-            try:
-                outcome = Outcome(value=self.function(**kwargs))
-            except BaseException as e:
-                outcome = self._outcome(e)
-            self._add(i, v, outcome, ask)
+        for planned in self._rounds():
+            for i, v in planned:
+                ask, kwargs = self._arguments(v)
+                try:
+                    outcome = Outcome(value=self.function(**kwargs))
+                except BaseException as e:
+                    outcome = self._outcome(e)
+                self._add(i, v, outcome, ask)
         self._close()
 
     def threads(self, count: int) -> None:
@@ -71,12 +76,13 @@ class BodyRun:
         with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
             begun: list[tuple[int, Variant, Future[tuple[Outcome, Ask | None]]]] = []
             try:
-                for i, v in self._planned():
-                    begun.append((i, v, pool.submit(one, v)))
-                    if len(begun) >= 2 * count:
+                for planned in self._rounds():
+                    for i, v in planned:
+                        begun.append((i, v, pool.submit(one, v)))
+                        if len(begun) >= 2 * count:
+                            self._take(*begun.pop(0))
+                    while begun:
                         self._take(*begun.pop(0))
-                while begun:
-                    self._take(*begun.pop(0))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -88,20 +94,20 @@ class BodyRun:
 
     async def gathered(self) -> None:
         """Concurrently on the running loop, as many as ``concurrency`` allows; one by one where that is not asyncio's."""
-        planned = self._planned()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            await self._work(planned)
-            return self._close()
-        most = self.item.settings.concurrency
-        workers = [asyncio.ensure_future(self._work(planned)) for _ in range(most)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for w in workers:
-                w.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        for planned in self._rounds():
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                await self._work(planned)
+                continue
+            most = self.item.settings.concurrency
+            workers = [asyncio.ensure_future(self._work(planned)) for _ in range(most)]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for w in workers:
+                    w.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
         self._close()
 
     async def _work(self, planned: Iterator[tuple[int, Variant]]) -> None:
@@ -118,14 +124,27 @@ class BodyRun:
 
     # --- one variant
 
-    def _planned(self) -> Iterator[tuple[int, Variant]]:
+    def _rounds(self) -> Iterator[Iterator[tuple[int, Variant]]]:
+        """Everything at once; of an adaptive run, rounds of whole cases until every threshold is decided."""
+        item = self.item
+        if item.plan is None:
+            yield self._planned(item.cases, item.settings)
+            return
+        item.rounds = rounds = Rounds(item.plan)
+        settings = replace(item.settings, limit=None, max_cases=None)
+        looked = 0
+        while batch := rounds.next():
+            yield self._planned([s.case for s in batch], settings)
+            self._settle()
+            self.rows.sort(key=lambda row: row[0])
+            rounds.look(record for _, record in self.rows[looked:])
+            looked = len(self.rows)
+
+    def _planned(self, cases: Sequence[Case], settings: Settings) -> Iterator[tuple[int, Variant]]:
         """Numbered variants that the body is run with; the others are recorded as they pass."""
         item = self.item
-        for i, v in enumerate(
-            body_variants(
-                item.cases, item.wanted, item.settings, protect=item.marked.protect, drive=self._drive
-            )
-        ):
+        for v in body_variants(cases, item.wanted, settings, protect=item.marked.protect, drive=self._drive):
+            i, self.numbered = self.numbered, self.numbered + 1
             if v.status == "ok":
                 yield i, v
             else:
@@ -182,10 +201,15 @@ class BodyRun:
         self.item.records.append(record)
         self.progress()
 
-    def _close(self) -> None:
-        for late in self.waiting:
+    def _settle(self) -> None:
+        """Judge what waited for a reference that has now come, or never will."""
+        waiting, self.waiting = self.waiting, []
+        for late in waiting:
             self.references.setdefault(late[1].original.id, None)
             self._add(*late)
+
+    def _close(self) -> None:
+        self._settle()
         self.rows.sort(key=lambda row: row[0])
         self.item.records = [record for _, record in self.rows]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robusttest.adaptive import Plan, Rounds, Stopping, plan
 from robusttest.data import Json, Record, Threshold, Verdict
 from robusttest.plugin.collect import MODEL, own_arguments
 from robusttest.selection import judged, select_cases, select_perturbations
@@ -45,9 +46,13 @@ class RobustItem:
     wanted: tuple[Perturbation, ...]
     thresholds: tuple[Threshold, ...]
     notes: tuple[str, ...] = ()
+    plan: Plan | None = None
+    """The order of an adaptive run; None where all cases are run."""
     result: Result | None = None
     records: list[Record] = field(default_factory=list)
     """What a body of its own has so far."""
+    rounds: Rounds | None = None
+    """Of a body of its own that is run adaptively: what it has taken."""
     failed: int = 0
     """Bodies that ended with a failed assertion."""
     first_error: Exception | None = None
@@ -62,12 +67,14 @@ class RobustItem:
     @property
     def selected(self) -> int:
         """Cases that this run takes."""
-        return len(select_cases(self.cases, self.settings))
+        return len(self.plan.cases if self.plan else select_cases(self.cases, self.settings))
 
-    def finish(self, records: Sequence[Record]) -> Result:
+    def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Result:
         """Make the result, once all records are there."""
         from robusttest.result import Result
 
+        if self.rounds is not None:
+            adaptive = self.rounds.stopping(records, of="variant")
         self.result = Result(
             self.task,
             self.model,
@@ -78,6 +85,7 @@ class RobustItem:
             notes=self.notes,
             nodeid=self.nodeid,
             known=(p.spec for p in self.wanted),
+            adaptive=adaptive,
         )
         return self.result
 
@@ -93,6 +101,7 @@ class Outcome:
     records: Sequence[Record] = field(repr=False)
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
+    adaptive: Stopping | None = None
     cell: Any = field(default=None, repr=False, compare=False)
     """The records as arrays, where this process has them already."""
 
@@ -112,6 +121,7 @@ class Outcome:
             records=item.records if result is None else result.records,
             verdicts=() if result is None else result.verdicts,
             notes=item.notes,
+            adaptive=None if result is None else result.adaptive,
             cell=None if result is None else result.cell,
         )
 
@@ -126,6 +136,7 @@ class Outcome:
             "records": [r.to_json() for r in self.records],
             "verdicts": [asdict(v) for v in self.verdicts],
             "notes": list(self.notes),
+            "adaptive": None if self.adaptive is None else asdict(self.adaptive),
         }
 
     @classmethod
@@ -138,6 +149,7 @@ class Outcome:
             records=[Record.from_json(r) for r in data["records"]],
             verdicts=[_verdict(v) for v in data["verdicts"]],
             notes=tuple(data["notes"]),
+            adaptive=None if data["adaptive"] is None else Stopping.from_json(data["adaptive"]),
         )
 
 
@@ -177,11 +189,13 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
             test=test,
         )
         name, cases, wanted, kept, notes = found.name, found.cases, job.wanted, job.judged, job.notes
+        order = job.adaptive
     else:
         _, chosen = select_perturbations(marked.perturbations, settings, model=model)
         left, said = judged(marked.thresholds, chosen)
         name, cases, wanted = marked.name or item.originalname, found, tuple(chosen)
-        kept, notes = tuple(left), tuple(said)
+        order, refusal = plan(cases, left, wanted, settings)
+        kept, notes = tuple(left), (*said, *([] if refusal is None else [refusal]))
     return RobustItem(
         nodeid=_as_told(item.config, item.nodeid),
         test=test,
@@ -195,6 +209,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         wanted=wanted,
         thresholds=kept,
         notes=notes,
+        plan=order,
     )
 
 

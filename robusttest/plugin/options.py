@@ -336,7 +336,7 @@ def _switch(value: Any) -> bool:
 MANY = ("model", "only", "skip", "case", "report")
 """Options that may be given several times."""
 
-LATER = ("adaptive", "baseline", "update_baseline", "fail_on", "freeze", "shrink")
+LATER = ("baseline", "update_baseline", "fail_on", "freeze", "shrink")
 """Names that are taken and have nothing behind them yet: refused, and not in the help."""
 
 EXPECT_HELP = "thresholds of robust tests that list none, one a line, as in accuracy >= 0.9"
@@ -367,7 +367,7 @@ OPTIONS: tuple[Option, ...] = (
         "MODE",
     ),
     Option("max_age", "string", duration, "ask again where a stored reply is older (30m, 12h, 7d)", "AGE"),
-    Option("adaptive", "bool", _switch, "stop asking when every verdict is settled"),
+    Option("adaptive", "bool", _switch, "ask whole cases in random order, until every threshold is decided"),
     Option("max_cases", "int", whole(1), "at most this many cases in an adaptive run", "N"),
     Option(
         "inconclusive",

@@ -146,7 +146,8 @@ class RobustSession:
         if self.aborted is not None:
             return
         for item in wanted:
-            if item.job is not None and item.result is None:
+            # An adaptive job waits for its setup: what it asks depends on what it was told.
+            if item.job is not None and item.job.adaptive is None and item.result is None:
                 self.runner.add(item.job)
 
     def compute(self, item: RobustItem) -> None:
@@ -162,7 +163,7 @@ class RobustSession:
             raise
         finally:
             self.clear_progress()
-        item.finish(records)
+        item.finish(records, self.runner.stopping(item.job))
         self.runner.drop(item.job)
 
     def _stop_if_aborted(self) -> None:
@@ -222,6 +223,10 @@ class RobustSession:
             writer.write_all(outcome.records)
             for v in outcome.verdicts:
                 writer.write_verdict(v, task=outcome.task, model=outcome.model, test=outcome.test)
+            if outcome.adaptive is not None:
+                writer.write_adaptive(
+                    outcome.adaptive, task=outcome.task, model=outcome.model, test=outcome.test
+                )
         except StorageError as e:
             self._problem(e)
             self._writer = None

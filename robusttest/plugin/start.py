@@ -12,6 +12,7 @@ import pytest
 from robusttest.errors import RobusttestError, StorageError
 from robusttest.plugin import options
 from robusttest.plugin.item import RobustItem, can_be_planned
+from robusttest.selection import calls_per_case, select_cases
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
@@ -88,12 +89,12 @@ def _hopeless(state: RobustItem) -> list[str]:
     """Thresholds that so few cases can't settle as passed."""
     if not state.thresholds or not state.selected or state.settings.case:
         return []
-    from robusttest.selection import select_cases
     from robusttest.stats.gates import cannot_pass
 
     cases = [selected.case for selected in select_cases(state.cases, state.settings)]
     n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})
-    return [said for t in state.thresholds if (said := cannot_pass(t, n)) is not None]
+    adaptive = state.plan is not None
+    return [said for t in state.thresholds if (said := cannot_pass(t, n, adaptive=adaptive)) is not None]
 
 
 def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
@@ -156,5 +157,4 @@ def planned_calls(state: RobustItem) -> int:
         return 0
     if state.settings.case:
         return state.selected
-    each = sum(min(state.settings.variants, p.limit or state.settings.variants) for p in state.wanted)
-    return state.selected * (1 + each)
+    return state.selected * calls_per_case(state.wanted, state.settings)

@@ -71,7 +71,7 @@ def _arrays(result: ResultLike) -> Cell | None:
 
     cell: Cell | None = getattr(result, "cell", None)
     if cell is None:
-        made = cells(result.records)
+        made = cells(result.records, sequential=getattr(result, "adaptive", None) is not None)
         cell = made[0] if made else None
     return cell
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from robusttest.data import Estimate, Record, RunInfo
+from robusttest.data import Estimate, RunInfo
 from robusttest.report import text
 from robusttest.report.escape import cut_middle, encodable, visible, width_of
 from robusttest.report.inline import Glyphs, Style
 from robusttest.report.model import Report
+
+if TYPE_CHECKING:
+    from robusttest.stats.frame import Cell
 
 METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -40,14 +44,13 @@ class Line:
     versions: tuple[Version, ...]
 
 
-def build(runs: Iterable[tuple[RunInfo, Sequence[Record]]]) -> list[Line]:
+def build(runs: Iterable[tuple[RunInfo, Iterable[Cell]]]) -> list[Line]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
     from robusttest.stats.estimates import estimate
-    from robusttest.stats.frame import cells
 
     found: dict[tuple[str | None, str, str], list[Version]] = {}
-    for info, records in runs:
-        for cell in cells(records):
+    for info, found_cells in runs:
+        for cell in found_cells:
             version = Version(
                 run=info, n_cases=cell.n_cases, estimates=tuple(estimate(cell, m) for m in METRICS)
             )

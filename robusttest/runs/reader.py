@@ -7,16 +7,21 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from robusttest.adaptive import Stopping
 from robusttest.data import Estimate, Record, RunInfo, Threshold, Verdict
 from robusttest.errors import StorageError
 from robusttest.runs.writer import SCHEMA, Line, storage
+
+if TYPE_CHECKING:
+    from robusttest.stats.frame import Cell
 
 MIGRATIONS: dict[int, Callable[[Line], Line]] = {}
 """Schema → what turns one of its lines into the next schema's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StoredResult:
     """One test × task × model of a stored run: what `robusttest.report.build` and the statistics read."""
 
@@ -25,10 +30,18 @@ class StoredResult:
     test: str | None
     records: list[Record] = field(default_factory=list, repr=False)
     verdicts: list[Verdict] = field(default_factory=list)
+    adaptive: Stopping | None = None
 
     @property
     def thresholds(self) -> list[Threshold]:
         return [v.threshold for v in self.verdicts]
+
+    @property
+    def cell(self) -> Cell | None:
+        """The records as arrays, made anew; None where there is none."""
+        from robusttest.stats.frame import cells
+
+        return next(iter(cells(self.records, sequential=self.adaptive is not None)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +84,9 @@ def read_run(path: str | os.PathLike[str]) -> Run:
             elif kind == "verdict":
                 cell = _result(results, line.get("test"), line["task"], line["model"])
                 cell.verdicts.append(_verdict(line))
+            elif kind == "adaptive":
+                cell = _result(results, line.get("test"), line["task"], line["model"])
+                cell.adaptive = Stopping.from_json(line)
         except (KeyError, TypeError, AttributeError) as e:
             raise StorageError(f"{os.fspath(where)}, line {number}: not a {kind!r} line ({e})") from e
     if info is None:

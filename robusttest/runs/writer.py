@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Self
 
+from robusttest.adaptive import Stopping
 from robusttest.data import Json, Record, RunInfo, Verdict
 from robusttest.errors import StorageError
 
@@ -63,6 +64,10 @@ class RunWriter:
     def write_verdict(self, verdict: Verdict, *, task: str, model: str, test: str | None = None) -> None:
         """Add one verdict of one cell."""
         self._put({"kind": "verdict", "task": task, "model": model, "test": test, **_verdict_json(verdict)})
+
+    def write_adaptive(self, stopping: Stopping, *, task: str, model: str, test: str | None = None) -> None:
+        """Add how the adaptive run of one cell ended: its records are in the order of its cases."""
+        self._put({"kind": "adaptive", "task": task, "model": model, "test": test, **asdict(stopping)})
 
     def close(self, run: RunInfo | None = None) -> None:
         """End the file with the final ``run``; without it the run stays incomplete. Closing twice is nothing."""

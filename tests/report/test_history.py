@@ -8,11 +8,16 @@ from robusttest.report.escape import width_of
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
 
+
+def arrays(**kwargs):
+    return cells(records(**kwargs))
+
+
 VERSIONS = [
-    (run_info(id="a" * 8, label="v1", created="2026-11-20T08:00:00Z"), records(accuracy=0.7, seed=1)),
-    (run_info(id="b" * 8, created="2026-11-21T08:00:00Z", dirty=True), records(accuracy=0.8, seed=2)),
-    (run_info(id="c" * 8, label="v3", created="2026-11-21T09:30:00Z"), records(accuracy=0.95, seed=3)),
-    (run_info(id="d" * 8, label="v3", created="2026-11-22T09:30:00Z"), records(task="other", cases=5)),
+    (run_info(id="a" * 8, label="v1", created="2026-11-20T08:00:00Z"), arrays(accuracy=0.7, seed=1)),
+    (run_info(id="b" * 8, created="2026-11-21T08:00:00Z", dirty=True), arrays(accuracy=0.8, seed=2)),
+    (run_info(id="c" * 8, label="v3", created="2026-11-21T09:30:00Z"), arrays(accuracy=0.95, seed=3)),
+    (run_info(id="d" * 8, label="v3", created="2026-11-22T09:30:00Z"), arrays(task="other", cases=5)),
 ]
 
 
@@ -21,7 +26,7 @@ def test_each_task_and_model_has_its_versions_in_order():
     assert (first.task, second.task) == ("support-intents", "other")
     assert [v.name for v in first.versions] == ["v1", "353a334d", "v3"]
     for version, (_, rows) in zip(first.versions, VERSIONS, strict=False):
-        (cell,) = cells(rows)
+        (cell,) = rows
         assert version.estimates == tuple(estimate(cell, m) for m in history.METRICS)
 
 

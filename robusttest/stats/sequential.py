@@ -7,8 +7,8 @@ most m" is the likelihood ratio of a yes/no rate drawn uniformly from (m, 1)::
     log E = log I_{1-m}(n-s+1, s+1) + ln B(s+1, n-s+1) - ln(1-m) - s ln m - (n-s) ln(1-m)
 
 Under a mean of at most m, E exceeds 1/alpha at *any* time with probability at most alpha (Ville's inequality; Robbins
-1970; Ramdas et al., arXiv 2210.01948). Fractional x are allowed, since a^x b^(1-x) is convex in x: a yes/no case of
-the same mean can only have more of it. "At least m" is the mirror image. Interval after the last look: the means
+1970; Ramdas et al., arXiv 2210.01948). Fractional x are allowed, since a^x b^(1-x) is convex in x: a fraction never
+has more evidence than yes/no cases of its mean have on average. "At least m" is the mirror image. An interval is the means
 that no look has refuted.
 
 Plain functions of arrays, without a cell or a metric's name; `robusttest.stats.stopping` watches thresholds with them.
@@ -17,7 +17,6 @@ Plain functions of arrays, without a cell or a metric's name; `robusttest.stats.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,8 +25,6 @@ from scipy.special import betainc, betaln, xlog1py, xlogy
 from robusttest.stats.intervals import ALPHA, Limits
 
 Floats = NDArray[np.float64]
-Evidence = Callable[[Floats, Floats, float], Floats]
-"""(sums, counts, mean) → log E at each look."""
 
 METHOD = "confidence sequence"
 STOPPED = "no interval after an adaptive run"
@@ -57,29 +54,21 @@ def log_evidence_below(s: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
     return log_evidence_above(np.maximum(n - s, 0.0), n, 1 - np.asarray(m, float))
 
 
-def log_evidence_against(s: ArrayLike, n: ArrayLike, m: ArrayLike) -> Floats:
-    """Log E against "the mean is m", of the uniform mixture over (0, 1): B(s+1, n-s+1) / (m^s (1-m)^(n-s))."""
-    s, n, m = np.asarray(s, float), np.asarray(n, float), np.asarray(m, float)
-    f = np.maximum(n - s, 0.0)
-    out: Floats = betaln(s + 1, f + 1) - xlogy(s, m) - xlog1py(f, -m)
-    return out
-
-
 def lower_limit(s: float, n: float, alpha: float = ALPHA) -> float:
     """The largest m that the mean is shown to exceed by s of n: E(s, n; m) = 1/alpha."""
-    return _limit(log_evidence_above, s, n, -math.log(alpha))
+    low, high, bar = 0.0, s / n if n else 0.0, -math.log(alpha)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if log_evidence_above(s, n, middle) >= bar:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def upper_limit(s: float, n: float, alpha: float = ALPHA) -> float:
     """The smallest m that the mean is shown to be below by s of n."""
     return 1 - lower_limit(max(n - s, 0.0), n, alpha)
-
-
-def two_sided(s: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """The means that s of n do not refute, from both sides at once (`log_evidence_against`)."""
-    bar = -math.log(1 - level)
-    low = _limit(log_evidence_against, s, n, bar)
-    return low, 1 - _limit(log_evidence_against, max(n - s, 0.0), n, bar)
 
 
 def running_lower(x: Floats, alpha: float = ALPHA) -> float:
@@ -103,27 +92,16 @@ def running_upper(x: Floats, alpha: float = ALPHA) -> float:
     return 1 - running_lower(1 - x, alpha)
 
 
-def _limit(evidence: Evidence, s: float, n: float, bar: float) -> float:
-    """The largest m below s/n with evidence of at least ``bar`` against it; 0 where there is none."""
-    low, high = 0.0, s / n if n else 0.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        if evidence(s, n, middle) >= bar:  # type: ignore[arg-type]
-            low = middle
-        else:
-            high = middle
-    return low
-
-
 def proportion(x: Floats, *, level: float = 0.95) -> Limits:
     """Limits of the mean of values in [0, 1], in the order they came.
 
     ``lower`` and ``upper`` are over all looks, as a gate decides while they come in; ``low`` and ``high`` are at the
-    last look.
+    last look, with half the error on each side.
     """
-    n = float(len(x))
-    low, high = two_sided(float(x.sum()), n, level)
-    return Limits(low, high, running_lower(x), running_upper(x), METHOD)
+    s, n, half = float(x.sum()), len(x), (1 - level) / 2
+    return Limits(
+        lower_limit(s, n, half), upper_limit(s, n, half), running_lower(x), running_upper(x), METHOD
+    )
 
 
 def difference(d: Floats, *, level: float = 0.95) -> Limits:

@@ -12,7 +12,6 @@ from robusttest.stats.sequential import (
     cases_to_decide,
     difference,
     log_evidence_above,
-    log_evidence_against,
     log_evidence_below,
     lower_limit,
     performance_drop,
@@ -20,7 +19,6 @@ from robusttest.stats.sequential import (
     proportion,
     running_lower,
     running_upper,
-    two_sided,
     units,
     upper_limit,
 )
@@ -45,20 +43,6 @@ def test_cases_that_pass_without_a_failure(limit, n):
     assert log_evidence_above(n, n, limit) >= math.log(20) > log_evidence_above(n - 1, n - 1, limit)
 
 
-@pytest.mark.parametrize(
-    ("s", "n", "low", "high"),
-    [
-        (18, 20, 0.589739, 0.996341),
-        (90, 100, 0.771729, 0.971158),
-        (100, 100, 0.926716, 1),
-        (20, 20, 0.739329, 1),
-        (0, 20, 0, 0.260671),
-    ],
-)
-def test_two_sided_limits(s, n, low, high):
-    assert two_sided(s, n) == pytest.approx((low, high), abs=1e-6)
-
-
 @pytest.mark.parametrize(("tau", "mean", "m"), [(0.1, 0.391813, 0.473684), (0.5, 0.407407, 0.333333)])
 def test_a_performance_drop_as_a_mean(tau, mean, m):
     x, least = performance_drop(RIGHT, PERTURBED, tau)
@@ -80,8 +64,6 @@ def test_evidence_is_the_integral_it_is_defined_as(s, f, m):
 
     above, _ = integrate.quad(ratio, m, 1, limit=200)
     assert float(np.exp(log_evidence_above(s, n, m))) == pytest.approx(above / (1 - m), rel=1e-6)
-    both, _ = integrate.quad(ratio, 0, 1, limit=200)
-    assert float(np.exp(log_evidence_against(s, n, m))) == pytest.approx(both, rel=1e-6)
     assert log_evidence_below(f, n, 1 - m) == pytest.approx(float(log_evidence_above(s, n, m)), abs=1e-9)
 
 
@@ -122,8 +104,8 @@ def test_evidence_at_the_edges():
 def test_limits_of_proportions_and_differences():
     made = proportion(np.array([1.0] * 90 + [0.0] * 10))
     assert made.method == "confidence sequence"
-    assert (made.low, made.high) == pytest.approx((0.771729, 0.971158), abs=1e-6)
-    assert made.lower >= 0.956021 - 0.2
+    assert (made.low, made.high) == pytest.approx((lower_limit(90, 100, 0.025), upper_limit(90, 100, 0.025)))
+    assert made.low < 0.794710 < made.lower, "ninety right in a row were worth more"
     flat = difference(np.zeros(100))
     assert -1 < flat.low < 0 < flat.high < 1
     assert flat.low == pytest.approx(-flat.high)

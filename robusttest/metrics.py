@@ -178,7 +178,7 @@ conditional_robustness = _metric(
 )
 pdr = _metric("pdr", "down", "1 - pass_rate / accuracy (PromptBench)", low=None, adaptive=True)
 apdr = _metric("apdr", "down", "mean of the PDR of each variant", low=None)
-pdr_worst = _metric("pdr_worst", "down", "1 - robust_accuracy / accuracy", low=None)
+pdr_worst = _metric("pdr_worst", "down", "1 - robust_accuracy / accuracy")
 cohen_h = _metric(
     "cohen_h",
     "down",

@@ -198,7 +198,7 @@ def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -
         needed = sequential.cases_to_decide(rate, 1.0)
         edge = sequential.lower_limit(n_cases, n_cases)
         best, word = (edge, "at least") if up else (1 - edge, "at most")
-    elif metric.name in SIGNED or metric.name in ("pdr", "pdr_worst"):
+    elif metric.name in SIGNED or metric.name == "pdr":
         # No case with a drop: Tango's upper limit z²/(n+z²), for a perfect reference.
         if limit <= 0:
             return None

@@ -31,7 +31,8 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
     """``pdr`` 1 - pass_rate/accuracy, ``pdr_worst`` 1 - robust_accuracy/accuracy, of cases that have both.
 
     0/0 is 0. Delta method: residuals (y - (1-PDR)·y_ref)/accuracy, t; never narrower than what as many cases
-    without any drop would leave open.
+    without any drop would leave open. What is kept in the worst case is a share of what the reference has, in [0, 1]:
+    a proportion on the effective n (with t a gate would pass .12 of models at the limit, at an accuracy of .9).
     """
     other = m.perturbed if metric == "pdr" else m.worst
     rows = ~np.isnan(m.reference) & ~np.isnan(other)
@@ -45,6 +46,11 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
             return None, Limits(reason=REFERENCE_ZERO), n
         return 0.0, Limits(reason="0/0: neither the reference nor a variant is ever right"), n
     kept = float(y.mean()) / base
+    if metric == "pdr_worst":
+        there = ref > 0
+        _, share, _ = _pooled(y[there], ref[there], _of(_of(clusters, rows), there), level)
+        low, high, lower, upper = (None if x is None else 1 - x for x in share[:4])
+        return 1 - kept, Limits(high, low, upper, lower, share.method, share.reason), n
     spread = mean_se((y - kept * ref) / base, _of(clusters, rows))
     units = n if spread.clusters is None else spread.clusters
     limits = t_interval(

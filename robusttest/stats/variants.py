@@ -13,6 +13,8 @@ from robusttest.stats.intervals import (
     bootstrap,
     cp_lower,
     few_clusters,
+    mean_se,
+    on_effective_n,
     proportion,
     t_quantile,
     zero_width,
@@ -41,7 +43,7 @@ def across_variants(
     all variants are equally good it excludes a spread of 0 most of the time). The band holds for all ȳ_v at
     once, so it holds for the one that is truly the worst: with δ_v = ȳ*_v - ȳ_v over resamples of cases,
     min and max lie within the quantiles of max δ and -min δ, a spread within those of max δ - min δ.
-    Conservative. Where no resample varies, what n cases without a failure (or a difference) leave open.
+    Conservative. ``avgp`` is a mean, and has the interval of one. Where no resample varies, what n cases without a failure (or a difference) leave open.
     """
     y = m.by_variant
     y = y[:, ~np.isnan(y).all(axis=0)]
@@ -62,11 +64,18 @@ def across_variants(
             lambda sums: _extremes(_means(sums, v) - means),
             None if groups is None else _first_seen(groups[order]),
         )
+    if metric == "avgp":
+        return value, _mean_of_means(y, means, groups, level), n
     limits = _limits(metric, means, memo["deviations"], level)
     if limits.low is None:
         limits = _degenerate(metric, value, units, level)
     elif metric in ("spread", "saturation"):
         limits = _at_least(limits, _degenerate(metric, value, units, level), up=metric == "spread")
+    elif metric == "maxp" and limits.lower is not None and limits.low is not None:
+        # Near 1 the resamples vary too little: a gate would pass .09 of models at the limit. Each variant exactly,
+        # at its share of the error, holds for the best of them.
+        low, lower = (cp_lower(value * units, units, a / v) for a in ((1 - level) / 2, ALPHA))
+        limits = limits._replace(low=min(limits.low, low), lower=min(limits.lower, lower))
     elif metric == "worst_variant_accuracy" and limits.lower is not None:
         limits = limits._replace(lower=min(limits.lower, cp_lower(value * units, units)))
     if groups is None or limits.low is None:
@@ -105,8 +114,6 @@ def _limits(metric: str, means: Floats, deviations: Floats, level: float) -> Lim
         def q(x: Floats, at: float = p) -> float:
             return float(np.quantile(x, at))
 
-        if metric == "avgp":
-            return mean - q(middle), mean - q(middle, 1 - p)
         if metric in ("worst_variant_accuracy", "maxp"):
             middle_one = worst if metric == "worst_variant_accuracy" else best
             return middle_one - q(up), middle_one + q(down)
@@ -121,7 +128,14 @@ def _limits(metric: str, means: Floats, deviations: Floats, level: float) -> Lim
 
     two_sided = level if metric == "spread" else 0.5 + level / 2
     low, high, lower, upper = (min(max(x, 0.0), 1.0) for x in (*between(two_sided), *between(1 - ALPHA)))
-    return Limits(low, high, lower, upper, "bootstrap band" if metric != "avgp" else "bootstrap")
+    return Limits(low, high, lower, upper, "bootstrap band")
+
+
+def _mean_of_means(y: Floats, means: Floats, groups: NDArray[np.int64] | None, level: float) -> Limits:
+    """Of the mean over variants: linearised, each case's share in every variant's mean, on the effective n."""
+    there = ~np.isnan(y)
+    share = np.where(there, y - means, 0.0) * (len(y) / there.sum(axis=0))
+    return on_effective_n(float(means.mean()), len(y), mean_se(share.mean(axis=1), groups), level=level)
 
 
 def _by_name(m: Measures, rows: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,0 +1,77 @@
+"""A fast slice of ``benchmarks/calibration.py``: intervals hold, gates and stopping rules keep their error."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import calibration
+from worlds import World, beta
+
+from robusttest.metrics import METRICS
+
+SOME = (
+    "accuracy", "pass_rate", "overall_accuracy", "drop", "robust_accuracy", "output_consistency", "flip_rate", "pdr",
+    "pdr_worst", "maxp", "avgp", "consistency_icc", "recoverable_error",
+)  # fmt: skip
+
+
+def off(lines) -> list[str]:
+    lines = list(lines)
+    assert lines
+    return [str(line) for line in lines if not line.ok]
+
+
+@pytest.mark.parametrize("world", calibration.WORLDS[:4], ids=lambda w: w.name)
+def test_intervals_hold_and_gates_keep_alpha(world):
+    assert not off(calibration.coverage(60, (100,), worlds=[world], metrics=SOME, big=6000))
+
+
+@pytest.mark.parametrize("section", ["gates", "stopping", "consistency"])
+def test_the_other_sections(section):
+    assert not off(calibration.SECTIONS[section](100))
+
+
+def test_every_metric_is_covered_or_said_to_need_more():
+    assert set(calibration.COVERED) | set(calibration.NEED_MORE) == set(METRICS)
+
+
+def test_it_would_notice_intervals_that_are_too_short(monkeypatch):
+    true = calibration.estimate
+
+    def half(cell, metric):
+        e = true(cell, metric)
+        if cell.n_cases > 1000 or e.low is None or e.lower is None:
+            return e
+        return replace(e, **{k: (e.value + getattr(e, k)) / 2 for k in ("low", "high", "lower", "upper")})
+
+    monkeypatch.setattr(calibration, "estimate", half)
+    found = off(calibration.coverage(150, (100,), worlds=calibration.WORLDS[:1], metrics=SOME[:4], big=6000))
+    assert len(found) >= 6
+
+
+def test_it_would_notice_a_stopping_rule_that_peeks(monkeypatch):
+    def peeks(s, n, m):
+        """The likelihood ratio of the best fit: no mixture pays for having chosen it."""
+        with np.errstate(all="ignore"):
+            p = np.maximum(s / n, m)
+            log = s * np.log(p / m) + np.where(n > s, (n - s) * np.log((1 - p) / (1 - m)), 0)
+        return 2 * log
+
+    monkeypatch.setattr(calibration.sequential, "log_evidence_above", peeks)
+    found = off(calibration.stopping(200))
+    assert any("500 looks, truth = tau = 0.9: passed" in line for line in found)
+
+
+def test_worlds_have_the_moments_they_say():
+    y = World("", beta(0.8, 0.5), variants=10).scores(20_000, np.random.default_rng(0))[0]
+    m = y.mean(axis=1)
+    assert m.mean() == pytest.approx(0.8, abs=0.01)
+    within = (m * (1 - m)).mean() * 10 / 9
+    assert 1 - within / (m.mean() * (1 - m.mean())) == pytest.approx(0.5, abs=0.02)

@@ -12,7 +12,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from calibration_lines import Floats, Line, share
 from worlds import World, beta, beta_quantiles, easy_and_hard, latent
 
 from robusttest.data import Estimate
@@ -29,50 +29,6 @@ from robusttest.stats import sequential
 from robusttest.stats.estimates import CHANCE_CORRECTED, estimate
 from robusttest.stats.gates import cases_for_power, cases_needed
 from robusttest.stats.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One number, and the range it belongs in. ``se`` is the simulation's."""
-
-    what: str
-    value: float
-    low: float = -math.inf
-    high: float = math.inf
-    se: float = 0.0
-    note: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.low - 3 * self.se - 1e-9 <= self.value <= self.high + 3 * self.se + 1e-9
-
-    def __str__(self) -> str:
-        inside = (
-            f"<= {self.high:g}" if self.low == -math.inf else f">= {self.low:g}" if self.high == math.inf
-            else f"{self.low:g}" if self.low == self.high else f"{self.low:g}..{self.high:g}"
-        )  # fmt: skip
-        return f"{'ok ' if self.ok else 'OFF'} {self.what:<58} {self.value:>8.4f}  {inside:<14} {self.note}".rstrip()
-
-
-def rate(hits: NDArray[np.bool_] | list[bool]) -> tuple[float, float]:
-    """(share, its standard error)."""
-    p, n = float(np.mean(hits)), len(hits)
-    return p, math.sqrt(max(p * (1 - p), 0.5 / n) / n)
-
-
-def share(
-    what: str,
-    hits: NDArray[np.bool_] | list[bool],
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
-    note: str = "",
-) -> Line:
-    p, se = rate(hits)
-    return Line(what, p, low, high, se, note)
-
 
 # --- coverage of every interval, and the error of every gate -----------------------------------------------------
 

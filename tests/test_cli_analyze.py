@@ -122,6 +122,23 @@ def test_other_names_and_no_reference(capsys, tmp_path):
     assert "no reference" in found["drop", None]["reason"]
 
 
+def test_two_columns_together_are_a_name(capsys, tmp_path):
+    rows = [
+        {**r, "shots": 0 if r["variant"] in ("v0", "v1") else 5, "format": int(r["variant"][1]) % 2}
+        for r in example_a()
+    ]
+    file, report = (
+        write(tmp_path / "r.csv", [{k: v for k, v in r.items() if k != "variant"} for r in rows]),
+        tmp_path / "r.json",
+    )
+    code, _, _ = analyze(
+        capsys, file, "--map=variant=format+shots", "--reference=0 0", f"--report=json:{report}"
+    )
+    assert code == 0
+    assert metrics(report)["accuracy", None]["value"] == pytest.approx(2 / 3)
+    assert metrics(report)["pass_rate", "1 5"]["value"] == pytest.approx(1 / 3)
+
+
 def test_repeats_clusters_and_perturbations(capsys, tmp_path):
     rows = [
         {**r, "variant": "" if r["variant"] == "v0" else r["variant"], "cluster": f"k{int(r['case_id'][1]) // 2}",

@@ -28,7 +28,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument(
         "--map", action="append", default=[], metavar="OURS=THEIRS", type=_pair,
-        help="the table's name of one of our columns, as in case_id=item (repeatable)",
+        help="the table's name of one of our columns, as in case_id=item, or variant=format+shots (repeatable)",
     )  # fmt: skip
     p.add_argument(
         "--reference", metavar="VARIANT",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ def from_dataframe(
     (then right is equal, and an empty answer is unparsed: wrong, and equal to nothing). Optional
     ``perturbation``, ``repeat``, ``cluster``, ``level``, ``severity``, ``status``, ``reply``.
 
-    ``mapping`` says our column → the table's, where they differ (``{"task": "dataset"}``). ``reference`` names the
+    ``mapping`` says our column → the table's, where they differ (``{"task": "dataset"}``); ``"a+b"`` are the texts of
+    two columns joined. ``reference`` names the
     variant that stands for the unperturbed prompt; without it, it is the variant with an empty ``perturbation``
     (or an empty name), or none: then metrics that need one are absent.
 
@@ -200,6 +201,7 @@ def to_dataframe(records: Iterable[Record]) -> pd.DataFrame:
 
 def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
     ours = (*REQUIRED, *OPTIONAL)
+    table = _with_joined(table, mapping.values())
     for name, theirs in mapping.items():
         if name not in ours:
             raise UsageError(f"mapping: {name!r} is not one of our columns: {', '.join(ours)}")
@@ -224,6 +226,21 @@ def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
         if list(table.columns).count(theirs) > 1:
             raise UsageError(f"{table.name} has the column {theirs!r} more than once")
     return _Columns(table, present)
+
+
+def _with_joined(table: _Table, wanted: Iterable[str]) -> _Table:
+    """The table with a column for each ``a+b`` that is wanted: the texts of both, with a space between."""
+    columns, values = list(table.columns), dict(table.values)
+    for name in wanted:
+        parts = name.split("+")
+        if name in values or not all(part in values for part in parts):
+            continue
+        columns.append(name)
+        values[name] = [
+            " ".join(_plain(values[part][row]) for part in parts if values[part][row] is not None)
+            for row in range(table.size)
+        ]
+    return replace(table, columns=columns, values=values)
 
 
 def _list(table: _Table) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 
 from calibration_lines import Floats, Line, share
-from worlds import World, beta, beta_quantiles, easy_and_hard, latent
+from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
 from robusttest.data import Estimate
 from robusttest.metrics import METRICS

@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from robusttest.data import Record, RunInfo
+from robusttest.data import RunInfo
 from robusttest.errors import RobusttestError
 from robusttest.report import history
 from robusttest.report.model import Report
 from robusttest.runs import list_runs, read_info, read_run
+
+if TYPE_CHECKING:
+    from robusttest.stats.frame import Cell
 
 RUNS = 10
 """Earlier runs at most."""
@@ -36,13 +40,13 @@ def with_history(report: Report, directory: str | os.PathLike[str]) -> Report:
     return replace(report, history=lines or None)
 
 
-def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[Record]]]:
+def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[Cell]]]:
     for path in reversed(_chosen(run, directory)):
         try:
             found = read_run(path)
         except RobusttestError:
             continue
-        yield found.info, found.records
+        yield found.info, found.cells
 
 
 def _chosen(run: RunInfo, directory: str | os.PathLike[str]) -> list[Path]:

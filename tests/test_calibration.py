@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import calibration
-from worlds import World, beta
+from simulated import World, beta
 
 from robusttest.metrics import METRICS
 

@@ -57,6 +57,11 @@ class Run:
         return [r for result in self.results for r in result.records]
 
     @property
+    def cells(self) -> list[Cell]:
+        """The records as arrays, made anew."""
+        return [cell for result in self.results if (cell := result.cell) is not None]
+
+    @property
     def verdicts(self) -> list[Verdict]:
         return [v for result in self.results for v in result.verdicts]
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import calibration_across
 from calibration_lines import Floats, Line, share
 from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
@@ -296,6 +297,10 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "gates": lambda reps: gates(5 * reps),
     "stopping": stopping,
     "consistency": consistency,
+    "claims": calibration_across.two_claims,
+    "residuals": calibration_across.residual,
+    "two-way": calibration_across.crossed,
+    "advice": calibration_across.advice,
 }
 FULL, QUICK = 1000, 60
 

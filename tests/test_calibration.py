@@ -33,7 +33,9 @@ def test_intervals_hold_and_gates_keep_alpha(world):
     assert not off(calibration.coverage(60, (100,), worlds=[world], metrics=SOME, big=6000))
 
 
-@pytest.mark.parametrize("section", ["gates", "stopping", "consistency"])
+@pytest.mark.parametrize(
+    "section", ["gates", "stopping", "consistency", "claims", "residuals", "two-way", "advice"]
+)
 def test_the_other_sections(section):
     assert not off(calibration.SECTIONS[section](100))
 

@@ -210,6 +210,46 @@ def test_the_same_rows_in_two_files(capsys, tmp_path):
     assert "two rows for case 'c0'" in refused(capsys, file, again)
 
 
+def test_finished_numbers_are_set_in_relation(capsys, tmp_path):
+    cells = [
+        {"llm": f"m{i}", "task": f"t{j}", "shots": s, "acc": 0.5 + i / 10 + j / 20, "TAR": 0.9 - j / 10 - s / 100}
+        for i in range(3) for j in range(3) for s in (0, 5)
+    ]  # fmt: skip
+    file, report = write(tmp_path / "cells.csv", cells), tmp_path / "r.json"
+    names = ["model=llm", "task=task+shots", "accuracy=acc", "tara=TAR"]
+    code, out, _ = analyze(capsys, file, *(f"--map={n}" for n in names), f"--report=json:{report}")
+    assert code == 0
+    assert "consistency on accuracy: slope" in out
+    assert "no results" not in out
+    data = json.loads(report.read_text())
+    assert data["cells"] == []
+    (all_cells, *_) = data["emergence"]["relations"]
+    assert (all_cells["metric"], all_cells["n"]) == ("output_consistency", 18)
+    assert data["emergence"]["shares"][0]["eta_task"] == pytest.approx(1)
+    assert "without --expect" in refused(
+        capsys, file, *(f"--map={n}" for n in names), "--expect=accuracy >= 0.5"
+    )
+
+
+def test_the_cross_cell_analysis_is_in_the_json(capsys, tmp_path):
+    rng = random.Random(3)
+    rows = [
+        {"model": m, "task": t, "case_id": i, "variant": v, "score": int(rng.random() < p)}
+        for m in "abc"
+        for t, mean in zip("xyz", (0.9, 0.7, 0.5), strict=True)
+        for i in range(30)
+        for p in [rng.betavariate(2 * mean, 2 - 2 * mean)]
+        for v in range(4)
+    ]
+    file, report = write(tmp_path / "r.csv", rows), tmp_path / "r.json"
+    code, out, _ = analyze(capsys, file, "--reference=0", f"--report=json:{report}")
+    assert code == 0
+    assert "robustness against accuracy: 3 models, 3 tasks" in out
+    data = json.loads(report.read_text())
+    assert len(data["cells"]) == 9
+    assert len(data["emergence"]["points"]) == 9
+
+
 # bad input
 
 

@@ -1,8 +1,9 @@
 """Metrics, intervals and verdicts of recorded results: a table with one row for each reply, from anywhere.
 
 Columns: model, task, case_id, variant, and score (in [0, 1]), or answer and target. Optional: perturbation, repeat,
-cluster, status, reply. Run files of robusttest are read as they are. Exit code 1 where a threshold of --expect is missed
-or can't be judged.
+cluster, status, reply. Run files of robusttest are read as they are, and a table of finished numbers (model, task,
+accuracy, output_consistency, robust_accuracy …) is set in relation. Exit code 1 where a threshold of --expect is missed or
+can't be judged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from robusttest.cli.console import color, encoding, report_target, say, width
 from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import Record, Threshold
+    from robusttest.data import Record, RunInfo, Threshold
     from robusttest.report.model import Report
 
 HELP = "metrics of recorded results (csv, jsonl, parquet)"
@@ -53,7 +54,7 @@ def run(a: argparse.Namespace) -> int:
     for target in a.report:
         files.renderer(target.kind)
         files.check_writable(target.path)
-    report = _report([r for file in a.files for r in _records(file, a)], a.expect)
+    report = _of_cells(a) or _report([r for file in a.files for r in _records(file, a)], a.expect)
     lines = terminal.render(
         report, width=width(), color=color(), verbosity=a.verbose - a.quiet, encoding=encoding()
     )
@@ -62,6 +63,31 @@ def run(a: argparse.Namespace) -> int:
     for target in a.report:
         say(f"wrote {os.fspath(files.write(report, target))}")
     return int(any(v.status in ("failed", "error") for cell in report.cells for v in cell.verdicts))
+
+
+def _of_cells(a: argparse.Namespace) -> Report | None:
+    """The report of a table of finished numbers; None for tables of replies."""
+    from robusttest.stats import cell_tables
+
+    file, mapping = a.files[0], dict(a.map)
+    if _is_run(file) or not cell_tables.is_cell_table(file, mapping, a.encoding):
+        return None
+    if len(a.files) > 1 or a.expect or a.reference is not None:
+        raise UsageError(
+            f"{file} holds finished numbers of models on tasks: give it alone, without --expect and --reference"
+        )
+    from robusttest.report.model import Report
+
+    found = cell_tables.emergence_of(file, mapping=mapping, encoding=a.encoding)
+    notes = () if found.reason is None else (found.reason,)
+    return Report(run=_run_of(found.models), cells=(), notes=notes, emergence=found)
+
+
+def _run_of(models: tuple[str, ...]) -> RunInfo:
+    from robusttest.runs import new_run
+
+    made = new_run(label="recorded results", models=models)
+    return replace(made, commit=None, dirty=None, complete=True)
 
 
 def _records(file: str, a: argparse.Namespace) -> list[Record]:
@@ -92,7 +118,6 @@ def _is_run(file: str) -> bool:
 def _report(records: list[Record], thresholds: list[Threshold]) -> Report:
     from robusttest.report.build import build
     from robusttest.result import Result
-    from robusttest.runs import new_run
 
     groups: dict[tuple[str | None, str, str], list[Record]] = {}
     for r in records:
@@ -102,8 +127,7 @@ def _report(records: list[Record], thresholds: list[Threshold]) -> Report:
         for (test, task, model), rows in groups.items()
     ]
     models = tuple(dict.fromkeys(model for _, _, model in groups))
-    run = replace(new_run(label="recorded results", models=models), commit=None, dirty=None, complete=True)
-    return build(run, results)
+    return build(_run_of(models), results)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -37,8 +37,15 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
 
 
 def emergence(cells: Sequence[Cell | None]) -> Emergence | None:
-    """Over the cells of a run; None for a single one."""
+    """Over the cells of a run; None for a single one. Cells of adaptive runs are left out, and that is said."""
     from robusttest.stats.emergence import analyse
 
-    there = [cell for cell in cells if cell is not None]
-    return analyse(there) if len(there) > 1 else None
+    every = [cell for cell in cells if cell is not None]
+    there = [cell for cell in every if not cell.sequential]
+    if len(there) < 2:
+        return None
+    found = analyse(there)
+    if len(there) == len(every):
+        return found
+    note = f"{len(every) - len(there)} cells of adaptive runs are left out: they stopped when their thresholds were decided"
+    return replace(found, notes=(*found.notes, note))

@@ -80,7 +80,7 @@ def _whole(page: Page, report: Report) -> list[str]:
     else:
         for i, cell in enumerate(cells):
             lines += [*([""] if i else []), *cell_lines(page, cell)]
-    if not cells:
+    if not cells and report.emergence is None:
         lines.append("no results")
     for note in report.notes:
         lines += page.wrapped(f"note: {visible(note)}", indent=2)
@@ -115,7 +115,8 @@ def _outcomes(page: Page, report: Report) -> str:
 def _run_parts(page: Page, report: Report) -> list[str]:
     run = report.run
     if run.complete and not run.calls and run.cost is None:  # recorded elsewhere
-        return [text.count(sum(c.n_calls for c in report.cells), "recorded reply", "recorded replies")]
+        replies = sum(c.n_calls for c in report.cells)
+        return [text.count(replies, "recorded reply", "recorded replies")] if report.cells else []
     calls = text.count(run.calls, "call")
     aside = [f"{run.cached:,} replayed"] if run.cached else []
     if aside and report.reply_age is not None:

@@ -1,0 +1,174 @@
+"""Calibration of what compares cells: the two claims, residuals, two-way intervals, advice.
+
+The worlds of the claims have the size of arXiv 2602.03344: 9 models on 6 tasks of 100 cases in 24 variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from calibration_lines import Floats, Line, share
+from scipy.special import expit, logit
+from simulated import World, beta, cell, latent
+
+from robusttest.stats import claims
+from robusttest.stats.advice import where_to_work
+from robusttest.stats.grid import Grid
+from robusttest.stats.intervals import ALPHA
+from robusttest.stats.moments import moments
+from robusttest.stats.residuals import residuals
+from robusttest.stats.two_way import two_way
+
+TASKS = (0.96, 0.88, 0.80, 0.72, 0.65, 0.45)
+MODELS, CASES, VARIANTS = 9, 100, 24
+
+Icc = Callable[[Floats, np.random.Generator], Floats]
+"""(accuracy of each model × task, generator) → its intra-class correlation."""
+
+
+def accuracies(rng: np.random.Generator, tasks: tuple[float, ...] = TASKS) -> Floats:
+    """(M, T): models and cells vary on the logit scale."""
+    own = rng.normal(0, 0.25, (MODELS, 1)) + rng.normal(0, 0.1, (MODELS, len(tasks)))
+    return np.asarray(expit(logit(np.array(tasks)) + own))
+
+
+def constant(p: Floats, rng: np.random.Generator) -> Floats:
+    return np.full(p.shape, 0.7)
+
+
+def by_task(sd: float, link: float = 0.0, base: float = 0.7) -> Icc:
+    """Tasks differ in ρ for reasons of their own (``sd`` on the logit scale), and by ``link`` with accuracy."""
+
+    def icc(p: Floats, rng: np.random.Generator) -> Floats:
+        return np.asarray(expit(logit(base) + link * (p - 0.74) + rng.normal(0, sd, p.shape[1])))
+
+    return icc
+
+
+def observed(chance: Floats, rng: np.random.Generator) -> Grid:
+    """(M, T, n) chances → what 24 variants show of them."""
+    n = chance.shape[-1]
+    m = rng.binomial(VARIANTS, chance) / VARIANTS
+    p = m.mean(axis=-1)
+    within = (m * (1 - m)).mean(axis=-1) * VARIANTS / (VARIANTS - 1)
+    return Grid(p, within, p * (1 - p) + m.var(axis=-1, ddof=1) / n, True)
+
+
+def beta_grid(rng: np.random.Generator, icc: Icc, tasks: tuple[float, ...] = TASKS) -> Grid:
+    p = accuracies(rng, tasks)
+    rho = icc(p, rng)
+    a, b = p * (1 / rho - 1), (1 - p) * (1 / rho - 1)
+    return observed(rng.beta(a[..., None], b[..., None], (*p.shape, CASES)), rng)
+
+
+def latent_grid(rng: np.random.Generator, r: float = 0.85) -> Grid:
+    p = accuracies(rng)
+    chance = np.stack([[latent(float(x), r)(CASES, rng) for x in row] for row in p])
+    return observed(chance, rng)
+
+
+def two_claims(reps: int) -> Iterator[Line]:
+    """Claim 1 is falsely supported in at most 5 %, and found where 4.2 says it can be."""
+
+    def answers(make: Callable[[np.random.Generator], Grid], seed: int) -> np.ndarray:
+        rng = np.random.default_rng([7, seed])
+        return np.array([claims.competence(make(rng)).answer for _ in range(reps)])
+
+    same = answers(lambda rng: beta_grid(rng, constant), 0)
+    yield share(
+        "claim 1 supported, constant rho", same == "supported", high=ALPHA, sigmas=2, note="(.055 or less)"
+    )
+    yield share("claim 1 not supported, constant rho", same == "not supported", low=0.90, note="(.947)")
+    for i, (sd, least) in enumerate(((0.2, 0.70), (0.4, 0.33)), 1):
+        got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd)), i)
+        yield share(f"claim 1 supported, tasks differ by sd {sd}", got == "supported", high=ALPHA, sigmas=2)
+        yield share(f"claim 1 not supported, tasks differ by sd {sd}", got == "not supported", low=least)
+    got = answers(latent_grid, 3)
+    yield share(
+        "claim 1 supported, constant latent r", got == "supported", high=ALPHA, sigmas=2, note="(.000)"
+    )
+    power = {0.0: (0.9, "(.998)"), 0.1: (0.9, "(.998)"), 0.2: (0.9, "(.972)"), 0.4: (0.6, "(.68)")}
+    for i, (sd, (least, note)) in enumerate(power.items(), 4):
+        got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd, link=3, base=0.65)), i)
+        yield share(
+            f"claim 1 found, rho rises with accuracy, sd {sd}", got == "supported", low=least, note=note
+        )
+    for i, (sd, note) in enumerate(((0.0, "(.968)"), (0.1, "(.933)")), 8):
+        got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd, link=1.5, base=0.65)), i)
+        yield share(f"claim 1 found, half that link, sd {sd}", got == "supported", low=0.9, note=note)
+    yield from _arithmetic(reps)
+
+
+def _arithmetic(reps: int) -> Iterator[Line]:
+    """What makes the paper's figure no evidence: all-correct ~ accuracy where ρ is the same everywhere."""
+    rng = np.random.default_rng([7, 99])
+    for rho, low, high in ((0.5, 0.85, 0.94), (0.7, 0.92, 0.98), (0.85, 0.96, 0.99)):
+        found = []
+        for _ in range(max(reps // 20, 20)):
+            p = accuracies(rng)
+            a, b = p * (1 / rho - 1), (1 - p) * (1 / rho - 1)
+            m = rng.binomial(VARIANTS, rng.beta(a[..., None], b[..., None], (*p.shape, CASES))) / VARIANTS
+            x, y = m.mean(axis=-1).ravel(), (m == 1).mean(axis=-1).ravel()
+            found.append(float(np.corrcoef(x, y)[0, 1]) ** 2)
+        yield Line(f"R2 of all-correct on accuracy, constant rho {rho}", float(np.mean(found)), low, high)
+
+
+def residual(reps: int) -> Iterator[Line]:
+    """One cell against the others where no cell differs (4.3)."""
+    rng = np.random.default_rng(8)
+    levels: list[float | None] = []
+    easy: list[float | None] = []
+    for _ in range(max(reps // 20, 3)):
+        cells = []
+        for p in np.tile(TASKS, 2):
+            y = World("", beta(float(p), 0.7), variants=VARIANTS).scores(CASES, rng)[0]
+            cells.append(moments(cell(y)))
+        found = [r.p for r in residuals(cells)]
+        easy += [found[0], found[6]]
+        levels += [*found[1:6], *found[7:]]
+    yield share(
+        "E_c differs, constant rho, p < .9",
+        [p < ALPHA for p in levels if p is not None],
+        high=0.06,
+        note="(.046-.059)",
+    )
+    yield share(
+        "E_c differs, constant rho, p .96",
+        [p < ALPHA for p in easy if p is not None],
+        high=0.10,
+        note="(.093)",
+    )
+
+
+def crossed(reps: int) -> Iterator[Line]:
+    """Two-way intervals of models × tasks (4.4)."""
+    rng = np.random.default_rng(9)
+    for a, b, sd_a, sd_b in ((3, 3, 1, 1), (3, 6, 1, 0.3), (9, 6, 1, 2), (10, 20, 1, 1), (9, 6, 0, 1)):
+        hits = []
+        for _ in range(2 * reps):
+            table = rng.normal(0, sd_a, (a, 1)) + rng.normal(0, sd_b, b) + rng.normal(0, 0.5, (a, b))
+            limits = two_way(table)
+            assert limits.low is not None
+            assert limits.high is not None
+            hits.append(limits.low <= 0 <= limits.high)
+        yield share(
+            f"two-way mean, {a} x {b}, sd {sd_a} and {sd_b}", hits, low=0.945, high=1.0, note="(.95-.998)"
+        )
+
+
+def advice(reps: int) -> Iterator[Line]:
+    """Where to work, K 5, n 100, p .8 (4.8): phi = (1 - rho) p."""
+    rng = np.random.default_rng(10)
+    expected = {
+        0.24: (("competence-limited", 0.96, 1.0),),
+        0.40: (("competence-limited", 0.40, 0.58),),
+        0.50: (("fragile", 0.0, 0.09), ("competence-limited", 0.0, 0.08)),
+        0.56: (("fragile", 0.22, 0.40),),
+        0.64: (("fragile", 0.78, 0.94),),
+    }
+    for phi, lines in expected.items():
+        world = World("", beta(0.8, 1 - phi / 0.8))
+        kinds = [where_to_work(c).kind for c in world.cells(100, reps // 2, rng)]
+        for kind, low, high in lines:
+            yield share(f"{kind} at phi {phi}", [k == kind for k in kinds], low=low, high=high)

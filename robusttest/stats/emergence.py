@@ -41,6 +41,7 @@ from robusttest.stats.two_way import two_way
 MIN_LEVELS = 3
 """Fewer models or tasks: the points, and no statistic."""
 
+MIN_COVERAGE = 0.95
 VIEWS: tuple[View, ...] = ("all", "within_tasks", "within_models")
 
 
@@ -96,10 +97,9 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     ]
     if len(seen) < len(chosen):
         notes.append(
-            f"{len(chosen) - len(seen)} cells have fewer than two cases with two replies and are left out"
+            f"left out: {_cells(len(chosen) - len(seen))} with fewer than two cases that have two replies"
         )
-    if early := sum(getattr(cell, "sequential", False) for cell, _, _ in seen):
-        notes.append(f"{early} cells are of adaptive runs, which stop on what they see: their numbers lean a little")
+    notes += _caveats([c for c, _, _ in seen], [m for _, _, m in seen])
     kept, tasks_of, found = [c for c, _, _ in seen], [t for _, t, _ in seen], [m for _, _, m in seen]
     models, tasks = tuple(dict.fromkeys(c.model for c in kept)), tuple(dict.fromkeys(tasks_of))
     points = points_of(kept, tasks_of, found)
@@ -120,8 +120,8 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
         return Emergence(**common, reason=reason, notes=tuple(notes))  # type: ignore[arg-type]
     if gaps := len(points) - len(rows) * len(columns):
         notes.append(
-            f"{gaps} cells are outside the complete grid of {len(rows)} models and {len(columns)} tasks: "
-            "they are in the scatter, not in the shares and the claims"
+            f"{_cells(gaps)} outside the complete grid of {len(rows)} models and {len(columns)} tasks: "
+            "in the scatter, not in the shares and the claims"
         )
     at = {(p.model, p.task): p for p in points}
     in_grid = [[at[models[i], tasks[j]] for j in columns] for i in rows]
@@ -150,8 +150,30 @@ def _once(cells: Iterable[Cell]) -> tuple[list[Cell], list[str], list[str]]:
         f"{c.task} ({(c.test or '').rpartition('/')[2]})" if c.task in several else c.task
         for c in last.values()
     ]
-    notes = [f"{count - len(last)} cells came more than once: the last counts"] if count > len(last) else []
+    notes = [f"{_cells(count - len(last))} came more than once: the last counts"] if count > len(last) else []
     return list(last.values()), names, notes
+
+
+def _cells(n: int) -> str:
+    return f"{n} cell{'s' * (n != 1)}"
+
+
+def _caveats(cells: Sequence[Cell], found: Sequence[Moments]) -> list[str]:
+    """What makes cells less comparable than they look."""
+    notes = []
+    least, most = min((m.k for m in found), default=0), max((m.k for m in found), default=0)
+    if most > least:
+        notes.append(
+            f"K differs between cells ({least} to {most}): consistency and robust accuracy fall with K, ICC and kappa "
+            "do not"
+        )
+    if low := sum(c.coverage is not None and c.coverage < MIN_COVERAGE for c in cells):
+        notes.append(f"in {_cells(low)} fewer than {MIN_COVERAGE * 100:g} % of the calls have a reply")
+    if early := sum(getattr(cell, "sequential", False) for cell in cells):
+        notes.append(
+            f"{_cells(early)} of adaptive runs, which stop on what they see: their numbers lean a little"
+        )
+    return notes
 
 
 def _icc(found: Sequence[Moments]) -> float | None:

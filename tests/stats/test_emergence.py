@@ -162,7 +162,7 @@ def test_gaps_are_in_the_scatter_and_not_in_the_claims():
     assert len(e.points) == 52
     assert e.grid_models == tuple(f"model{i}" for i in range(8))
     assert e.relation("consistency_icc").n == 52
-    assert "4 cells are outside the complete grid" in e.notes[0]
+    assert "4 cells outside the complete grid" in e.notes[0]
     few = analyse([c for c in world(1, models=3, tasks=(0.9, 0.7, 0.5), k=4) if c.model[-1] <= c.task[-1]])
     assert "too many gaps" in few.reason
 
@@ -184,7 +184,21 @@ def test_cells_with_one_reply_to_each_case_are_left_out():
     made = [c.take([0]) if c.model == "model0" else c for c in world(1, models=4, tasks=(0.9, 0.7, 0.5), k=4)]
     e = analyse(made)
     assert e.models == ("model1", "model2", "model3")
-    assert e.notes == ("3 cells have fewer than two cases with two replies and are left out",)
+    assert e.notes == ("left out: 3 cells with fewer than two cases that have two replies",)
+
+
+def test_what_makes_cells_less_comparable_is_noted():
+    made = world(1, models=3, tasks=(0.9, 0.7, 0.5), k=6)
+    assert analyse(made).notes == ()
+    lost = np.zeros((100, 6), dtype=bool)
+    lost[:10] = True
+    mixed = [
+        made[0].take(range(4)),
+        replace(made[1], scores=np.where(lost, np.nan, made[1].scores), errors=lost),
+    ]
+    first, second = analyse([*mixed, *made[2:]]).notes
+    assert first.startswith("K differs between cells (4 to 6)")
+    assert second == "in 1 cell fewer than 95 % of the calls have a reply"
 
 
 def test_all_right_is_a_point_and_no_obstacle():

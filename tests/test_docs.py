@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -60,6 +61,30 @@ def server() -> Iterator[LoopbackServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with ``pytest`` and ``robusttest``, which run in forks of one process (`docs_fork`)."""
+    folder = tmp_path_factory.mktemp("bin")
+    tool = ROOT / "tests" / "docs_fork.py"
+    for name in ("pytest", "robusttest"):
+        script = folder / name
+        script.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -S -E "{tool}" run "{folder}/socket" {name} "$@"\n',
+            encoding="utf-8",
+        )
+        script.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, str(tool), "serve", f"{folder}/socket"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield folder
+        process.terminate()
+
+
 @pytest.fixture(autouse=True)
 def own_names() -> Iterator[None]:
     """What a page's python registers is gone after it."""
@@ -75,13 +100,15 @@ def own_names() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_block_of_a_page_runs(name: str, tmp_path: Path, server: LoopbackServer) -> None:
+def test_every_block_of_a_page_runs(
+    name: str, tmp_path: Path, server: LoopbackServer, commands: Path
+) -> None:
     found = blocks(PAGES[name], name)
     if name == "README.md":  # its commands are given at the root of the repository
         shutil.copytree(
             ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
-    session = Session(tmp_path, server.host, environment(server))
+    session = Session(tmp_path, server.host, environment(server, commands))
     for block in found:
         if block.only_parsed is not None:
             assert block.only_parsed in ONLY_PARSED, (
@@ -90,10 +117,12 @@ def test_every_block_of_a_page_runs(name: str, tmp_path: Path, server: LoopbackS
         session.run(block)
 
 
-def environment(server: LoopbackServer) -> dict[str, str]:
-    quiet = "-p no:randomly -p no:cacheprovider -p no:rerunfailures"
+def environment(server: LoopbackServer, commands: Path) -> dict[str, str]:
+    quiet = (
+        "-p no:randomly -p no:cacheprovider -p no:rerunfailures -W ignore::pytest.PytestAssertRewriteWarning"
+    )
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": quiet,

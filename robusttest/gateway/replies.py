@@ -15,28 +15,19 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from robusttest.data import Completion, Json, Request, canonical_json
 from robusttest.errors import StorageError
+from robusttest.gateway import database
 from robusttest.gateway.stored import completion_from, dumps, loads
 
 FILE = "replies.sqlite"
-SCHEMA = 1
 FLUSH_SECONDS = 0.05
+RETRY_SECONDS = 1.0
+"""After a write that failed."""
 BATCH = 500
-BUSY_SECONDS = 10.0
 LEASE_SECONDS = 15.0
 """A lease that its owner has not renewed for so long is free: the owner is dead."""
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL,
-    completion TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS replies_by_model ON replies (model);
-CREATE TABLE IF NOT EXISTS variants (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, calls INTEGER NOT NULL, cost REAL NOT NULL) WITHOUT ROWID;
-"""
 
 
 class ReplyStore:
@@ -50,7 +41,7 @@ class ReplyStore:
         self.path = directory / FILE
         self.read_only = read_only
         self.problems: list[str] = []
-        self.owner = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self.owner = f"{database.machine()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._lock = threading.RLock()
         self._waiting = threading.Condition(threading.Lock())
         self._replies: dict[str, tuple[str, Json, Completion, float]] = {}
@@ -61,7 +52,11 @@ class ReplyStore:
         self._held: set[str] = set()
         self._writer: threading.Thread | None = None
         self._closing = False
+        self._stopped = threading.Event()
+        self._unsaved: str | None = None
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """The file that was opened: another process may have set it aside since."""
         self._open()
 
     # --- opening
@@ -69,7 +64,12 @@ class ReplyStore:
     def _open(self) -> None:
         if self.read_only:
             if self.path.exists():
-                self._db = self._connect(self.path, ro=True)
+                try:
+                    self._db = database.connect_read_only(self.path)
+                except sqlite3.Error as e:
+                    raise StorageError(
+                        f"{self.path} can't be read: {e}. A run that may write (--robust-replies=auto) saves what it can"
+                    ) from None
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,65 +80,46 @@ class ReplyStore:
             self._problem(f"{self.path.parent}: {e.strerror}: replies of this run are not kept")
             return
         try:
-            self._db = self._connect(self.path)
+            self._db = self._connect()
         except sqlite3.DatabaseError as e:
-            if isinstance(e, sqlite3.OperationalError):
+            if not database.is_damage(e):
                 self._problem(f"{self.path}: {e}: replies of this run are not kept")
                 if self.path.exists() and os.access(self.path, os.R_OK):
                     with contextlib.suppress(sqlite3.Error):
-                        self._db, self.read_only = self._connect(self.path, ro=True), True
+                        self._db, self.read_only = database.connect_read_only(self.path), True
                 return
-            self._set_aside(str(e))
+            self._set_aside(e)
 
-    def _connect(self, path: Path, *, ro: bool = False) -> sqlite3.Connection:
-        if ro:
-            uri = path.resolve().as_uri() + "?mode=ro"
-            db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
-            try:
-                db.execute("SELECT 1 FROM replies LIMIT 1")
-            except sqlite3.OperationalError:  # a WAL file on a medium that can't be written
-                db.close()
-                db = sqlite3.connect(
-                    path.resolve().as_uri() + "?immutable=1", uri=True, check_same_thread=False
-                )
-                db.execute("SELECT 1 FROM replies LIMIT 1")
-        else:
-            db = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-            try:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=NORMAL")
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    db.executescript(_TABLES)
-                    db.execute(f"PRAGMA user_version={SCHEMA}")
-            except sqlite3.Error:
-                db.close()
-                raise
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
-            db.close()
-            raise StorageError(
-                f"{path} was written by a later version of robusttest (schema {version}, this one reads {SCHEMA}): "
-                "upgrade robusttest, or use another folder"
-            )
+    def _connect(self) -> sqlite3.Connection:
+        db = database.connect(self.path)
+        self._file = database.identity(self.path)
         return db
 
-    def _set_aside(self, why: str) -> None:
+    def _set_aside(self, why: sqlite3.Error) -> None:
         """Move a damaged file out of the way, and save what can be read of it."""
-        aside = self.path.with_name(f"{FILE}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+            if database.identity(self.path) != self._file:
+                # Another process did it: the file that stands there now is a good one.
+                self._db = self._connect()
+                return
+        aside = self.path.with_name(f"{FILE}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
-        self._db = self._connect(self.path)
+        self._db = self._connect()
         saved = 0
         with contextlib.suppress(sqlite3.Error, StorageError):
-            old = self._connect(aside, ro=True)
-            with contextlib.closing(old):
-                for row in _readable(old):
-                    self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)", row)
+            old = database.connect_read_only(aside)
+            with contextlib.closing(old), database.transaction(self._db) as db:
+                for row in database.readable(old):
+                    db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)", row)
                     saved += 1
         self._problem(
-            f"{self.path} was damaged ({why}): it is kept as {aside.name}; {saved:,} replies could be saved"
+            f"{self.path} was damaged ({why}): it is kept as {aside.name}; {saved:,} "
+            f"{'reply' if saved == 1 else 'replies'} could be saved"
         )
 
     def _problem(self, text: str) -> None:
@@ -146,6 +127,14 @@ class ReplyStore:
             self.problems.append(text)
 
     def _failed(self, error: sqlite3.Error) -> None:
+        """Say what went wrong; after damage go on with a file that holds what could be saved."""
+        if database.is_damage(error) and not self.read_only:
+            with self._lock:
+                try:
+                    self._set_aside(error)
+                except (sqlite3.Error, StorageError, OSError) as e:
+                    self._problem(f"{self.path}: {e}: replies of this run are not kept")
+            return
         self._problem(f"{self.path}: {error}")
 
     # --- replies
@@ -162,12 +151,16 @@ class ReplyStore:
                 row = self._db.execute(
                     "SELECT completion, created FROM replies WHERE key = ?", (key,)
                 ).fetchone()
-        except sqlite3.DatabaseError as e:
+        except sqlite3.Error as e:
             self._failed(e)
             return None
         if row is None or (since is not None and row[1] < since):
             return None
-        return completion_from(row[0], cached=True)
+        try:
+            return completion_from(row[0], cached=True)
+        except (ValueError, TypeError, AttributeError):
+            self._problem(f"{self.path}: the reply {key[:12]} is damaged: it is asked for again")
+            return None
 
     def put(self, key: str, request: Request, completion: Completion) -> None:
         """Keep a reply; it is on disk within `FLUSH_SECONDS`."""
@@ -188,10 +181,13 @@ class ReplyStore:
         try:
             with self._lock:
                 row = self._db.execute("SELECT value FROM variants WHERE key = ?", (key,)).fetchone()
-        except sqlite3.DatabaseError as e:
+        except sqlite3.Error as e:
             self._failed(e)
             return None
-        return None if row is None else loads(zlib.decompress(row[0]))
+        try:
+            return None if row is None else loads(zlib.decompress(row[0]))
+        except (ValueError, zlib.error):
+            return None  # damaged: made anew
 
     def put_variants(self, key: str, value: Json) -> None:
         if self.read_only:
@@ -210,26 +206,34 @@ class ReplyStore:
         now = time.time()
         mine = set()
         try:
-            with self._lock, self._transaction() as db:
+            with self._lock, database.transaction(self._db) as db:
                 for key in wanted:
-                    done = db.execute(
-                        "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-                        "owner = excluded.owner, expires = excluded.expires "
-                        "WHERE leases.expires < ? OR leases.owner = excluded.owner",
-                        (key, self.owner, now + LEASE_SECONDS, now),
+                    row = db.execute("SELECT owner, expires FROM leases WHERE key = ?", (key,)).fetchone()
+                    if (
+                        row is not None
+                        and row[0] != self.owner
+                        and row[1] >= now
+                        and not database.is_gone(row[0])
+                    ):
+                        continue
+                    db.execute(
+                        "INSERT OR REPLACE INTO leases VALUES (?, ?, ?)",
+                        (key, self.owner, now + LEASE_SECONDS),
                     )
-                    if done.rowcount:
-                        mine.add(key)
+                    mine.add(key)
         except sqlite3.Error as e:
             self._failed(e)
             return set(wanted)
-        self._held |= mine
+        if mine:
+            with self._waiting:
+                self._held |= mine
+                self._start()  # which renews them, however long the first reply takes
         return mine
 
     def release(self, key: str) -> None:
         """Give a lease up: the call ended, with a reply or without."""
-        if key in self._held:
-            with self._waiting:
+        with self._waiting:
+            if key in self._held:
                 self._held.discard(key)
                 self._done.append(key)
                 self._wake()
@@ -253,7 +257,7 @@ class ReplyStore:
                 f"{self.path}: a budget over several processes needs a store that can be written"
             )
         try:
-            with self._lock, self._transaction() as db:
+            with self._lock, database.transaction(self._db) as db:
                 row = db.execute("SELECT calls, cost FROM spent WHERE run = ?", (run,)).fetchone() or (0, 0.0)
                 new = row[0] + calls, row[1] + cost
                 if calls > 0 and (
@@ -273,8 +277,13 @@ class ReplyStore:
         self.flush()
         if self._db is None:
             return
-        with self._lock:
-            found = self._db.execute("SELECT key, request, completion FROM replies ORDER BY key").fetchall()
+        try:
+            with self._lock:
+                found = self._db.execute(
+                    "SELECT key, request, completion FROM replies ORDER BY key"
+                ).fetchall()
+        except sqlite3.Error as e:
+            raise StorageError(f"{self.path} can't be read: {e}") from None
         for key, request, completion in found:
             yield key, loads(zlib.decompress(request)), loads(completion)
 
@@ -299,7 +308,7 @@ class ReplyStore:
             raise StorageError(f"{self.path} can't be written: {'; '.join(self.problems) or 'no store'}")
         count = 0
         try:
-            with self._lock, self._transaction() as db:
+            with self._lock, database.transaction(self._db) as db:
                 for key, request, completion in rows:
                     db.execute(
                         "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
@@ -318,25 +327,16 @@ class ReplyStore:
 
     # --- writing
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        assert self._db is not None
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-
     def _wake(self) -> None:
         # The condition's lock is held.
+        self._start()
+        if len(self._replies) >= BATCH or len(self._replies) + len(self._variants) + len(self._done) == 1:
+            self._waiting.notify()
+
+    def _start(self) -> None:
         if self._writer is None and not self._closing:
             self._writer = threading.Thread(target=self._write, name="robusttest-store", daemon=True)
             self._writer.start()
-        if len(self._replies) >= BATCH or len(self._replies) + len(self._variants) + len(self._done) == 1:
-            self._waiting.notify()
 
     def _write(self) -> None:
         renewed = time.monotonic()
@@ -346,73 +346,82 @@ class ReplyStore:
                     if self._closing:
                         return
                     self._waiting.wait(LEASE_SECONDS / 3)
-            if not self._closing:
-                time.sleep(FLUSH_SECONDS)
-            self.flush()
+            self._stopped.wait(FLUSH_SECONDS)
+            if not self.flush():
+                self._stopped.wait(RETRY_SECONDS)
             if time.monotonic() - renewed > LEASE_SECONDS / 3:
                 renewed = time.monotonic()
                 self.renew()
             if self._closing:
                 return
 
-    def flush(self) -> None:
-        """Write what is waiting now."""
-        if self._db is None or self.read_only:
-            return
+    def flush(self) -> bool:
+        """Write what is waiting now; False where it could not be written and stays in memory."""
+        if self.read_only:
+            return True
         with self._waiting:
             replies, variants = dict(self._replies), dict(self._variants)
             done, self._done = self._done, []
         if not (replies or variants or done):
-            return
+            return True
+        if self._db is None:
+            return False
         # Another thread may be reading: the text is made before the database is locked.
         made = [
-            (key, model, zlib.compress(canonical_json(request).encode(), 1), dumps(asdict(c)), at)
+            (
+                key,
+                model,
+                zlib.compress(canonical_json(request).encode(), 1),
+                dumps(asdict(c)),
+                at,
+            )
             for key, (model, request, c, at) in replies.items()
         ]
         texts = [(key, zlib.compress(dumps(value).encode(), 1)) for key, value in variants.items()]
         try:
-            with self._lock, self._transaction() as db:
+            with self._lock, database.transaction(self._db) as db:
                 db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", made)
                 db.executemany("INSERT OR REPLACE INTO variants VALUES (?, ?)", texts)
-                db.executemany("DELETE FROM leases WHERE key = ?", [(k,) for k in done])
+                db.executemany(
+                    "DELETE FROM leases WHERE key = ? AND owner = ?", [(k, self.owner) for k in done]
+                )
         except sqlite3.Error as e:
             # Kept in memory: the next write tries again.
-            self._problem(f"{self.path}: {e}: {len(made):,} replies are not on disk yet")
-            time.sleep(0 if self._closing else 1)
-            return
+            with self._waiting:
+                self._done = done + self._done
+            if database.is_damage(e):
+                self._failed(e)
+            self._unwritten(f"{self.path}: {e}: {len(made):,} replies are not on disk")
+            return False
         with self._waiting:
             for key, row in replies.items():
                 if self._replies.get(key) is row:
                     del self._replies[key]
             for key in variants:
                 self._variants.pop(key, None)
-        self.problems = [p for p in self.problems if not p.endswith("replies are not on disk yet")]
+        self._unwritten(None)
+        return True
+
+    def _unwritten(self, text: str | None) -> None:
+        """At most one such problem is told: the last one, gone once a write succeeds."""
+        self.problems = [p for p in self.problems if p != self._unsaved]
+        self._unsaved = text
+        if text is not None:
+            self.problems.append(text)
 
     def close(self) -> None:
         """Write what is waiting, give up every lease, close the file."""
         with self._waiting:
             self._closing = True
+            self._stopped.set()
             self._done += sorted(self._held)
             self._held.clear()
             self._waiting.notify_all()
         if self._writer is not None:
-            self._writer.join(timeout=2 * BUSY_SECONDS)
+            self._writer.join(timeout=2 * database.BUSY_SECONDS)
         self.flush()
         if self._db is not None:
             with self._lock:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.close()
                 self._db = None
-
-
-def _readable(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Rows of a damaged file, as far as they can be read."""
-    for order in ("ASC", "DESC"):
-        rows = db.execute(
-            f"SELECT key, model, request, completion, created FROM replies ORDER BY key {order}"
-        )
-        with contextlib.suppress(sqlite3.Error, zlib.error, ValueError, UnicodeDecodeError):
-            for row in rows:
-                loads(zlib.decompress(row[2]))
-                completion_from(row[3])
-                yield row

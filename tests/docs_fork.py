@@ -66,7 +66,7 @@ def _command(asked: dict) -> int:
     sys.argv[0] = name
     sys.path[:0] = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     for stream, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        setattr(sys, stream, open(number, mode, encoding="utf-8", closefd=False))
+        setattr(sys, stream, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     try:
         if name == "pytest":
             import pytest

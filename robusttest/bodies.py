@@ -6,7 +6,8 @@ Nothing here knows pytest: the plugin runs the body and says what came of it as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, 
 from robusttest.expand import Drive, expand_case
 from robusttest.jobs import GatewayLike
 from robusttest.perturbations.protocol import Perturbation
+from robusttest.perturbations.validity import DEFAULT, Validity
 from robusttest.records import by_expectation, make_record
 from robusttest.selection import select_cases, spec_of
 from robusttest.settings import Settings
@@ -136,23 +138,38 @@ def body_variants(
     settings: Settings,
     *,
     protect: Iterable[Any] = (),
+    validity: Validity = DEFAULT,
     drive: Drive | None = None,
+    source: Callable[[Case], Iterable[Variant]] | None = None,
+    first: AbstractSet[str] = frozenset(),
 ) -> Iterator[Variant]:
     """Every variant that a body is run with, case by case, the reference first; those not ``ok`` among them.
 
     ``perturbations`` are those of `select_perturbations`. ``drive`` runs the steps of those that a model writes.
+    ``source`` gives a case's variants instead (a frozen file). ``first``: cases that come before the others.
     """
     made = tuple(perturbations)
     protect = tuple(protect)
-    for case, only in select_cases(cases, settings):
+    for case, only in sorted(select_cases(cases, settings), key=lambda chosen: chosen.case.id not in first):
+        if source is not None:
+            yield from (v for v in source(case) if only is None or not v.perturbation or v.id in only)
+            continue
         mine, most = made, settings.variants
         if only is not None:
             parts = [spec_of(v) for v in sorted(only)]
             mine = tuple(p for p in made if p.spec in {spec for spec, _ in parts})
             most = max([most, *(i + 1 for _, i in parts)])
-        for v in expand_case(
-            case, mine, prompt=None, variants=most, seed=settings.seed, protect=protect, drive=drive
-        ):
+        expanded = expand_case(
+            case,
+            mine,
+            prompt=None,
+            variants=most,
+            seed=settings.seed,
+            protect=protect,
+            validity=validity,
+            drive=drive,
+        )
+        for v in expanded:
             if only is None or not v.perturbation or v.id in only:
                 yield v
 
@@ -248,13 +265,6 @@ def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
         f"a test's body returned {str(value)[:60]!r} ({type(value).__name__}): return None, a bool, a number in [0, 1], a "
         "text, or Answer(value, score=…)"
     )
-
-
-def score_of(record: Record) -> Score | None:
-    """A record's score as the reference of `body_record`; None where it has none."""
-    if record.score is None or record.status not in ("ok", "unparsed", "refused"):
-        return None
-    return Score(value=record.score, answer=record.answer, status=record.status)
 
 
 def _checked(score: Score) -> Score:

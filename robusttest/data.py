@@ -318,6 +318,9 @@ class Record:
     input_hash: str | None = None
     """16 hex digits over everything that was put to the model: equal means the same question."""
     edits: Mapping[str, list[list[Any]]] | None = None
+    shrunk: Mapping[str, Json] | None = None
+    """What shrinking found, where it ran on this variant: the smallest ``text`` that still fails and its ``edits``,
+    ``kept`` ``of`` the edits, ``failed`` of the times it was ``asked``, ``complete`` if every smaller part was tried."""
     reply: str | None = None
     factors: Mapping[str, str] | None = None
     preserves: str = "preserves"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from robusttest.data import Threshold
@@ -13,9 +14,11 @@ from robusttest.jobs import Job
 from robusttest.result import Result
 from robusttest.runner import Runner
 from robusttest.settings import ReportTarget, Settings
+from robusttest.shrink import Budget
 from robusttest.task import Task
 
 if TYPE_CHECKING:
+    from robusttest.frozen import Freezer
     from robusttest.gateway import Progress
 
 
@@ -64,6 +67,9 @@ def evaluate(
     writes what ``--robust-report`` does). Works within a running event loop
     (Jupyter): calls are made by a thread of their own. Replies are stored in ``settings.directory`` as in pytest.
 
+    ``freeze="variants.jsonl"`` uses exactly the variants in that file, and refuses those that no longer fit; where there
+    is no such file, or with ``update_freeze=True``, it is written, to be reviewed and committed (`robusttest.frozen`).
+
     Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
     """
     settings, made = _settings(settings, variants, options), _thresholds(expect)
@@ -77,6 +83,9 @@ def evaluate(
         raise UsageError(f"evaluate(model={names!r}): a model is listed twice")
     specs = [perturbations] if isinstance(perturbations, str) else list(perturbations)
     jobs = [Job(task, name, specs, made, settings) for name in names]
+    freezers: list[Freezer] = []
+    if settings.freeze is not None:
+        jobs, freezers = _frozen(jobs, settings.freeze)
     if not jobs[0].selected():
         raise UsageError(
             f"task {task.name!r} has no case {', '.join(settings.case)!r}; it has {task.cases[0].id!r} and "
@@ -93,18 +102,23 @@ def evaluate(
         runner = Runner(gateway, settings)
         for job in jobs:
             runner.add(job)
+        records = [runner.result(job) for job in jobs]
+        if settings.shrink:
+            budget = Budget(settings.shrink)
+            records = [runner.shrink(job, budget) for job in jobs]
+        notes = _saved(settings, freezers)
         results = [
             Result(
                 task.name,
                 job.model,
-                runner.result(job),
+                made_of,
                 thresholds=job.judged,
                 settings=settings,
-                notes=job.notes,
+                notes=(*job.notes, *notes),
                 adaptive=runner.stopping(job),
                 known=(p.spec for p in job.wanted),
             )
-            for job in jobs
+            for job, made_of in zip(jobs, records, strict=True)
         ]
         progress = gateway.progress()
     if settings.report:
@@ -138,6 +152,30 @@ def _write_reports(results: Sequence[Result], settings: Settings, progress: Prog
     report = build(run, results)
     for target in settings.report:
         files.write(report, target)
+
+
+def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:
+    """The jobs with the variants of the file, or with what gathers theirs for it."""
+    from robusttest import frozen
+
+    scopes = [job.scope() for job in jobs]
+    settings = jobs[0].settings
+    held = frozen.begin(path, update=settings.update_freeze, single=bool(settings.case))
+    if held is None:
+        freezers = [frozen.Freezer(scope) for scope in scopes]
+        return [replace(j, keep=f.add) for j, f in zip(jobs, freezers, strict=True)], freezers
+    if stale := held.stale(scopes[0]):
+        raise frozen.refuse(path, stale)
+    return [replace(j, source=held.source(s)) for j, s in zip(jobs, scopes, strict=True)], []
+
+
+def _saved(settings: Settings, freezers: list[Freezer]) -> list[str]:
+    if settings.freeze is None or not freezers:
+        return []
+    from robusttest.frozen import lacking, save
+
+    save(settings.freeze, freezers)
+    return lacking(name for f in freezers for name in f.missing())
 
 
 def _settings(settings: Settings | None, variants: int | None, options: dict[str, Any]) -> Settings:

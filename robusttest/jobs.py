@@ -13,7 +13,9 @@ from robusttest.adaptive import Plan, plan
 from robusttest.data import Case, Completion, Json, Request, Threshold, Variant
 from robusttest.errors import UsageError
 from robusttest.expand import expand_case
+from robusttest.frozen import Scope
 from robusttest.perturbations.protocol import Perturbation
+from robusttest.perturbations.validity import DEFAULT
 from robusttest.remembered import Store, named, remembered
 from robusttest.selection import (
     Selected,
@@ -48,6 +50,10 @@ class Job:
     test: str | None = None
     source: Callable[[Case], Iterable[Variant]] | None = None
     """Where a case's variants come from instead of expansion (a frozen file), the reference first."""
+    keep: Callable[[Variant], None] | None = None
+    """Told of each variant as it is made (to freeze it)."""
+    first: frozenset[str] = frozenset()
+    """Cases that are planned before the others, as they failed the last time. No number depends on it."""
     wanted: tuple[Perturbation, ...] = field(init=False)
     """The perturbations that this run takes, with their writers."""
     judged: tuple[Threshold, ...] = field(init=False)
@@ -66,7 +72,9 @@ class Job:
         for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
             object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "adaptive", adaptive)
-        object.__setattr__(self, "_names", named(self.perturbations))
+        # What a gate of the user's refuses may change with its code.
+        names = named(self.perturbations) if self.task.validity == DEFAULT else frozenset()
+        object.__setattr__(self, "_names", names)
 
     def selected(self) -> list[Selected]:
         """The cases in the order they are put; of an adaptive job those that it may take."""
@@ -74,8 +82,23 @@ class Job:
 
     def models(self) -> tuple[str, ...]:
         """Every model that the job calls: the one under test, writers and judges."""
-        others = [p.writer for p in self.wanted if p.writer] + [self.task.scorer.model]
+        writers = [p.writer for p in self.wanted] if self.source is None else []
+        judge = self.task.validity.judge if any(writers) else None
+        others = [*writers, judge, self.task.scorer.model]
         return tuple(dict.fromkeys([self.model, *(m for m in others if m)]))
+
+    def scope(self) -> Scope:
+        """What the job asks of a file of frozen variants."""
+        return Scope(
+            task=self.task.name,
+            cases=self.task.cases,
+            selected=[selected.case for selected in self.selected()],
+            perturbations=self.wanted,
+            variants=self.settings.variants,
+            seed=self.settings.seed,
+            prompt=self.task.prompt,
+            protect=self.task.protect,
+        )
 
     def variants(self, selected: Selected, store: Store | None = None) -> Iterator[Variant | Perturbation]:
         """A case's variants, the reference first; then each perturbation that a model has yet to write.
@@ -108,6 +131,7 @@ class Job:
                 variants=most,
                 seed=seed,
                 protect=task.protect,
+                validity=task.validity,
             )
 
         (reference,) = expanded(())

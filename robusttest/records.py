@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from robusttest.data import (
+    REFERENCE,
     Completion,
     Json,
     Record,
@@ -141,6 +142,50 @@ def failed_record(
         request=request,
         completion=completion,
     )
+
+
+ANSWERED: tuple[RecordStatus, ...] = ("ok", "unparsed", "refused")
+
+
+def references(records: Iterable[Record]) -> dict[str, Record]:
+    """The unperturbed record of each case."""
+    out: dict[str, Record] = {}
+    for r in records:
+        if r.perturbation == REFERENCE and (r.case_id not in out or r.repeat == 0):
+            out[r.case_id] = r
+    return out
+
+
+def failing(records: Sequence[Record]) -> list[tuple[float, Record]]:
+    """``(loss, record)`` of each variant that scored below 1, the worst first; repeats are left out.
+
+    The largest loss against the reference comes first, so what the perturbation broke comes before what was wrong
+    anyway (loss 0); then the lowest score, then the smallest edit.
+    """
+    before = references(records)
+    found = []
+    for r in records:
+        if r.score is None or r.score >= 1 or r.status not in ANSWERED or r.repeat > 0:
+            continue
+        reference = before.get(r.case_id)
+        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0
+        found.append(((-loss, r.score, _size(r), r.case_id, r.perturbation, r.index), r))
+    found.sort(key=lambda item: item[0])
+    return [(-key[0], r) for key, r in found]
+
+
+def _size(r: Record) -> int:
+    """Characters that the edits touch; a perturbation without an edit list counts as a large one."""
+    if not r.edits:
+        return 1_000_000
+    return sum(max(end - start, len(new)) for edits in r.edits.values() for start, end, new in edits)
+
+
+def score_of(record: Record) -> Score | None:
+    """A record's score as the reference of `by_expectation`; None where it has none."""
+    if record.score is None or record.status not in ("ok", "unparsed", "refused"):
+        return None
+    return Score(value=record.score, answer=record.answer, status=record.status)
 
 
 def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Score | str:

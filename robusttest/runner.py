@@ -27,6 +27,7 @@ from robusttest.selection import (
     spec_of,
 )
 from robusttest.settings import Settings
+from robusttest.shrink import Budget, searches
 
 TICK = 0.1
 """Seconds between two calls of ``tick`` while the runner waits."""
@@ -61,9 +62,11 @@ class _State:
         self.failure: BaseException | None = None
 
     def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
-        for selected in cases:
+        first = self.job.first
+        planned = sorted(enumerate(cases, self.cases), key=lambda place: place[1].case.id not in first)
+        for i, selected in planned:
             for item in self.job.variants(selected, self.store):
-                yield self.cases, selected, item
+                yield i, selected, item
             self.cases += 1
 
     def planned(self) -> None:
@@ -157,6 +160,21 @@ class Runner:
         state = self._states.get(id(job))
         return [] if state is None else state.records()
 
+    def shrink(self, job: Job, budget: Budget) -> list[Record]:
+        """The records of a job that is done, the worst failing variant of each family with the smallest edits that fail.
+
+        Asks at most as often as ``budget`` has left. Only `Record.shrunk` is filled in: no number changes.
+        """
+        records = self.result(job)
+        state = self._states[id(job)]
+        begun = searches(job, records, budget, state.store)
+        for search in begun:
+            self._drive(state, search.steps(), None, _nothing, _nothing)
+        while state.pending:
+            self._step(state)
+        found = {id(s.record): s.record_found() for s in begun}
+        return [found.get(id(r), r) for r in records]
+
     def drop(self, job: Job) -> None:
         """Plan no further call of this job, and forget its records."""
         state = self._states.pop(id(job), None)
@@ -230,6 +248,8 @@ class Runner:
         if isinstance(item, Perturbation):
             self._rewrite(state, case, selected, item)
             return
+        if state.job.keep is not None:
+            state.job.keep(item)
         if item.status != "ok":
             self._record(
                 state, case, item, make_record(item, status=item.status, reason=item.reason, **_names(state))
@@ -366,6 +386,7 @@ class Runner:
             variants=most,
             seed=job.settings.seed,
             protect=job.task.protect,
+            validity=job.task.validity,
         )
 
         def written(variants: list[Variant]) -> None:
@@ -422,6 +443,10 @@ class Runner:
                 failed(outcome)
 
         self._submit(state, request, answered)
+
+
+def _nothing(_: object) -> None:
+    """What a search has found so far, it holds itself."""
 
 
 def _names(state: _State) -> dict[str, Any]:

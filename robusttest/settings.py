@@ -77,7 +77,10 @@ class Settings:
     update_baseline: bool = False
     fail_on: str | None = None
     """``regression``, ``regression:MARGIN`` or ``undecided``."""
-    freeze: str | None = None
+    freeze: Path | None = None
+    """A file of variants (`robusttest.frozen`): used as it stands, and written where there is none."""
+    update_freeze: bool = False
+    """Make the variants of ``freeze`` anew."""
     shrink: int = 0
     """Calls that may be spent on shrinking failing variants."""
     transport: Transport = "auto"
@@ -104,6 +107,10 @@ class Settings:
                 raise UsageError(f"{name}={getattr(self, name)!r}: must be positive")
         if not 0 <= self.min_coverage <= 1:
             raise UsageError(f"min_coverage={self.min_coverage!r}: must be in [0, 1]")
+        if self.freeze is not None:
+            object.__setattr__(self, "freeze", Path(self.freeze))
+        elif self.update_freeze:
+            raise UsageError("update_freeze needs freeze: the file whose variants are made anew")
         for name, allowed in (
             ("replies", ("auto", "live", "replay", "off")),
             ("inconclusive", ("point", "pass", "fail", "xfail")),
@@ -115,8 +122,9 @@ class Settings:
     def to_json(self) -> dict[str, Json]:
         """The settings that differ from their defaults, for the run file."""
         changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        if "directory" in changed:
-            changed["directory"] = os.fspath(changed["directory"])
+        for name in ("directory", "freeze"):
+            if name in changed:
+                changed[name] = os.fspath(changed[name])
         return changed
 
     def as_dict(self) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from typing import Any
 from robusttest.cases import load_cases, with_choices
 from robusttest.data import Case, Completion, Draft, Json, Prompt, Variant, canonical_json
 from robusttest.errors import CaseError, UsageError
+from robusttest.perturbations.validity import DEFAULT, Validity
 from robusttest.render import OPTION_NAMES, Message, render, tokens
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
@@ -37,6 +38,8 @@ class Task:
     choices: tuple[str, ...] | None
     """The options that all cases share; None where each has its own, or none."""
     protect: tuple[Any, ...]
+    validity: Validity
+    """What a variant must keep to be asked."""
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Task:
         demos: Any = (),
         demo_template: str | None = None,
         protect: Iterable[Any] = (),
+        validity: Validity = DEFAULT,
     ) -> None:
         """Make a task.
 
@@ -59,7 +63,8 @@ class Task:
         ``{choices}`` (one line) and ``{options}`` (marked lines); just the input if not given. ``messages``: a
         whole conversation instead. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
         name or a function ``(reply, target)``; if not given, `choice` where the cases have choices, else `exact`.
-        ``protect``: texts and compiled patterns that no perturbation may change.
+        ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
+        to be asked: a similarity function of yours, a model that judges what another one wrote.
         """
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"Task(name={name!r}): a name is a non-empty text")
@@ -99,6 +104,7 @@ class Task:
             ("scorer", made),
             ("choices", labels),
             ("protect", tuple(protect)),
+            ("validity", _validity(where, validity)),
         ):
             object.__setattr__(self, key, value)
 
@@ -116,6 +122,12 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}: {len(self.cases)} cases, scorer {self.scorer.name}>"
+
+
+def _validity(where: str, validity: Any) -> Validity:
+    if not isinstance(validity, Validity):
+        raise UsageError(f"{where}: validity={validity!r}: give Validity(similarity=…), or leave it out")
+    return validity
 
 
 def _prompt(

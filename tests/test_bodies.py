@@ -7,10 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from robusttest.bodies import Ask, Outcome, body_record, body_score, body_variants, left_out, score_of
+from robusttest.bodies import Ask, Outcome, body_record, body_score, body_variants, left_out
 from robusttest.data import Answer, Case, Completion, Draft, Request, Score, Variant
 from robusttest.errors import BudgetExhaustedError, CallError, UsageError
 from robusttest.perturbations import make
+from robusttest.records import score_of
 from robusttest.selection import select_perturbations
 from robusttest.settings import Settings
 

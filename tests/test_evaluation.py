@@ -105,3 +105,33 @@ def test_a_report_that_can_not_be_written_is_refused_before_any_call(models, tmp
         evaluate(task(), model=models, report="htm:report.html")
     with pytest.raises(UsageError, match="write KIND:PATH"):
         evaluate(task(), model=models, report="report.html")
+
+
+def test_variants_are_frozen_and_used(models, tmp_path):
+    given = {"model": models, "perturbations": ["keyboard"], "freeze": tmp_path / "v.jsonl"}
+    first = evaluate(task(), **given)
+    frozen = (tmp_path / "v.jsonl").read_text(encoding="utf-8")
+    assert frozen.count('"case"') == 10
+    row = next(line for line in frozen.splitlines() if '"index": 1' in line)
+    (tmp_path / "v.jsonl").write_text(frozen.replace(row + "\n", ""), encoding="utf-8")
+    second = evaluate(task(), **given)
+    assert len(second.records) == len(first.records) - 1
+    with pytest.raises(UsageError, match="casing is not in it"):
+        evaluate(task(), **{**given, "perturbations": ["casing"]})
+    evaluate(task(), **given, update_freeze=True)
+    assert (tmp_path / "v.jsonl").read_text(encoding="utf-8") == frozen
+
+
+def test_single_variants_are_not_frozen(models, tmp_path):
+    case = task().cases[0].id
+    with pytest.raises(UsageError, match="leave out"):
+        evaluate(task(), model=models, perturbations=["keyboard"], freeze=tmp_path / "v.jsonl", case=case)
+
+
+def test_failing_variants_are_shrunk_within_the_calls(models):
+    result = evaluate(task(), model=models, perturbations=["casing:upper"], shrink=30)
+    (found,) = [r.shrunk for r in result.records if r.shrunk]
+    assert found["text"] == "I want my MONEY back please"
+    plain = evaluate(task(), model=models, perturbations=["casing:upper"], replies="off")
+    assert not any(r.shrunk for r in plain.records)
+    assert plain.accuracy == result.accuracy

@@ -23,6 +23,7 @@ from robusttest.errors import (
 from robusttest.metrics import accuracy, flip_rate
 from robusttest.perturbations import PERTURBATIONS, Perturbation, perturbation
 from robusttest.perturbations.rewrite import paraphrase
+from robusttest.perturbations.validity import Validity
 from robusttest.records import scrubbed
 from robusttest.runner import Job, Runner
 from robusttest.scorers import choice, judge
@@ -190,6 +191,99 @@ def test_a_source_without_a_reference_does_not_hang():
     made = task()
     records = run(Job(made, "m", [SAME], source=source))
     assert [r.status for r in records] == ["error"] * 3
+
+
+def test_a_tasks_similarity_rejects_variants_before_they_are_asked():
+    made = task(
+        validity=Validity(similarity=lambda before, after: float(before[0] == after[0]), min_similarity=1)
+    )
+    fake = Fake(route)
+    records = run(Job(made, "m", ["casing"], settings=Settings(variants=3)), fake)
+    refused = [r for r in records if r.status == "rejected"]
+    assert {r.reason for r in refused} == {"similarity 0 is below 1"}
+    assert len(fake.asked) == len([r for r in records if r.score is not None])
+    assert 0 < len(refused) < len(records) - 3
+
+
+def test_a_judge_of_validity_is_asked_about_what_a_model_wrote():
+    made = task(cases=CASES[:2], validity=Validity(judge="j"))
+    job = Job(made, "m", [paraphrase(model="w"), "casing"], settings=Settings(variants=2))
+    assert job.models() == ("m", "w", "j")
+
+    def answer(request):
+        if request.model == "j":
+            return "DIFFERENT" if "money" in text(request) else "SAME"
+        if request.model == "w":
+            return (
+                f"please {request.sample % 7}".replace(str(request.sample % 7), "now ")
+                + text(request).split("<text>")[1].split("</text>")[0].strip()
+                + "!" * (1 + request.sample % 5)
+            )
+        return route(request)
+
+    fake = Fake(answer)
+    records = [r for r in run(job, fake) if r.perturbation == "paraphrase"]
+    assert {r.status for r in records if r.case_id == "a"} == {"rejected"}
+    assert {r.reason for r in records if r.case_id == "a"} == {"j says it no longer asks the same"}
+    assert all(r.status != "rejected" for r in records if r.case_id == "b")
+    assert sum(r.model == "j" for r in fake.asked) == len(records)  # "casing" is nobody's writing
+
+
+def test_no_judge_is_named_where_no_model_writes():
+    assert Job(task(validity=Validity(judge="j")), "m", ["casing"]).models() == ("m",)
+
+
+def test_what_a_gate_of_the_users_lets_through_is_not_remembered():
+    class Remembering(Fake):
+        store = None
+
+    class Kept(dict):
+        def get_variants(self, key):
+            return self.get(key)
+
+        def put_variants(self, key, value):
+            self[key] = value
+
+    for validity, count in ((Validity(), 3), (Validity(similarity=lambda a, b: 1.0), 0)):
+        fake = Remembering(route)
+        fake.store = Kept()
+        run(Job(task(validity=validity), "m", ["casing"]), fake)
+        assert len(fake.store) == count
+
+
+def test_every_variant_is_told_to_who_keeps_them():
+    kept = []
+    job = Job(task(), "m", ["casing", paraphrase(model="w")], settings=Settings(variants=2), keep=kept.append)
+
+    def answer(request):
+        return (
+            f"please, {text(request).split('<text>')[1].split('</text>')[0].strip()}"
+            if request.model == "w"
+            else "x"
+        )
+
+    records = run(job, Fake(answer))
+    assert sorted((v.original.id, v.id, v.status) for v in kept) == sorted(
+        (r.case_id, r.variant, "ok" if r.status == "unparsed" else r.status) for r in records
+    )
+    assert any(v.perturbation == "paraphrase" for v in kept)
+
+
+def test_frozen_variants_ask_no_writer():
+    job = Job(task(), "m", [paraphrase(model="w")], source=lambda case: iter(()))
+    assert job.models() == ("m",)
+
+
+def test_what_failed_the_last_time_is_asked_first_and_changes_nothing():
+    def asked(first):
+        fake = Fake(route)
+        job = Job(task(), "m", ["casing"], settings=Settings(variants=2), first=frozenset(first))
+        return run(job, fake), [text(r) for r in fake.asked]
+
+    plain, order = asked(())
+    again, other = asked(["c", "b"])
+    assert again == plain
+    assert other == [*order[3:], *order[:3]]
 
 
 def test_failed_calls_are_no_answers():

@@ -54,3 +54,10 @@ def test_edges_are_allowed():
     assert Settings() == Settings()
     with pytest.raises(AttributeError):
         Settings().seed = 1
+
+
+def test_a_file_to_freeze_is_a_path():
+    assert Settings(freeze="x.jsonl").freeze == Path("x.jsonl")  # type: ignore[arg-type]
+    assert Settings(freeze=Path("x.jsonl")).to_json() == {"freeze": "x.jsonl"}
+    with pytest.raises(UsageError, match="update_freeze needs freeze"):
+        Settings(update_freeze=True)

@@ -163,6 +163,7 @@ def perturbation(
     limit: int | None = None,
     expect: Expect = "target",
     changes: tuple[str, ...] = (),
+    separable: bool = True,
     description: str | None = None,
 ) -> Any:
     """Decorator: a function ``(text, rng) -> str``, ``(case, rng) -> Case`` or ``(draft, rng) -> Draft``.
@@ -176,7 +177,8 @@ def perturbation(
 
     It gets what the built-in ones get: a private generator, protected text restored (or the variant rejected), no
     no-op, no duplicate. ``expect`` says what a right answer is: the target, the ``same`` answer as unperturbed,
-    one that ``changes``, ``increases`` or ``decreases``. A function may return None: it has nothing to act on.
+    one that ``changes``, ``increases`` or ``decreases``. ``separable=False``: its edits belong together, so that
+    shrinking leaves none of them out. A function may return None: it has nothing to act on.
     """
 
     def decorate(fn: Callable[..., Any]) -> UserPerturbation:
@@ -189,6 +191,7 @@ def perturbation(
             limit=limit,
             expect=expect,
             changes=changes,
+            separable=separable,
             description=description,
         )
         PERTURBATIONS.load()
@@ -212,10 +215,11 @@ class UserPerturbation:
         limit: int | None = None,
         expect: Expect = "target",
         changes: tuple[str, ...] = (),
+        separable: bool = True,
         description: str | None = None,
     ) -> None:
         self.fn, self.name, self.level, self.preserves, self.scripts = fn, name, level, preserves, scripts
-        self.limit, self.expect, self.changes = limit, expect, changes
+        self.limit, self.expect, self.changes, self.separable = limit, expect, changes, separable
         self.description = (
             description if description is not None else (inspect.getdoc(fn) or "").partition("\n")[0]
         )
@@ -257,6 +261,7 @@ class UserPerturbation:
             expect=self.expect,
             # Its author decides how much it changes; the share gate is for noise whose severity we measure.
             changes=(*self.changes, "share"),
+            separable=self.separable,
             description=self.description,
         )
 

@@ -209,6 +209,7 @@ def statement() -> Perturbation:
         scripts=("Latin",),
         limit=len(_STATEMENTS),
         changes=_ADDS,
+        separable=False,
         description="the question as a statement: I would like to know how …",
     )
 

@@ -93,6 +93,7 @@ def together(
         limit=limit
         if limit is not None
         else (max(n for n in limits if n is not None) if None not in limits else None),
+        separable=all(p.separable for p in parts),
         writer=next((p.writer for p in parts if p.writer is not None), None),
         expect=expects.pop() if expects else "target",
         changes=tuple(dict.fromkeys(c for p in parts for c in p.changes)),

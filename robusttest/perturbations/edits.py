@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -79,7 +80,7 @@ def edit_words(
     """
     spans = words(text, protected, min_letters, scripts)
     if eligible is not None:
-        spans = tuple(s for s in spans if eligible(text[s[0] : s[1]]))
+        spans = _eligible(text, spans, eligible)
     n = len(spans)
     if not n:
         return NotApplicable(reason=_no_words(what, min_letters, scripts))
@@ -106,6 +107,14 @@ def edit_words(
         return NotApplicable(reason=f"no {what} of the text can be changed")
     edits.sort()
     return apply_edits(text, edits), tuple(edits)
+
+
+@lru_cache(maxsize=64)
+def _eligible(
+    text: str, spans: tuple[tuple[int, int], ...], eligible: Callable[[str], bool]
+) -> tuple[tuple[int, int], ...]:
+    """Asked once for the variants of a text, which come one after another."""
+    return tuple(s for s in spans if eligible(text[s[0] : s[1]]))
 
 
 def _no_words(what: str, min_letters: int, scripts: tuple[str, ...]) -> str:
@@ -174,13 +183,15 @@ def text_perturbation(
     changes: tuple[str, ...] = (),
     fields: Collection[str] | None = None,
     moves: bool = False,
+    separable: bool = True,
     description: str = "",
 ) -> Perturbation:
     """Lift ``fn(text, *, rng, index, protected)`` onto a draft's text fields, recording edits for each field.
 
     ``changes`` names the kinds of protected text (`spans.KINDS`) that it changes on purpose, and the validity
     gates (`validity.GATES`) that don't apply to it. ``fields`` restricts it to some input fields. ``moves``: protected
-    strings may stand elsewhere afterwards (sentence order), and ``fn`` answers for them. A field that is not text, is empty, or broken is left alone; where all are, the perturbation is not applicable.
+    strings may stand elsewhere afterwards (sentence order), and ``fn`` answers for them. ``separable``: a part of the
+    edits is a variant, too; never where something moves. A field that is not text, is empty, or broken is left alone; where all are, the perturbation is not applicable.
     """
     allow = tuple(c for c in changes if c in KINDS)
 
@@ -221,6 +232,7 @@ def text_perturbation(
         preserves=preserves,
         scripts=scripts,
         limit=limit,
+        separable=separable and not moves,
         expect=expect,
         changes=changes,
         description=description,

@@ -9,6 +9,7 @@ from robusttest.perturbations import (
     layout,
     meaning,
     noise,
+    pairs,
     prompt,
     rewrite,
     surface,
@@ -58,6 +59,8 @@ BUILT_IN: dict[str, Factory] = {
     "url": context.url,
     "statement": context.statement,
     "sentence_order": context.sentence_order,
+    # written by people
+    "counterpart": pairs.counterpart,
     # written by a model
     "paraphrase": rewrite.paraphrase,
     "style": rewrite.style,

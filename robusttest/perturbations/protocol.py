@@ -49,6 +49,9 @@ class Perturbation:
     limit: int | None = None
     """How many distinct variants exist at most (``casing`` has four); None: as many as asked for."""
     writer: str | None = None
+    separable: bool = True
+    """Whether a part of its edits is a variant, too: of two typos one is, of two sentences that change places none.
+    Shrinking leaves out edits only where it is."""
     expect: Expect = "target"
     changes: tuple[str, ...] = ()
     """Kinds of protected text that it changes on purpose (``number``, ``negation`` …, `spans.KINDS`), and

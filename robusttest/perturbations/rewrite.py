@@ -240,6 +240,7 @@ def _written(
         rewrite=Rewriter(name, model, how, via, None if fields is None else tuple(fields)),
         preserves=preserves,
         writer=model,
+        separable=False,
         # With a limit, an index whose text is refused does not end the variants: the next may do.
         limit=_MOST,
         # Numbers and protected parts are checked here by text; where they stand, and how much changes, is free.

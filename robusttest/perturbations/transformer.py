@@ -7,14 +7,12 @@ Face hub on first use. The model's name is the variant's `writer`.
 from __future__ import annotations
 
 import random
-import threading
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 from robusttest.data import NotApplicable
-from robusttest.errors import MissingExtraError, UsageError
+from robusttest.errors import UsageError
 from robusttest.perturbations.edits import (
     Edited,
     EditText,
@@ -26,16 +24,15 @@ from robusttest.perturbations.edits import (
     text_perturbation,
 )
 from robusttest.perturbations.lexicon import in_case_of
+from robusttest.perturbations.local_models import require, running
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.perturbations.rewrite import MAX_LENGTH, framed_like, refuse
 from robusttest.perturbations.spans import Span
 from robusttest.perturbations.words_random import whole_words
 
-EXTRA = "robusttest[transformers]"
 DEFAULT_SEVERITY = 0.1
 _WINDOW = 400  # characters of context on each side: well within 512 tokens
 _MIN_LETTERS = 3
-_lock = threading.Lock()  # a model on one device answers one thread at a time
 
 
 def contextual(
@@ -52,7 +49,7 @@ def contextual(
     same (``good`` → ``bad``): look at variants before gating on it. ``model_type`` (bert, roberta, bart) where the
     model's name does not tell it.
     """
-    _require("contextual")
+    require("perturbation 'contextual'")
     value, spec = parse_severity("contextual", severity, default=DEFAULT_SEVERITY)
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
         raise UsageError(f"contextual: top_k={top_k!r} is not a number of words to draw from")
@@ -105,7 +102,7 @@ def machine_translation(
     Refused, by reason, where a number or a protected part does not come back. For a translation by an LLM of the
     gateway see `back_translation`.
     """
-    _require("machine_translation")
+    require("perturbation 'machine_translation'")
     spec = "machine_translation"
     if (there, back) != ("Helsinki-NLP/opus-mt-en-de", "Helsinki-NLP/opus-mt-de-en"):
         spec = f"machine_translation:{_named(there)}"
@@ -122,7 +119,7 @@ def machine_translation(
         if not worded:
             return NotApplicable(reason="the text has no letters")
         try:
-            with _lock:
+            with running():
                 translated = engine.substitute([lines[i].strip() for i in worded])
         except (RuntimeError, ValueError, IndexError) as e:  # an empty or too long line, inside the model
             return NotApplicable(
@@ -152,12 +149,6 @@ def machine_translation(
     return _written_by(lifted, f"{there}+{back}")
 
 
-def _require(feature: str) -> None:
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            raise MissingExtraError(f"perturbation {feature!r}", EXTRA)
-
-
 def _named(model: str) -> str:
     if not isinstance(model, str) or not model.strip() or any(c in model for c in ",[]#+:@\n"):
         raise UsageError(f"model={model!r} is not the name or folder of a model")
@@ -172,28 +163,32 @@ def _written_by(perturbation: Perturbation, model: str) -> Perturbation:
 def _masker(model: str, model_type: str, device: str, top_k: int) -> Any:
     from nlpaug.augmenter.word import ContextualWordEmbsAug
 
-    # The pipeline gives the likeliest words in order; nlpaug's own sampler would draw from torch's global generator.
-    return ContextualWordEmbsAug(
-        model_path=model,
-        model_type=model_type,
-        action="substitute",
-        device=device,
-        top_k=top_k,
-        use_custom_api=False,
-    )
+    # The model gives the likeliest words in order; nlpaug's own sampler would draw from torch's global generator.
+    with running():
+        return ContextualWordEmbsAug(
+            model_path=model,
+            model_type=model_type,
+            action="substitute",
+            device=device,
+            top_k=top_k,
+            use_custom_api=False,
+        )
 
 
 @cache
 def _translator(there: str, back: str, device: str, max_length: int) -> Any:
     from nlpaug.augmenter.word import BackTranslationAug
 
-    return BackTranslationAug(from_model_name=there, to_model_name=back, device=device, max_length=max_length)
+    with running():
+        return BackTranslationAug(
+            from_model_name=there, to_model_name=back, device=device, max_length=max_length
+        )
 
 
 def _fill(augmenter: Any, text: str, start: int, end: int) -> list[str]:
     """What the model expects instead of ``text[start:end]``, likeliest first: whole words of letters."""
     left, right = text[max(0, start - _WINDOW) : start], text[end : end + _WINDOW]
     masked = f"{left}{augmenter.model.get_mask_token()}{right}"
-    with _lock:
+    with running():
         (found,) = augmenter.model.predict([masked], target_words=[text[start:end]])
     return [w for token in found if (w := token.strip()).isalpha()]

@@ -26,7 +26,14 @@ Similarity = Callable[[str, str], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
-    """What a variant must keep. The defaults cost microseconds; ``similarity`` and ``judge`` are opt-in."""
+    """What a variant must keep to be asked: ``Task(validity=…)``, or ``robust(cases=…, validity=…)``.
+
+    The defaults cost microseconds; ``similarity`` and ``judge`` are opt-in::
+
+        Validity(similarity=my_function, min_similarity=0.75)     # (before, after) -> number
+        Validity(similarity=embedding())                          # a local model: pip install 'robusttest[transformers]'
+        Validity(judge="openai/gpt-4o-mini")                      # asked through the gateway, replies are stored
+    """
 
     max_edit_share: float = 0.5
     """Largest share of a text's characters that noise may change; a severity above it raises it."""
@@ -39,6 +46,10 @@ class Validity:
     def __post_init__(self) -> None:
         if not 0 < self.max_edit_share <= 1:
             raise UsageError(f"max_edit_share={self.max_edit_share!r}: a share of the characters, in (0, 1]")
+        if self.similarity is not None and not callable(self.similarity):
+            raise UsageError(f"similarity={self.similarity!r}: give a function of two texts, or embedding()")
+        if self.judge is not None and (not isinstance(self.judge, str) or not self.judge.strip()):
+            raise UsageError(f"judge={self.judge!r}: give the name of a model")
         if not math.isfinite(self.min_similarity):
             raise UsageError(
                 f"min_similarity={self.min_similarity!r}: a finite number on the scale of similarity"
@@ -47,6 +58,7 @@ class Validity:
 
 DEFAULT = Validity()
 
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+(?:[.,]\d+)*(?![^\W\d_])")
 _NEGATION = re.compile(
     r"(?i)(?<!\w)(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w{1,12}n['’`´]t)(?!\w)"
@@ -60,7 +72,7 @@ def _numbers(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _negations(text: str) -> int:
-    return sum(1 for _ in _NEGATION.finditer(text))
+    return len(_NEGATION.findall(text))
 
 
 @lru_cache(maxsize=256)
@@ -109,13 +121,13 @@ def _text_gates(
         # One word of a two-word text is more than any share: an edit of up to three characters always passes.
         if changed > 3 and changed > cap * len(before):
             return f"{changed} of {len(before)} characters changed, more than {cap:.0%}"
-    if "number" in gates and (any(map(str.isdigit, before)) or any(map(str.isdigit, after))):
-        old, new = _numbers(before), _NUMBER.findall(after)
+    if "number" in gates:
+        old, new = _numbers(before), _NUMBER.findall(after) if _DIGIT.search(after) else []
         if old != tuple(sorted(new)):
             lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
             return f"numbers changed: {_listed(lost)} became {_listed(found)}"
     if "negation" in gates:
-        was, now = _negations(before), sum(1 for _ in _NEGATION.finditer(after))
+        was, now = _negations(before), len(_NEGATION.findall(after))
         if was != now:
             return f"negations changed: {was} before, {now} after"
     if "lines" in gates:

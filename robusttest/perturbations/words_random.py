@@ -106,6 +106,7 @@ def _random(
         severity=value,
         preserves="alters",
         changes=("share",),
+        separable=name != "word_swap",
         description=description,
     )
 

@@ -34,7 +34,10 @@ def driver(
                 raise
             return
         try:
-            await BodyRun(state, body, theirs, session.body_gateway, session.ticked).gathered()
+            run = BodyRun(state, body, theirs, session.body_gateway, session.ticked)
+            await run.gathered()
+            if state.settings.shrink:
+                await run.shrink_async(session.shrinking)
         except RobusttestError as e:
             if isinstance(e, RunAbortedError):
                 session.aborted = session.aborted or e

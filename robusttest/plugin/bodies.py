@@ -6,7 +6,8 @@ What a body raised or returned becomes a record (`robusttest.bodies`); nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robusttest.adaptive import Rounds
-from robusttest.bodies import Ask, Outcome, body_record, body_variants, left_out, score_of
+from robusttest.bodies import Ask, Outcome, body_record, body_score, body_variants, left_out
 from robusttest.data import Completion, Variant
 from robusttest.errors import RunAbortedError, UsageError
+from robusttest.perturbations.validity import DEFAULT
 from robusttest.plugin.collect import ALIASES, ASK, VARIANT
+from robusttest.records import by_expectation, score_of
+from robusttest.shrink import AGAIN, Shrinking, broken, can_part
 
 if TYPE_CHECKING:
     from robusttest.data import Case, Record, Score
     from robusttest.gateway import Gateway
+    from robusttest.perturbations.protocol import Perturbation
+    from robusttest.perturbations.validity import Validity
     from robusttest.plugin.item import RobustItem
     from robusttest.settings import Settings
+    from robusttest.shrink import Budget
 
 STOP = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, RunAbortedError, UsageError)
 """What ends the test, not only the variant."""
+
+
+Place = tuple[int, int]
+"""Where a record belongs: the case's number, then the variant's."""
 
 
 class BodyRun:
@@ -46,8 +57,8 @@ class BodyRun:
         """Made when the first call needs it: a body that calls no model opens no store."""
         self.perturbations = {p.spec: p for p in item.wanted}
         self.references: dict[str, Score | None] = {}
-        self.rows: list[tuple[int, Record]] = []
-        self.waiting: list[tuple[int, Variant, Outcome, Ask | None]] = []
+        self.rows: list[tuple[Place, Record]] = []
+        self.waiting: list[tuple[Place, Variant, Outcome, Ask | None]] = []
         self.numbered = 0
         item.records, item.failed, item.first_error, item.rounds = [], 0, None, None
 
@@ -74,7 +85,7 @@ class BodyRun:
                 return self._outcome(e), ask
 
         with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
-            begun: list[tuple[int, Variant, Future[tuple[Outcome, Ask | None]]]] = []
+            begun: list[tuple[Place, Variant, Future[tuple[Outcome, Ask | None]]]] = []
             try:
                 for planned in self._rounds():
                     for i, v in planned:
@@ -88,7 +99,7 @@ class BodyRun:
                 raise
         self._close()
 
-    def _take(self, i: int, v: Variant, future: Future[tuple[Outcome, Ask | None]]) -> None:
+    def _take(self, i: Place, v: Variant, future: Future[tuple[Outcome, Ask | None]]) -> None:
         outcome, ask = future.result()
         self._add(i, v, outcome, ask)
 
@@ -110,7 +121,7 @@ class BodyRun:
                 await asyncio.gather(*workers, return_exceptions=True)
         self._close()
 
-    async def _work(self, planned: Iterator[tuple[int, Variant]]) -> None:
+    async def _work(self, planned: Iterator[tuple[Place, Variant]]) -> None:
         for i, v in planned:
             ask, kwargs = self._arguments(v)
             try:
@@ -124,7 +135,7 @@ class BodyRun:
 
     # --- one variant
 
-    def _rounds(self) -> Iterator[Iterator[tuple[int, Variant]]]:
+    def _rounds(self) -> Iterator[Iterator[tuple[Place, Variant]]]:
         """Everything at once; of an adaptive run, rounds of whole cases until every threshold is decided."""
         item = self.item
         if item.plan is None:
@@ -140,11 +151,26 @@ class BodyRun:
             rounds.look(record for _, record in self.rows[looked:])
             looked = len(self.rows)
 
-    def _planned(self, cases: Sequence[Case], settings: Settings) -> Iterator[tuple[int, Variant]]:
+    def _planned(self, cases: Sequence[Case], settings: Settings) -> Iterator[tuple[Place, Variant]]:
         """Numbered variants that the body is run with; the others are recorded as they pass."""
         item = self.item
-        for v in body_variants(cases, item.wanted, settings, protect=item.marked.protect, drive=self._drive):
-            i, self.numbered = self.numbered, self.numbered + 1
+        planned = body_variants(
+            cases,
+            item.wanted,
+            settings,
+            protect=item.marked.protect,
+            validity=item.marked.validity or DEFAULT,
+            drive=self._drive,
+            source=item.source,
+            first=item.first,
+        )
+        # Of an adaptive run in the order in which they are taken: rounds are looked at one after another.
+        order = {} if item.plan is not None else {case.id: n for n, case in enumerate(item.cases)}
+        for v in planned:
+            i = (order.get(v.original.id, 0), self.numbered)
+            self.numbered += 1
+            if item.freezer is not None:
+                item.freezer.add(v)
             if v.status == "ok":
                 yield i, v
             else:
@@ -176,7 +202,7 @@ class BodyRun:
             self.item.first_error = error
         return outcome
 
-    def _add(self, i: int, v: Variant, outcome: Outcome, ask: Ask | None) -> None:
+    def _add(self, i: Place, v: Variant, outcome: Outcome, ask: Ask | None) -> None:
         p = self.perturbations.get(v.perturbation)
         if p is not None and p.expect != "target" and v.original.id not in self.references:
             self.waiting.append((i, v, outcome, ask))  # until the reference has its score
@@ -196,7 +222,7 @@ class BodyRun:
             self.references[v.original.id] = score_of(record)
         self._put(i, record)
 
-    def _put(self, i: int, record: Record) -> None:
+    def _put(self, i: Place, record: Record) -> None:
         self.rows.append((i, record))
         self.item.records.append(record)
         self.progress()
@@ -213,6 +239,61 @@ class BodyRun:
         self.rows.sort(key=lambda row: row[0])
         self.item.records = [record for _, record in self.rows]
 
+    # --- shrinking
+
+    def shrink(self, budget: Budget) -> None:
+        """Run the body again with parts of the worst failing variants, one after another."""
+        for search in self._searches(budget):
+            for variant in search.variants():
+                ask, kwargs = self._arguments(variant)
+                try:
+                    outcome = Outcome(value=self.function(**kwargs))
+                except BaseException as e:
+                    outcome = self._outcome(e)
+                search.answer(outcome, ask)
+
+    async def shrink_async(self, budget: Budget) -> None:
+        """The same for a coroutine function, on the loop that runs."""
+        for search in self._searches(budget):
+            for variant in search.variants():
+                ask, kwargs = self._arguments(variant)
+                try:
+                    outcome = Outcome(value=await self.function(**kwargs))
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as e:
+                    outcome = self._outcome(e)
+                search.answer(outcome, ask)
+
+    def _searches(self, budget: Budget) -> Iterator[BodyShrinking]:
+        """Searches to be driven one after another; each leaves in the records what it found."""
+        item = self.item
+        kept = item.failed, item.first_error
+        for record, reference in list(broken(item.records)):
+            p, variant = self.perturbations[record.perturbation], self._variant_of(record)
+            score = score_of(reference)
+            if variant is None or score is None or not can_part(variant, p):
+                continue
+            search = BodyShrinking(variant, record, score, p, budget, item.marked.validity or DEFAULT)
+            yield search
+            found = search.record_found()
+            item.records = [found if r is record else r for r in item.records]
+        item.failed, item.first_error = kept
+
+    def _variant_of(self, record: Record) -> Variant | None:
+        item = self.item
+        alone = replace(item.settings, case=(f"{record.case_id}::{record.variant}",))
+        wanted = [p for p in item.wanted if p.spec == record.perturbation and p.rewrite is None]
+        made = body_variants(
+            item.cases,
+            wanted,
+            alone,
+            protect=item.marked.protect,
+            validity=item.marked.validity or DEFAULT,
+            source=item.source,
+        )
+        return next((v for v in made if v.id == record.variant), None)
+
     def _drive(self, steps: Any) -> Any:
         """Answer the requests of a perturbation that a model writes."""
         gateway = self.gateway()
@@ -224,3 +305,47 @@ class BodyRun:
                 return stop.value
             request = gateway.request(asked.model, asked.messages, asked.params, asked.sample)
             value = gateway.submit(request).result()
+
+
+class BodyShrinking(Shrinking):
+    """Hands out the variants that a body is to be run with, and is told what came of each."""
+
+    def __init__(
+        self,
+        variant: Variant,
+        record: Record,
+        reference: Score,
+        perturbation: Perturbation,
+        budget: Budget,
+        validity: Validity,
+    ) -> None:
+        super().__init__(variant, record, perturbation, budget, validity)
+        self.reference = reference
+        self._score: float | None = None
+
+    def variants(self) -> Iterator[Variant]:
+        """Each one is to be followed by an `answer`."""
+        steps = self.steps()
+        with contextlib.suppress(StopIteration):
+            asked = next(steps)
+            while True:
+                self._score = None
+                yield asked
+                asked = steps.send(self._score)
+
+    def answer(self, outcome: Outcome, ask: Ask | None) -> None:
+        """What came of the last variant. A body counts as the calls it made, and as one where it made none."""
+        calls = [completion for _, completion in ask.calls] if ask is not None else []
+        if calls:
+            self.budget.left += 1 - sum(not c.cached for c in calls)
+        if outcome.kind not in ("skipped", "error"):
+            score = body_score(outcome, calls[-1] if calls else None)
+            judged = by_expectation(score, self.perturbation.expect, self.reference)
+            self._score = None if isinstance(judged, str) else judged.value
+
+    def _scored(self, variant: Variant, number: int) -> Generator[Variant, float | None, float | None]:
+        if not self.budget.take():
+            return None
+        # Another sample: the same question again is not to be answered from the store.
+        draft = variant.draft.with_(sample=variant.draft.sample + number * AGAIN)
+        return (yield replace(variant, draft=draft))

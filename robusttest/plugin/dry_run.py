@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from robusttest.bodies import body_variants
 from robusttest.data import Request, Variant
 from robusttest.gateway import prices
+from robusttest.perturbations.validity import DEFAULT
 from robusttest.report.text import count, money
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
         where = f"{state.test}" + (f" on {state.model}" if state.model else "")
         said = plan.said() if state.declared else "calls as its body makes them"
         out.append(f"  {where}: {state.selected:,} cases, {plan.variants:,} variants, {said}")
+    if session.settings.freeze is not None:
+        from robusttest.plugin import freeze
+
+        out += freeze.put_planned(session, states)
     out.append(f"  in all {everything.said()}")
     return [*out, *(f"  {note}" for note in everything.notes())]
 
@@ -99,14 +104,26 @@ def _plan(session: RobustSession, state: RobustItem) -> Plan:
     plan = Plan()
     if state.job is None:
         plain = [p for p in state.wanted if p.rewrite is None]
-        made = body_variants(state.cases, plain, state.settings, protect=state.marked.protect)
-        plan.variants = sum(v.status == "ok" for v in made)
+        made = body_variants(
+            state.cases,
+            plain,
+            state.settings,
+            protect=state.marked.protect,
+            validity=state.marked.validity or DEFAULT,
+            source=state.source,
+        )
+        for variant in made:
+            plan.variants += variant.status == "ok"
+            if state.freezer is not None:
+                state.freezer.add(variant)
         return plan
     from robusttest.render import render
 
     task, judge = state.job.task, state.job.task.scorer.model
     for selected in state.job.selected():
         for v in state.job.variants(selected):
+            if isinstance(v, Variant) and state.freezer is not None:
+                state.freezer.add(v)
             if not isinstance(v, Variant):
                 n = min(state.settings.variants, v.limit or state.settings.variants)
                 plan.variants += n

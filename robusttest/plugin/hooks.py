@@ -174,6 +174,8 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
     count = state.marked.settings.get("concurrency")
     try:
         run.threads(count) if count else run.sync()
+        if state.settings.shrink:
+            run.shrink(session.shrinking)
     except RobusttestError as e:
         if isinstance(e, RunAbortedError):
             session.aborted = session.aborted or e

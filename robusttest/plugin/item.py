@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from robusttest.selection import judged, select_cases, select_perturbations
 if TYPE_CHECKING:
     import pytest
 
-    from robusttest.data import Case
+    from robusttest.data import Case, Variant
+    from robusttest.frozen import Freezer
     from robusttest.perturbations.protocol import Perturbation
     from robusttest.plugin.mark import Marked
     from robusttest.result import Result
@@ -55,6 +56,12 @@ class RobustItem:
     """Of a body of its own that is run adaptively: what it has taken."""
     failed: int = 0
     """Bodies that ended with a failed assertion."""
+    first: frozenset[str] = frozenset()
+    """Cases of a body of its own that come before the others, as they failed the last time."""
+    source: Callable[[Case], Iterable[Variant]] | None = None
+    """A case's variants out of a frozen file."""
+    freezer: Freezer | None = None
+    """Gathers the variants, to freeze them."""
     first_error: Exception | None = None
     """The first exception of a body that was no assertion: its traceback is worth more than a count."""
     sent: bool = False
@@ -102,6 +109,10 @@ class Outcome:
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
     adaptive: Stopping | None = None
+    frozen: Sequence[Json] = field(default=(), repr=False)
+    """Its variants as rows of a frozen file, where they are to be written to one."""
+    unfrozen: Sequence[str] = ()
+    """What of them could not be made."""
     cell: Any = field(default=None, repr=False, compare=False)
     """The records as arrays, where this process has them already."""
 
@@ -113,6 +124,7 @@ class Outcome:
     def of(cls, item: RobustItem) -> Outcome:
         """Of an item that ended, or of one that was interrupted."""
         result = item.result
+        freezer = None if result is None else item.freezer
         return cls(
             task=item.task,
             model=item.model,
@@ -122,6 +134,8 @@ class Outcome:
             verdicts=() if result is None else result.verdicts,
             notes=item.notes,
             adaptive=None if result is None else result.adaptive,
+            frozen=() if freezer is None else freezer.rows,
+            unfrozen=() if freezer is None else freezer.missing(),
             cell=None if result is None else result.cell,
         )
 
@@ -137,6 +151,8 @@ class Outcome:
             "verdicts": [asdict(v) for v in self.verdicts],
             "notes": list(self.notes),
             "adaptive": None if self.adaptive is None else asdict(self.adaptive),
+            "frozen": list(self.frozen),
+            "unfrozen": list(self.unfrozen),
         }
 
     @classmethod
@@ -150,6 +166,8 @@ class Outcome:
             verdicts=[_verdict(v) for v in data["verdicts"]],
             notes=tuple(data["notes"]),
             adaptive=None if data["adaptive"] is None else Stopping.from_json(data["adaptive"]),
+            frozen=tuple(data["frozen"]),
+            unfrozen=tuple(data["unfrozen"]),
         )
 
 

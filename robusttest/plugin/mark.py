@@ -16,6 +16,7 @@ from robusttest.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from robusttest.data import Case
     from robusttest.perturbations.protocol import Perturbation
+    from robusttest.perturbations.validity import Validity
     from robusttest.settings import InconclusivePolicy
     from robusttest.task import Task
 
@@ -49,6 +50,7 @@ def robust(
     variants: int | None = None,
     name: str | None = None,
     protect: Iterable[Any] = (),
+    validity: Validity | None = None,
     limit: int | None = None,
     seed: int | None = None,
     concurrency: int | None = None,
@@ -69,7 +71,7 @@ def robust(
     ``robust_model`` of the ini file. ``variants``: of each perturbation for each case. ``name``: the task's name in
     reports, for a test with a body of its own. A function for ``task`` or ``cases`` is called with the parameters
     of the test that it names: ``@robust(lambda lang: tasks[lang])``. ``protect``: what no perturbation may change,
-    where there is no task to say so. ``concurrency`` also runs a sync body of one's own in so many threads; the rest
+    and ``validity``: what a variant must keep to be asked, where there is no task to say so. ``concurrency`` also runs a sync body of one's own in so many threads; the rest
     are settings, each with a flag and an ini key of the same name.
 
     What is wrong is said at collection, before any call.
@@ -105,6 +107,8 @@ class Marked:
     settings: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
     protect: tuple[Any, ...] = ()
+    validity: Validity | None = None
+    """None for a declared task, which says so itself, and where nothing is said."""
 
     @property
     def declared(self) -> bool:
@@ -135,6 +139,7 @@ def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
         settings={k: _models(v) if k == "models" else v for k, v in given.items() if k in SETTINGS},
         name=_name(given.get("name"), declared=cases is None),
         protect=_protect(given.get("protect", ()), declared=cases is None),
+        validity=_validity(given.get("validity"), declared=cases is None),
     )
 
 
@@ -263,6 +268,18 @@ def _protect(given: Any, *, declared: bool) -> tuple[Any, ...]:
     rules = (given,) if isinstance(given, str) else tuple(given or ())
     protect_rules(rules)
     return rules
+
+
+def _validity(given: Any, *, declared: bool) -> Validity | None:
+    if given is None:
+        return None
+    if declared:
+        raise UsageError("robust(validity=…): put it into the Task; validity= is for cases=…")
+    from robusttest.perturbations.validity import Validity
+
+    if not isinstance(given, Validity):
+        raise UsageError(f"robust(validity={given!r}): give Validity(similarity=…)")
+    return given
 
 
 def _short(value: Any) -> str:

@@ -198,6 +198,8 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
         try:
             if option.name in MANY:
                 out[option.field] = tuple(option.check(v) for v in value)
+            elif option.check is file and isinstance(value, str):
+                out[option.field] = file(os.path.join(config.rootpath, value))
             else:
                 out[option.field] = option.check(value)
         except argparse.ArgumentTypeError as e:
@@ -293,6 +295,14 @@ def name(value: Any) -> str:
     return value.strip()
 
 
+def file(value: Any) -> str:
+    """Absolute from here on: a test that changes the working directory must not move the file."""
+    path = os.path.abspath(name(value))
+    if os.path.isdir(path):
+        raise _refuse(f"{value!r} is a folder: give a file")
+    return path
+
+
 def duration(value: Any) -> float:
     """Seconds, or ``30m``, ``12h``, ``7d``, ``2w``."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -336,7 +346,7 @@ def _switch(value: Any) -> bool:
 MANY = ("model", "only", "skip", "case", "report")
 """Options that may be given several times."""
 
-LATER = ("baseline", "update_baseline", "fail_on", "freeze", "shrink")
+LATER = ("baseline", "update_baseline", "fail_on")
 """Names that are taken and have nothing behind them yet: refused, and not in the help."""
 
 EXPECT_HELP = "thresholds of robust tests that list none, one a line, as in accuracy >= 0.9"
@@ -382,8 +392,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("update_baseline", None, _switch, "write this run to robust-baseline.json"),
     Option("fail_on", "string", fail_on, "fail tests by the comparison: regression[:MARGIN] or undecided", "WHAT"),
-    Option("freeze", None, name, "write the variants of this run to a file", "PATH"),
-    Option("shrink", "int", whole(0), "spend up to this many calls on shrinking failing variants", "CALLS"),
+    Option(
+        "freeze",
+        "string",
+        file,
+        "use exactly the variants in this file; where there is none, write those of this run to it, to review and commit",
+        "FILE",
+    ),
+    Option("update_freeze", None, _switch, "make the variants of --robust-freeze anew and write them to the file"),
+    Option("shrink", "int", whole(0), "spend up to this many calls on the smallest edits that still fail, for the worst variant of each perturbation", "CALLS"),
     Option(
         "transport",
         "string",

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from robusttest.report.model import Report
     from robusttest.runner import Runner
     from robusttest.runs import RunWriter
+    from robusttest.shrink import Budget
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -119,6 +121,14 @@ class RobustSession:
             self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self.ticked))
         return self._calls[1], self._calls[2]
 
+    @cached_property
+    def shrinking(self) -> Budget:
+        """Calls left for shrinking in this process: on xdist each worker has its share."""
+        from robusttest.shrink import Budget
+
+        workers = int(self.worker["workercount"]) if self.worker is not None else 1
+        return Budget(self.settings.shrink // workers)
+
     @property
     def calling(self) -> Gateway | None:
         """The gateway, if this process has made one."""
@@ -158,6 +168,8 @@ class RobustSession:
         self._stop_if_aborted()
         try:
             records = self.runner.result(item.job)
+            if self.settings.shrink:
+                records = self.runner.shrink(item.job, self.shrinking)
         except RunAbortedError as e:
             self.aborted = e
             raise
@@ -274,6 +286,10 @@ class RobustSession:
         self.run = replace(
             self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
         )
+        if self.settings.freeze is not None:
+            from robusttest.plugin import freeze
+
+            freeze.put(self, list(self.items.values()), ordered)
         self.report = self._built(ordered)
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
         if self._writer is not None:
@@ -281,8 +297,17 @@ class RobustSession:
                 self._writer.close(self.run)
             except StorageError as e:
                 self._problem(e)
+        self._keep_failing(ordered)
         self._write_reports()
         self._write_summary()
+
+    def _keep_failing(self, ordered: Sequence[Outcome]) -> None:
+        from robusttest.failing import keep
+
+        try:
+            keep(self.settings.directory, [o.records for o in ordered])
+        except StorageError as e:
+            self._problem(e)
 
     def _built(self, ordered: Sequence[Outcome]) -> Report:
         from robusttest.report.build import build

@@ -28,12 +28,17 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     for state in states:
         state.notes = (*state.notes, *_hopeless(state))
     _replay_without_key(session, states)
+    _order(session, states)
     if session.worker is not None:
         # A UsageError in a worker is an INTERNALERROR: there, each test says it.
         session.refused = _refusal(session, states)
         return False
     if (refusal := _unknown_case(session, states)) is not None:
         raise pytest.UsageError(refusal)
+    try:
+        _freeze(session, states)
+    except RobusttestError as e:
+        raise pytest.UsageError(f"robusttest: {e}") from None
     if session.settings.dry_run:
         from robusttest.plugin import dry_run, terminal
 
@@ -85,6 +90,22 @@ def _with_access(states: Sequence[RobustItem]) -> set[str]:
     }
 
 
+def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    """What failed the last time first, where every case is asked in the end."""
+    if session.settings.dry_run or not (session.settings.directory / "failures.jsonl").exists():
+        return
+    from robusttest.failing import cases_first
+
+    known = cases_first(session.settings.directory)
+    for state in states:
+        settings = state.settings
+        if settings.adaptive or settings.max_calls is not None or settings.max_cost is not None:
+            continue  # which cases are asked, if not all, must not depend on what failed
+        state.first = known.get((state.test, state.task, state.model), frozenset())
+        if state.job is not None:
+            state.job = replace(state.job, first=state.first)
+
+
 def _hopeless(state: RobustItem) -> list[str]:
     """Thresholds that so few cases can't settle as passed."""
     if not state.thresholds or not state.selected or state.settings.case:
@@ -99,6 +120,7 @@ def _hopeless(state: RobustItem) -> list[str]:
 
 def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
     try:
+        _freeze(session, states)
         session.preflight(_models(states))
     except RobusttestError as e:
         return str(e)
@@ -115,6 +137,13 @@ def _unknown_case(session: RobustSession, states: Sequence[RobustItem]) -> str |
     near = difflib.get_close_matches(wanted[0].partition("::")[0], known, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else f" The first ones: {', '.join(known[:5])}"
     return f"--robust-case={wanted[0]}: no collected test has such a case.{hint}"
+
+
+def _freeze(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    if session.settings.freeze is not None:
+        from robusttest.plugin import freeze
+
+        freeze.attach(session, states)
 
 
 def _check_reports(session: RobustSession) -> None:
@@ -147,7 +176,10 @@ def _models(states: Sequence[RobustItem]) -> list[str]:
         if state.job is not None:
             models += state.job.models()
         else:
-            models += [m for m in (state.model, *(p.writer for p in state.wanted)) if m]
+            writers = [p.writer for p in state.wanted] if state.source is None else []
+            validity = state.marked.validity
+            judge = validity.judge if validity is not None and any(writers) else None
+            models += [m for m in (state.model, *writers, judge) if m]
     return models
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from robusttest.data import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
+from robusttest.records import failing, references
 from robusttest.registry import split_spec
 from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
-
-ANSWERED = ("ok", "unparsed", "refused")
 
 
 class ResultLike(Protocol):
@@ -47,8 +46,7 @@ def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] =
     """The report of a run. A result whose records were never scored still has its counts and reasons.
 
     A result may also have ``cell`` (its records as arrays; made here if not), ``nodeid`` (the test item, with its
-    model, for the replay command), ``notes``, ``advice``, ``adaptive``, and ``shrunk`` (variant name → smallest
-    failing text).
+    model, for the replay command), ``notes``, ``advice`` and ``adaptive``.
     """
     pairs = [
         (report, cell)
@@ -92,9 +90,7 @@ def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | No
         )  # fmt: skip
     command = _command(result)
     failures, n_failures = worst_failures(
-        records,
-        replay=None if command is None else partial(replay_command, command),
-        shrunk=getattr(result, "shrunk", None),
+        records, replay=None if command is None else partial(replay_command, command)
     )
     return CellReport(
         task=result.task,
@@ -199,7 +195,6 @@ def worst_failures(
     records: Sequence[Record],
     *,
     replay: Any = None,
-    shrunk: Any = None,
     limit: int = WORST,
 ) -> tuple[tuple[Failure, ...], int]:
     """The worst failing variants and how many failing variants there are.
@@ -208,58 +203,22 @@ def worst_failures(
     comes before what was wrong anyway), then the smallest edit; of equally bad ones another family, then another
     case, comes before more of the same. ``replay(name)`` is the command that runs the variant of that name.
     """
-    found = references(records)
-    failing = ranked_failures(records, found)
-    chosen = _varied(failing, limit)
-    failures = tuple(failure(r, found.get(r.case_id), replay, shrunk or {}) for r in chosen)
-    return failures, len(failing)
+    before = references(records)
+    ranked = failing(records)
+    chosen = _varied(ranked, limit)
+    return tuple(failure(r, before.get(r.case_id), replay) for r in chosen), len(ranked)
 
 
-def references(records: Iterable[Record]) -> dict[str, Record]:
-    """Case id → the record of its unperturbed prompt (the first of its repeats)."""
-    found: dict[str, Record] = {}
-    for r in records:
-        if r.perturbation == REFERENCE and (r.case_id not in found or r.repeat == 0):
-            found[r.case_id] = r
-    return found
-
-
-def ranked_failures(
-    records: Iterable[Record], references: Mapping[str, Record]
-) -> list[tuple[tuple[Any, ...], Record]]:
-    """Every failing variant after its rank: the worst first, as `worst_failures` orders them."""
-    failing: list[tuple[tuple[Any, ...], Record]] = []
-    for r in records:
-        if r.score is None or r.score >= 1 or r.status not in ANSWERED or r.repeat > 0:
-            continue
-        reference = references.get(r.case_id)
-        before = reference.score if reference is not None else None
-        loss = before - r.score if before is not None else 0.0
-        failing.append(((-loss, r.score, _size(r), r.case_id, r.perturbation, r.index), r))
-    return sorted(failing, key=_key)
-
-
-def _key(item: tuple[tuple[Any, ...], Record]) -> tuple[Any, ...]:
-    return item[0]
-
-
-def _size(r: Record) -> int:
-    """Characters that the edits touch; a perturbation without an edit list counts as a large one."""
-    if not r.edits:
-        return 1_000_000
-    return sum(max(end - start, len(new)) for edits in r.edits.values() for start, end, new in edits)
-
-
-def _varied(ranked: list[tuple[tuple[Any, ...], Record]], limit: int) -> list[Record]:
+def _varied(ranked: list[tuple[float, Record]], limit: int) -> list[Record]:
     """The first of each loss, turning to families and cases that were shown least."""
     out: list[Record] = []
     families: Counter[str] = Counter()
     cases: Counter[str] = Counter()
     start = 0
     while start < len(ranked) and len(out) < limit:
-        loss = ranked[start][0][:2]
+        loss, score = ranked[start][0], ranked[start][1].score
         end = start
-        while end < len(ranked) and ranked[end][0][:2] == loss:
+        while end < len(ranked) and (ranked[end][0], ranked[end][1].score) == (loss, score):
             end += 1
         pool = [r for _, r in ranked[start:end]]
         by_kind: dict[tuple[str, str], list[Record]] = {}
@@ -278,12 +237,12 @@ def _varied(ranked: list[tuple[tuple[Any, ...], Record]], limit: int) -> list[Re
     return out
 
 
-def failure(r: Record, reference: Record | None, replay: Any = None, shrunk: Any = None) -> Failure:
+def failure(r: Record, reference: Record | None, replay: Any = None) -> Failure:
     """One record as a reader is shown it: the diff from its original, and both answers."""
     original, edits = _original(r, reference)
     diff = segments(original, r.text, edits) if original is not None and r.text is not None else ()
     name = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
-    smaller = (shrunk or {}).get(name)
+    smaller = r.shrunk or {}
     return Failure(
         case_id=r.case_id,
         variant=r.variant,
@@ -303,11 +262,28 @@ def failure(r: Record, reference: Record | None, replay: Any = None, shrunk: Any
         factors=r.factors,
         replay=replay(name) if replay is not None else None,
         shrunk=_shrunk(original, smaller),
+        enough=_enough(smaller),
     )
 
 
-def _shrunk(original: str | None, text: str | None) -> tuple[Segment, ...]:
-    return segments(original, text) if original is not None and text is not None else ()
+def _shrunk(original: str | None, shrunk: Mapping[str, Any]) -> tuple[Segment, ...]:
+    text = shrunk.get("text")
+    if original is None or text is None:
+        return ()
+    made = list(shrunk["edits"].values())
+    return segments(original, text, made[0] if len(made) == 1 else None)
+
+
+def _enough(shrunk: Mapping[str, Any]) -> str | None:
+    """What shrinking found, in a line."""
+    if not shrunk:
+        return None
+    kept, every, failed, asked = (shrunk[k] for k in ("kept", "of", "failed", "asked"))
+    times = f"failed {failed} of {asked} times"
+    if kept < every:
+        said = f"{kept} of its {every} edits {'are' if kept > 1 else 'is'} enough: {times}"
+        return said if shrunk["complete"] else f"{said}; not every smaller part was tried"
+    return f"needs all of its {every} edits: {times}" if 2 * failed > asked else f"asked again, it {times}"
 
 
 def _original(r: Record, reference: Record | None) -> tuple[str | None, list[list[Any]] | None]:

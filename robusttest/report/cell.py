@@ -192,6 +192,8 @@ def _failure(page: Page, f: Failure) -> list[str]:
         ]
     diff = f.shrunk or f.diff
     lines += diff_lines(diff, f.text, width=page.width - 4, style=page.style, glyphs=g, indent="    ")
+    if f.enough is not None:
+        lines.append(page.style.dim(f"    {visible(f.enough)}"))
     if f.replay is not None:
         lines.append(page.style.dim(f"    {visible(f.replay)}"))
     return lines

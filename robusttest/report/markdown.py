@@ -293,6 +293,8 @@ def _failure(f: Failure) -> str:
     lines = [f"- {code(f.name)}: {answer}"]
     diff = diff_lines(f.shrunk or f.diff, f.text, width=400, style=Style(), glyphs=Glyphs(), indent="")
     lines += [f"  <br>{code(line)}" for line in diff]
+    if f.enough is not None:
+        lines.append(f"  <br>{markdown(f.enough)}")
     if f.replay is not None:
         lines.append(f"  <br>{code(f.replay)}")
     return "\n".join(lines)

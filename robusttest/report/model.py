@@ -105,6 +105,8 @@ class Failure:
     """The shell command that runs this variant alone; None where no test made it."""
     shrunk: tuple[Segment, ...] = ()
     """The smallest diff that still fails, where shrinking ran."""
+    enough: str | None = None
+    """What shrinking found, in a line: how many of the edits are enough, and how often that failed."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,5 @@
 import random
+from contextlib import nullcontext
 from typing import ClassVar
 
 import pytest
@@ -6,7 +7,7 @@ from _corpus_check import HOPELESS, NASTY, check
 
 from robusttest.data import Case, Draft, NotApplicable
 from robusttest.errors import MissingExtraError, UsageError
-from robusttest.perturbations import transformer
+from robusttest.perturbations import local_models, transformer
 
 
 class FakeMasked:
@@ -43,7 +44,8 @@ class FakeTranslation:
 def _fakes(monkeypatch):
     import nlpaug.augmenter.word as naw
 
-    monkeypatch.setattr(transformer, "find_spec", lambda name: object())
+    monkeypatch.setattr(local_models, "find_spec", lambda name: object())
+    monkeypatch.setattr(transformer, "running", nullcontext)
     monkeypatch.setattr(naw, "ContextualWordEmbsAug", FakeMasked)
     monkeypatch.setattr(naw, "BackTranslationAug", FakeTranslation)
     FakeMasked.made, FakeTranslation.made = [], []
@@ -113,7 +115,7 @@ def test_a_translation_that_loses_a_number_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("make", [transformer.contextual, transformer.machine_translation])
 def test_a_missing_package_says_the_pip_install(make, monkeypatch):
-    monkeypatch.setattr(transformer, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_models, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'robusttest\[transformers\]'"):
         make()
 

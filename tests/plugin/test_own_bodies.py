@@ -235,3 +235,40 @@ class TestPipeline:
         assert self.seen == 0
 """)
     project.run().assert_outcomes(passed=2)
+
+
+def test_a_gate_of_the_users_rejects_variants_before_the_body_sees_them(project):
+    project.test("""
+from robusttest.perturbations import Validity
+
+@robust(cases=CASES[:2], perturbations=["casing:upper", "whitespace"], variants=1,
+        validity=Validity(similarity=lambda before, after: float(not after.isupper()), min_similarity=1))
+def test_it(variant):
+    assert not variant.input.isupper()
+""")
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    rejected = [r for r in project.records() if r.get("status") == "rejected"]
+    assert {(r["perturbation"], r["reason"]) for r in rejected} == {
+        ("casing:upper", "similarity 0 is below 1")
+    }
+    result.stdout.fnmatch_lines(["*2 variants rejected: similarity 0 is below 1*"])
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("task, validity=Validity()", "put it into the Task"),
+        ("cases=CASES, validity=0.8", "give Validity(similarity=…)"),
+    ],
+)
+def test_a_gate_in_the_wrong_place_is_refused(project, mark, said):
+    project.test(f"""
+from robusttest.perturbations import Validity
+
+@robust({mark})
+def test_it(): pass
+""")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert said in result.stdout.str()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from robusttest.data import Record, RunInfo, Threshold, Verdict
@@ -32,7 +32,6 @@ class FakeResult:
     thresholds: Sequence[Threshold] = ()
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
-    shrunk: dict[str, str] = field(default_factory=dict)
 
 
 def typo(text: str, rng: random.Random) -> tuple[str, list[list[Any]]]:

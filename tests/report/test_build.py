@@ -175,11 +175,32 @@ def test_replay_commands_are_quoted_for_a_shell():
     assert cell_report(FakeResult("t", "m", None, rows)).failures[0].replay is None  # type: ignore[union-attr]
 
 
+SHRUNK = {"text": "oen two", "edits": {"input": [[1, 3, "en"]]}, "kept": 1, "of": 2, "failed": 3, "asked": 3, "complete": True}  # fmt: skip
+
+
 def test_a_shrunk_text_is_shown_as_its_own_diff():
-    rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow")]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows, shrunk={"c::k#0": "oen two"}))
+    rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow", shrunk=SHRUNK)]
+    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
     assert shown is not None
     assert [tuple(s) for s in shown.failures[0].shrunk if s.changed] == [("one", "oen")]
+    assert shown.failures[0].enough == "1 of its 2 edits is enough: failed 3 of 3 times"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kept": 2, "of": 4}, "2 of its 4 edits are enough: failed 3 of 3 times"),
+        (
+            {"complete": False},
+            "1 of its 2 edits is enough: failed 3 of 3 times; not every smaller part was tried",
+        ),
+        ({"kept": 2}, "needs all of its 2 edits: failed 3 of 3 times"),
+        ({"kept": 2, "failed": 1}, "asked again, it failed 1 of 3 times"),
+    ],
+)
+def test_what_shrinking_found_is_said_in_a_line(changes, said):
+    rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow", shrunk=SHRUNK | changes)]
+    assert cell_report(FakeResult("t", "m", "a.py::t", rows)).failures[0].enough == said  # type: ignore[union-attr]
 
 
 # outcomes

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from robusttest.data import REFERENCE, Json, Record, derive_seed
-from robusttest.report.build import answer_text, failure, ranked_failures, references
+from robusttest.records import failing, references
+from robusttest.report.build import answer_text, failure
 from robusttest.report.escape import visible
 from robusttest.report.model import CellReport, Report, Segment
 
@@ -79,8 +80,7 @@ class _Turns:
     def __init__(self, index: int, cell: CellReport, report: Report) -> None:
         self.index = index
         self.references = references(cell.records)
-        self.shrunk = {f.name: f.shrunk for f in cell.failures if f.shrunk}
-        self.failing = [r for _, r in ranked_failures(cell.records, self.references)]
+        self.failing = [r for _, r in failing(cell.records)]
         self.flipped: list[Record] = []
         self.passing: list[Record] = []
         for r in cell.records:
@@ -104,7 +104,7 @@ class _Turns:
             self.index, visible(r.case_id), visible(r.variant), visible(r.perturbation), r.status, f.score,
             f.reference_score, self.flip(r), _diff(f.diff or _whole(f.text)), _said(f.answer), _said(f.reference_answer), _said(f.target),
             _said(f.reply), _said(f.reason), visible(shlex.quote(f.name)),
-            _diff(self.shrunk[f.name]) if f.name in self.shrunk else None,
+            _diff(f.shrunk) if f.shrunk else None,
         ]  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""``--robust-freeze``: give tests the variants of a file, or put theirs into one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from robusttest.data import Json
+from robusttest.errors import RobusttestError
+from robusttest.frozen import Freezer, Scope, begin, lacking, refuse, save
+from robusttest.selection import select_cases
+
+if TYPE_CHECKING:
+    from robusttest.plugin.item import Outcome, RobustItem
+    from robusttest.plugin.session import RobustSession
+
+
+def attach(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    """Before the first test. Raises `UsageError` for a file that can't be read, or does not fit."""
+    settings = session.settings
+    path = settings.freeze
+    if path is None:
+        return
+    frozen = begin(path, update=settings.update_freeze, single=bool(settings.case))
+    if frozen is None:
+        for state in states:
+            state.freezer = Freezer(scope_of(state))
+            if state.job is not None:
+                state.job = replace(state.job, keep=state.freezer.add)
+        return
+    stale: list[str] = []
+    for state in states:
+        scope = scope_of(state)
+        stale += [said for said in frozen.stale(scope) if said not in stale]
+        state.source = frozen.source(scope)
+        if state.job is not None:
+            state.job = replace(state.job, source=state.source)
+    if stale:
+        raise refuse(path, stale)
+
+
+def scope_of(state: RobustItem) -> Scope:
+    if state.job is not None:
+        return state.job.scope()
+    return Scope(
+        task=state.task,
+        cases=state.cases,
+        selected=[selected.case for selected in select_cases(state.cases, state.settings)],
+        perturbations=state.wanted,
+        variants=state.settings.variants,
+        seed=state.settings.seed,
+        protect=state.marked.protect,
+    )
+
+
+def put(session: RobustSession, states: Sequence[RobustItem], outcomes: Sequence[Outcome]) -> None:
+    """After the last test, where the session reports: write what was gathered here and in workers."""
+    rows = [row for o in outcomes for row in o.frozen]
+    if not rows:
+        return
+    try:
+        session.written.append(_saved(session, states, rows))
+    except RobusttestError as e:
+        session.problems.append(f"nothing was frozen: {e}")
+        return
+    session.problems += lacking(name for o in outcomes for name in o.unfrozen)
+
+
+def put_planned(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
+    """The same in a dry run, for what can be made without a call; returns lines that say so."""
+    gathered = [s.freezer for s in states if s.freezer is not None]
+    if not gathered:
+        return []
+    try:
+        lines = [f"wrote {_saved(session, states)}"]
+    except RobusttestError as e:
+        lines = [f"nothing was frozen: {e}"]
+    lines += lacking(name for f in gathered for name in f.missing())
+    return [f"  {line}" for line in lines]
+
+
+def _saved(session: RobustSession, states: Sequence[RobustItem], rows: Sequence[Json] | None = None) -> str:
+    path = session.settings.freeze
+    assert path is not None
+    count = save(path, [s.freezer for s in states if s.freezer is not None], rows)
+    return f"{os.path.relpath(path)}: {count:,} variants to review and commit"

@@ -261,7 +261,7 @@ def _cell(c: CellReport) -> str:
     if c.spread is not None and c.spread.spread is not None:
         parts.append(
             f"Spread between variants {text.number(c.spread.spread)}, by noise alone up to "
-            f"{text.number(c.spread.null_high)} (permutation p {text.number(c.spread.p)})"
+            f"{text.number(c.spread.null_high)} (permutation p {markdown(text.p_value(c.spread.p))})"
         )
     parts += [f"> {markdown(note)}" for note in c.notes]
     if c.failures:

@@ -62,6 +62,11 @@ def percent(share: float | None) -> str:
     return f"{min(99.9, share * 100):.1f} %".replace(".0 %", " %")
 
 
+def p_value(p: float | None) -> str:
+    """``0.035``, ``<0.001``; ``-`` where there is none."""
+    return "<0.001" if p is not None and p < 0.001 else number(p)
+
+
 def money(dollars: float | None) -> str:
     """``$0.42``; small sums keep two digits that say something."""
     if dollars is None:

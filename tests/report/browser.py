@@ -210,3 +210,19 @@ def _address(process: subprocess.Popen[bytes], profile: Path) -> str:
             return f"ws://127.0.0.1:{int(port)}{path}"
         time.sleep(0.05)
     raise AssertionError("chromium did not start: " + (profile / "stderr").read_text(errors="replace"))
+
+
+def main() -> None:
+    """``python tests/report/browser.py REPORT.html PICTURE.png [WIDTH HEIGHT [dark]]``: the beginning of a page."""
+    import sys
+
+    page, picture, *size = sys.argv[1:]
+    width, height = (int(x) for x in size[:2]) if size else (1180, 900)
+    with chromium() as browser:
+        browser.call("Emulation.setScrollbarsHidden", hidden=True)
+        browser.open(Path(page), width=width, height=height, dark="dark" in size)
+        browser.screenshot(Path(picture))
+
+
+if __name__ == "__main__":
+    main()

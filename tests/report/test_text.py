@@ -57,3 +57,9 @@ def test_sparklines():
     assert spark([0.1, 0.5, 0.9]) == "▁▅█"
     assert spark([0.5, None, 0.5]) == "▄ ▄"
     assert spark([None]) == ""
+
+
+def test_p_values_are_never_zero():
+    assert [text.p_value(p) for p in (None, 0.0, 0.0009, 0.001, 0.0351, 1.0)] == [
+        "-", "<0.001", "<0.001", "0.001", "0.035", "1.000",
+    ]  # fmt: skip

@@ -24,8 +24,8 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
 
     asked = {
         i: cell
-        for i, (r, cell) in enumerate(zip(reports, cells, strict=True))
-        if cell is not None and r.adaptive is None and cell.select(None).n_variants > 1
+        for i, cell in enumerate(cells)
+        if cell is not None and not cell.sequential and cell.select(None).n_variants > 1
     }
     out = list(reports)
     for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
@@ -37,15 +37,8 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
 
 
 def emergence(cells: Sequence[Cell | None]) -> Emergence | None:
-    """Over the cells of a run; None for a single one. Cells of adaptive runs are left out, and that is said."""
+    """Over the cells of a run; None for a single one, those of adaptive runs not counted."""
     from robusttest.stats.emergence import analyse
 
-    every = [cell for cell in cells if cell is not None]
-    there = [cell for cell in every if not cell.sequential]
-    if len(there) < 2:
-        return None
-    found = analyse(there)
-    if len(there) == len(every):
-        return found
-    note = f"{len(every) - len(there)} cells of adaptive runs are left out: they stopped when their thresholds were decided"
-    return replace(found, notes=(*found.notes, note))
+    there = [cell for cell in cells if cell is not None]
+    return analyse(there) if sum(not cell.sequential for cell in there) > 1 else None

@@ -110,7 +110,7 @@ def _advice(cell: Cell, residual: Residual | None, saturated: float, min_coverag
             n=n,
             reason=f"replies to {_percent(at.coverage)} of calls, {_percent(min_coverage)} needed",
         )
-    if getattr(cell, "sequential", False):
+    if cell.sequential:
         return Advice(kind="undecided", n=n, reason="an adaptive run stops on other questions")
     if n == 0:
         return Advice(kind="undecided", n=n, reason="no case was put in two ways or more")

@@ -89,9 +89,15 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     """Cells of one run, of several stored ones, or of a recorded table.
 
     A model × task that comes twice (from two runs) counts once, the last; tasks of one name in several tests of
-    a run are told apart by test. Cells with fewer than two cases that have two replies are left out, and said so.
+    a run are told apart by test. Cells with fewer than two cases that have two replies are left out, as are those of
+    adaptive runs, and it says so.
     """
-    chosen, names, notes = _once(cells)
+    every = list(cells)
+    chosen, names, notes = _once(c for c in every if not c.sequential)
+    if early := sum(c.sequential for c in every):
+        notes.append(
+            f"left out: {_cells(early)} of adaptive runs, which stopped when their thresholds were decided"
+        )
     seen = [
         (cell, name, m) for cell, name in zip(chosen, names, strict=True) if (m := moments(cell)) is not None
     ]
@@ -169,10 +175,6 @@ def _caveats(cells: Sequence[Cell], found: Sequence[Moments]) -> list[str]:
         )
     if low := sum(c.coverage is not None and c.coverage < MIN_COVERAGE for c in cells):
         notes.append(f"in {_cells(low)} fewer than {MIN_COVERAGE * 100:g} % of the calls have a reply")
-    if early := sum(getattr(cell, "sequential", False) for cell in cells):
-        notes.append(
-            f"{_cells(early)} of adaptive runs, which stop on what they see: their numbers lean a little"
-        )
     return notes
 
 

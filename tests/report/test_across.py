@@ -86,11 +86,14 @@ def test_no_advice_where_there_is_nothing_to_compare():
     assert cell.advice is None
 
 
-def test_an_adaptive_run_stopped_on_other_questions():
+def test_an_adaptive_run_stopped_on_other_questions(nine: Report):
     made = result()
     made.adaptive = SimpleNamespace(lines=["stopped early"])  # type: ignore[attr-defined]
     (cell,) = build(run_info(), [made]).cells
-    assert cell.advice is None
+    assert (cell.advice, cell.spread, cell.over_prompts) == (None, None, None)
+    full = [result(model=f"m{i}", cases=30) for i in range(2)]
+    assert build(run_info(), [made, full[0]]).emergence is None
+    assert len(build(run_info(), [made, *full]).emergence.points) == 2
 
 
 def test_spread_is_set_against_noise(one_cell: Report):

@@ -13,7 +13,7 @@ from worlds import case_scores, cell_of_scores, world
 
 from robusttest.data import Record
 from robusttest.stats import nulls
-from robusttest.stats.advice import advise
+from robusttest.stats.advice import advise, where_to_work
 from robusttest.stats.emergence import Emergence, analyse
 from robusttest.stats.estimates import estimate
 from robusttest.stats.frame import cells
@@ -199,6 +199,14 @@ def test_what_makes_cells_less_comparable_is_noted():
     first, second = analyse([*mixed, *made[2:]]).notes
     assert first.startswith("K differs between cells (4 to 6)")
     assert second == "in 1 cell fewer than 95 % of the calls have a reply"
+
+
+def test_cells_of_adaptive_runs_are_left_out():
+    made = world(1, models=3, tasks=(0.9, 0.7, 0.5), k=6)
+    e = analyse([replace(made[0], sequential=True), *made[1:]])
+    assert len(e.points) == 8
+    assert e.notes[0] == "left out: 1 cell of adaptive runs, which stopped when their thresholds were decided"
+    assert where_to_work(replace(made[0], sequential=True)).kind == "undecided"
 
 
 def test_all_right_is_a_point_and_no_obstacle():

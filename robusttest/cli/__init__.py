@@ -1,6 +1,6 @@
 """``robusttest``: what needs no test session. A command is a module with ``HELP``, ``arguments`` and ``run``.
 
-Exit codes: 0 done, 1 it could not be done (or a threshold was missed), 2 wrong usage. ``run`` may return one.
+Exit codes: 0 done, 1 it could not be done (or a threshold was missed, or ``compare --fail-on`` fails), 2 wrong usage. ``run`` may return one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ COMMANDS = {
     "analyze": "robusttest.cli.analyze",
     "show": "robusttest.cli.show",
     "history": "robusttest.cli.history",
+    "compare": "robusttest.cli.compare",
     "cache": "robusttest.cli.cache",
     "init": "robusttest.cli.init",
 }

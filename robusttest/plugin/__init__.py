@@ -66,4 +66,4 @@ class Receiver:
         if payload is not None:
             from robusttest.plugin import session
 
-            session.ensure(self.config).receive(payload, rerun=report.outcome == "rerun")  # type: ignore[comparison-overlap]
+            session.ensure(self.config).receive(payload, report)

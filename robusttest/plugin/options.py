@@ -126,6 +126,10 @@ def validate(config: pytest.Config) -> None:
         settings = resolve(config)
         expected(config)
         check_built(settings)
+        if settings.fail_on is not None or settings.update_baseline:
+            from robusttest.plugin import comparing
+
+            comparing.check(settings, flagged=config.option.robust_fail_on is not None)
         _check_names(settings)
     except RobusttestError as e:
         raise pytest.UsageError(str(e)) from None
@@ -346,7 +350,7 @@ def _switch(value: Any) -> bool:
 MANY = ("model", "only", "skip", "case", "report")
 """Options that may be given several times."""
 
-LATER = ("baseline", "update_baseline", "fail_on")
+LATER: tuple[str, ...] = ()
 """Names that are taken and have nothing behind them yet: refused, and not in the help."""
 
 EXPECT_HELP = "thresholds of robust tests that list none, one a line, as in accuracy >= 0.9"

@@ -25,6 +25,7 @@ from robusttest.plugin.collect import MODEL
 from robusttest.plugin.item import Outcome, RobustItem
 
 if TYPE_CHECKING:
+    from robusttest.comparison import CellComparison, Version
     from robusttest.gateway import Gateway
     from robusttest.plugin.terminal import Progress
     from robusttest.report.model import Report
@@ -73,6 +74,15 @@ class RobustSession:
         """What could not be written."""
         self.written: list[str] = []
         """Reports, by path."""
+        self.baseline: Version | None = None
+        """What this run is compared with."""
+        self.reports: dict[str, tuple[pytest.TestReport, Any]] = {}
+        """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
+        self.regressed: dict[tuple[str | None, str, str], CellComparison] = {}
+        """What ``--robust-fail-on`` fails, by test, task and model."""
+        self.gate_broken = False
+        """Whether there was a gate and nothing to compare with."""
+        self._compares = self.settings.baseline is not None or self.settings.update_baseline
         self._writer: RunWriter | None = None
         self._calls: tuple[int, Gateway, Runner] | None = None
         self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
@@ -206,9 +216,9 @@ class RobustSession:
         p = gateway.progress()
         return {"calls": p.done, "cached": p.cached, "errors": p.failed, "cost": p.cost}
 
-    def receive(self, payload: str, *, rerun: bool = False) -> None:
+    def receive(self, payload: str, report: pytest.TestReport | None = None) -> None:
         """Take one outcome off a report. One that is to be rerun is not final and leaves nothing."""
-        if rerun:
+        if report is not None and str(report.outcome) == "rerun":
             return
         if payload in self.items:
             outcome = Outcome.of(self.items[payload])
@@ -218,6 +228,10 @@ class RobustSession:
                 self.tallies[data["source"]] = data["tally"]
             self.notes += [note for note in data["of_run"] if note not in self.notes]
             outcome = Outcome.from_json(data)
+        if report is not None and self.settings.fail_on is not None:
+            from robusttest.plugin import comparing
+
+            self.reports[outcome.nodeid] = (report, comparing.junit_entry(self.config, report))
         again = outcome.nodeid in self.outcomes
         self.outcomes[outcome.nodeid] = outcome
         if not again:
@@ -247,6 +261,8 @@ class RobustSession:
         if self.run is None:
             from robusttest.runs import RunWriter, new_run, run_path, used_versions
 
+            self._load_baseline()  # before this run is the latest one
+
             self.run = new_run(
                 label=self.settings.label,
                 models=self.settings.models,
@@ -257,6 +273,21 @@ class RobustSession:
             )
             self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
         return self._writer
+
+    def load_baseline(self) -> None:
+        """Find what this run is compared with. Raises `RobusttestError` for a baseline that can't be used."""
+        if self._compares and self.baseline is None:
+            from robusttest.plugin import comparing
+
+            self.baseline = comparing.load(self.settings)
+
+    def _load_baseline(self) -> None:
+        """On xdist's controller, when the first outcome arrives: the workers have refused what is wrong."""
+        try:
+            self.load_baseline()
+        except RobusttestError as e:
+            self._problem(e)
+            self.gate_broken = self.settings.fail_on is not None
 
     def _problem(self, error: Exception) -> None:
         if str(error) not in self.problems:
@@ -291,6 +322,8 @@ class RobustSession:
 
             freeze.put(self, list(self.items.values()), ordered)
         self.report = self._built(ordered)
+        if self._compares:
+            self._compare(ordered)
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
         if self._writer is not None:
             try:
@@ -308,6 +341,18 @@ class RobustSession:
             keep(self.settings.directory, [o.records for o in ordered])
         except StorageError as e:
             self._problem(e)
+
+    def _compare(self, ordered: Sequence[Outcome]) -> None:
+        from robusttest.plugin import comparing
+
+        assert self.run is not None
+        assert self.report is not None
+        records = [r for o in ordered for r in o.records]
+        found = comparing.compare(self, self.run, records)
+        if self.settings.update_baseline:
+            comparing.update(self, self.run, records)
+        said = [*self.notes, *self.problems]
+        self.report = replace(self.report, comparison=found, notes=(*self.run.notes, *said))
 
     def _built(self, ordered: Sequence[Outcome]) -> Report:
         from robusttest.report.build import build

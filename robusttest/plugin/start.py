@@ -48,6 +48,10 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
         _check_reports(session)
     except StorageError as e:
         raise pytest.UsageError(f"--robust-report: {e}") from None
+    try:
+        session.load_baseline()
+    except RobusttestError as e:
+        raise pytest.UsageError(f"robusttest: {e}") from None
     _say(session, states)
     if session.config.option.__dict__.get("forked"):
         return False  # a child process makes its own calls; no thread of ours may be there when it is forked
@@ -121,6 +125,7 @@ def _hopeless(state: RobustItem) -> list[str]:
 def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
     try:
         _freeze(session, states)
+        session.load_baseline()
         session.preflight(_models(states))
     except RobusttestError as e:
         return str(e)

@@ -13,6 +13,7 @@ from robusttest.report.inline import Glyphs, Style, diff_lines
 from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
 
 if TYPE_CHECKING:
+    from robusttest.comparison import Comparison
     from robusttest.stats.emergence import Emergence
 
 MARKS = {"passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "none": ""}
@@ -21,7 +22,7 @@ WORST = 5
 
 def render(report: Report, *, max_bytes: int | None = None) -> str:
     """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
-    sections = [_head(report), _table(report.cells)]
+    sections = [_head(report), _table(report.cells), _comparison(report.comparison)]
     order = ("error", "failed", "inconclusive", "none", "passed")
     cells = sorted(report.cells, key=lambda c: order.index(c.outcome))
     sections.append(_emergence(report.emergence))
@@ -89,6 +90,38 @@ def _table(cells: Iterable[CellReport]) -> str:
         if rows
         else ""
     )
+
+
+def _comparison(found: Comparison | None) -> str:
+    """What regressed, and the cases behind it."""
+    if found is None:
+        return ""
+    from robusttest.comparison import text as said
+
+    parts = [f"## Against {markdown(found.old)}: {said.summary(found)}"]
+    rows = []
+    for cell in found.cells:
+        for i, c in enumerate(cell.changes):
+            if i == 0 or c.verdict in ("regressed", "improved"):
+                verdict = cell.verdict if i == 0 else c.verdict
+                mark = {"regressed": "❌ ", "undecided": "⚠️ "}.get(verdict, "") if i == 0 else ""
+                rows.append(
+                    [mark + said.WORDS[verdict], markdown(cell.name), *map(markdown, said.columns(c))]
+                )
+        if not cell.changes:
+            rows.append([f"⚠️ {said.WORDS[cell.verdict]}", markdown(cell.name), *[""] * len(said.COLUMNS)])
+    if rows:
+        parts.append(_rows(["", "", *said.COLUMNS], rows))
+    for cell in found.cells:
+        told = said.details(cell, found.margin)
+        if told:
+            parts.append(f"**{markdown(cell.name)}**\n\n" + "\n".join(_bullet(line) for line in told))
+    parts += [f"> {markdown(line)}" for line in said.outside(found)]
+    return "\n\n".join(parts)
+
+
+def _bullet(line: str) -> str:
+    return f"{'  ' * line.startswith('  ')}- {markdown(line.strip())}"
 
 
 def _value(c: CellReport, metric: str) -> str:

@@ -64,5 +64,6 @@ class Page:
         """What an optional part of a report says of itself: its ``lines``, escaped and wrapped."""
         out: list[str] = []
         for line in getattr(extra, "lines", ()):
-            out += self.wrapped(" " * indent + visible(line), indent=indent + 2)
+            lead = len(line) - len(line.lstrip(" "))
+            out += self.wrapped(" " * indent + visible(line), indent=indent + lead + 2)
         return out

@@ -56,6 +56,8 @@ def _one_line(page: Page, report: Report) -> str:
         f"{label(e.metric)} {text.number(e.value)}"
         for e in (report.cells[0].headline[:2] if len(report.cells) == 1 else ())
     ]
+    if report.comparison is not None:
+        parts.append(visible(report.comparison.summary))
     calls, *rest = _run_parts(page, report)
     short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
     last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays

@@ -6,6 +6,7 @@ pandas reads the records::
     pandas.read_json(path, lines=True).query("kind == 'record'")
 
 A file without its last line (a crash, Ctrl-C, a full disk) is readable up to the cut and called incomplete.
+``robust-baseline.json`` (`robusttest.runs.baseline`) is the run that others are compared with, compact and committed.
 """
 
 from __future__ import annotations

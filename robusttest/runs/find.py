@@ -63,8 +63,18 @@ def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:
 
 
 def list_runs(directory: str | os.PathLike[str]) -> list[Path]:
-    """The run files under ``directory`` (``.robusttest``), the oldest first."""
-    return sorted((Path(directory) / FOLDER).glob("*.jsonl"))
+    """The run files under ``directory`` (``.robusttest``), the oldest first: by the time in their names, then by that
+    of the last write, since ids say nothing about runs of one second.
+    """
+    return sorted((Path(directory) / FOLDER).glob("*.jsonl"), key=_time)
+
+
+def _time(path: Path) -> tuple[str, int, str]:
+    try:
+        written = path.stat().st_mtime_ns
+    except OSError:  # gone, or a broken link
+        written = 0
+    return path.name.partition("-")[0], written, path.name
 
 
 def find_run(ref: str, directory: str | os.PathLike[str] = ".robusttest") -> Path:

@@ -5,12 +5,14 @@
     from robusttest.stats.frame import cells, from_dataframe     # records or a table → one Cell per task × model
     from robusttest.stats.estimates import estimate, estimates   # a Cell → metrics with intervals
     from robusttest.stats.gates import judge, cannot_pass        # thresholds → verdicts
+    from robusttest.stats.paired import change, settle           # two versions' scores → what changed, verdicts
 
     (cell,) = from_dataframe(pandas.read_csv("results.csv"), reference="original")
     estimate(cell, "flip_rate", "ocr").value
 
 Below them, by what they hold: `answers` (codes and ties), `measures` (one number for each case), `consistency`
-(chance-corrected), `agreement` (κ, α, W), `ratios`, `variants` (best, worst, spread), `intervals`.
+(chance-corrected), `agreement` (κ, α, W), `ratios`, `variants` (best, worst, spread), `intervals`;
+of several tests at once: `multiplicity`; of how many cases it takes: `power`.
 
 Over several cells (models × tasks)::
 

@@ -128,10 +128,3 @@ def test_every_option_has_help_and_settings_have_ini_keys(project):
         "label",
     }
     assert set(MANY) <= {o.name for o in OPTIONS}
-
-
-@pytest.mark.parametrize("flag", ["--robust-baseline", "--robust-baseline=main"])
-def test_a_flag_with_nothing_behind_it_is_refused(project, flag):
-    result = project.run(flag)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"{flag.partition('=')[0]} is not part of this version yet" in result.stderr.str()

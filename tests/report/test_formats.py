@@ -288,3 +288,47 @@ def test_a_kind_without_its_module_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(files._MODULES, "html", "not_there")
     with pytest.raises(UsageError, match="writes no html report"):
         files.renderer("html")
+
+
+# a comparison
+
+
+def compared() -> Report:
+    from robusttest.comparison import Version, compare
+
+    before, after = result(accuracy=1.0), result(accuracy=0.8)
+    sides = [
+        Version.of(run_info(), made.records, name=name) for made, name in ((before, "v|1"), (after, "v2"))
+    ]
+    return replace(build(run_info(), [after]), comparison=compare(*sides))
+
+
+def test_every_format_tells_the_comparison():
+    report = compared()
+    (cell,) = report.comparison.cells
+    assert cell.verdict == "regressed"
+    page = markdown.render(report)
+    assert "## Against v\\|1 (2026-11-24, 353a334d): 1 regressed" in page
+    assert f"| ❌ REGRESSED | {cell.name.replace('_', chr(92) + '_')} | all variants | -" in page
+    assert "- newly failing: " in page
+    assert f"  - {cell.broke[0].case_id}" in page
+    lines = terminal.render(report, width=80)
+    assert any(line.startswith("against v|1") for line in lines)
+    assert any("REGRESSED" in line for line in lines)
+    assert max(map(len, lines)) <= 80 or all("pytest" in line for line in lines if len(line) > 80)
+    data = json.loads(json_report.render(report))
+    assert data["comparison"]["cells"][0]["changes"][0]["measure"] == "all"
+
+
+def test_a_comparison_is_escaped_everywhere():
+    report = compared()
+    (cell,) = report.comparison.cells
+    bad = replace(cell.broke[0], new_answer="<img src=x>\x1b[31m`|", case_id="c\x1b[2J")
+    found = replace(report.comparison, cells=(replace(cell, broke=(bad,)),), notes=("\x07<b>",))
+    report = replace(report, comparison=found)
+    page = markdown.render(report)
+    assert "<img" not in page
+    assert "<b>" not in page
+    for text in (page, "\n".join(terminal.render(report, width=80))):
+        assert "\x1b" not in text
+        assert "\x07" not in text

@@ -1,0 +1,211 @@
+"""A run against a baseline: found before money is spent, compared once every verdict is in.
+
+Holm's adjustment runs over the whole suite, so no test can know by itself whether it regressed. On the process that
+reports, the tests that the gate fails are reported as failed after the last one has run: pytest counts, lists and
+remembers them (``--lf``) as any failed test, and exits with 1.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from robusttest.errors import RobusttestError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from robusttest.comparison import CellComparison, Comparison, FailOn, Version
+    from robusttest.data import Record, RunInfo
+    from robusttest.plugin.session import RobustSession
+    from robusttest.settings import Settings
+
+DEFAULT = "robust-baseline.json"
+
+
+def check(settings: Settings, *, flagged: bool) -> None:
+    """Refuse flags that make no sense together. ``flagged``: ``--robust-fail-on`` was given for this run; in an ini
+    file it waits for runs with a baseline.
+    """
+    if settings.fail_on is not None:
+        from robusttest.comparison.fail_on import FailOn
+
+        FailOn.parse(settings.fail_on)
+        if flagged and settings.baseline is None:
+            raise UsageError(
+                f"--robust-fail-on={settings.fail_on} compares with a baseline: add --robust-baseline, or write one "
+                "with --robust-update-baseline first"
+            )
+    if settings.update_baseline and settings.case:
+        raise UsageError("--robust-update-baseline with --robust-case would leave one case of each test")
+
+
+def file_of(settings: Settings) -> Path | None:
+    """The baseline file that is meant; None where ``--robust-baseline`` names a run."""
+    ref = settings.baseline
+    if ref is None:
+        return None
+    if Path(ref).is_file():
+        return Path(ref)
+    path = settings.directory.parent / ref
+    return path if path.is_file() or path.suffix == ".json" else None
+
+
+def target_of(settings: Settings) -> Path:
+    """Where ``--robust-update-baseline`` writes."""
+    path = file_of(settings)
+    return path if path is not None and path.suffix == ".json" else settings.directory.parent / DEFAULT
+
+
+def load(settings: Settings) -> Version | None:
+    """What this run is compared with; None where that was not asked for, or the file is to be made by this run.
+
+    Raises `UsageError` or `StorageError` that say what is wrong with it: to be called before the first call.
+    """
+    if settings.update_baseline:
+        from robusttest.writing import check_writable
+
+        check_writable(target_of(settings))
+    if settings.baseline is None:
+        return None
+    from robusttest.runs.versions import load_version
+
+    if Path(settings.baseline).is_dir() or settings.baseline.partition("::")[0].endswith(".py"):
+        raise UsageError(
+            f"--robust-baseline took {settings.baseline!r} as its value: write --robust-baseline=REF, or put the tests first"
+        )
+    path = file_of(settings)
+    if path is None:
+        return load_version(settings.baseline, settings.directory)
+    if not path.is_file():
+        if settings.update_baseline:
+            return None
+        raise UsageError(
+            f"there is no baseline {os.fspath(path)!r}: pytest --robust-update-baseline writes it"
+        )
+    return load_version(os.fspath(path), settings.directory)
+
+
+def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> Comparison | None:
+    """The run against the session's baseline; None where there is none, or where nothing can be compared."""
+    from robusttest.comparison import Version, compare
+
+    if session.baseline is None:
+        return None
+    gate = _gate(session.settings)
+    try:
+        found = compare(
+            session.baseline,
+            Version.of(run, records, name="this run"),
+            margin=None if gate is None else gate.margin,
+        )
+    except UsageError as e:
+        session.problems.append(f"--robust-baseline: {e}")
+        session.gate_broken = gate is not None
+        return None
+    if gate is not None:
+        session.regressed = {(c.test, c.task, c.model): c for c in found.failing(gate)}
+    return found
+
+
+def _gate(settings: Settings) -> FailOn | None:
+    if settings.fail_on is None:
+        return None
+    from robusttest.comparison import FailOn
+
+    return FailOn.parse(settings.fail_on)
+
+
+def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> None:
+    """Write this run to the baseline; tests that did not run keep what they have there."""
+    from robusttest.comparison import Version
+    from robusttest.runs.baseline import merged, read_baseline, write_baseline
+
+    path = target_of(session.settings)
+    if not run.complete:
+        session.problems.append(f"{path.name} was not updated: the run did not end")
+        return
+    old = None
+    if path.is_file():
+        try:
+            old = read_baseline(path)
+        except StorageError as e:
+            session.problems.append(f"written anew, with the tests of this run alone: {e}")
+    new = Version.of(run, records)
+    both = merged(old, new)
+    try:
+        write_baseline(path, both)
+    except RobusttestError as e:
+        session.problems.append(str(e))
+        return
+    session.written.append(os.path.relpath(path))
+    if kept := len(both.cells) - len(new.cells):
+        session.notes.append(f"{path.name} keeps {kept} test{'s' * (kept != 1)} that did not run")
+
+
+def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
+    """Report as failed, with the comparison as their text, tests that passed on their own and that the gate fails."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+    excused = 0
+    for outcome in session.outcomes.values():
+        cell = session.regressed.get((outcome.test, outcome.task, outcome.model))
+        passed, entry = session.reports.get(outcome.nodeid, (None, None))
+        if cell is None or passed is None or not passed.passed:
+            continue
+        if hasattr(passed, "wasxfail"):  # it was expected to fail
+            excused += 1
+            continue
+        _forget_pass(session.config, passed, entry)
+        failed = _as(passed, "call", "failed", _text(cell, session))
+        ended = _as(passed, "teardown", "passed", None)
+        for report in (failed, ended):
+            session.config.hook.pytest_runtest_logreport(report=report)
+    if (
+        len(session.regressed) > excused or session.gate_broken
+    ) and pytest_session.exitstatus == pytest.ExitCode.OK:
+        pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) -> pytest.TestReport:
+    made = copy.copy(report)
+    made.when, made.outcome, made.longrepr = when, outcome, text  # type: ignore[assignment]
+    made.sections, made.duration = [], 0.0
+    return made
+
+
+def _text(cell: CellComparison, session: RobustSession) -> str:
+    from robusttest.comparison import text
+    from robusttest.report.escape import visible
+
+    assert session.report is not None
+    found: Comparison = session.report.comparison
+    head = f"robusttest: {text.WORDS[cell.verdict].lower()} against {found.old} (--robust-fail-on={session.settings.fail_on})"
+    return "\n".join(visible(line) for line in [head, *text.cell_lines(found, cell)])
+
+
+def junit_entry(config: pytest.Config, report: pytest.TestReport) -> Any:
+    """What ``--junitxml`` writes of this report's test, to be taken back later; None without it."""
+    from _pytest.junitxml import xml_key
+
+    xml = config.stash.get(xml_key, None)
+    return None if xml is None else xml.node_reporter(report)
+
+
+def _forget_pass(config: pytest.Config, report: pytest.TestReport, entry: Any) -> None:
+    """A test is counted once: what the terminal and JUnit have noted of its pass is taken back."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        passed = reporter.stats.get("passed", [])
+        passed[:] = [r for r in passed if r is not report]
+    from _pytest.junitxml import xml_key
+
+    xml = config.stash.get(xml_key, None)
+    if xml is not None and entry in xml.node_reporters_ordered:
+        xml.node_reporters_ordered.remove(entry)
+        xml.stats["passed"] -= 1

@@ -28,7 +28,9 @@ _HEADS = {
 def lines(e: Emergence) -> list[str]:
     if not e.relations:
         return []
-    head = f"robustness against accuracy: {len(e.models)} models, {len(e.tasks)} tasks, {len(e.points)} cells, K={e.k}"
+    head = f"robustness against accuracy: {len(e.models)} models, {len(e.tasks)} tasks, {len(e.points)} cells"
+    if e.k is not None:
+        head += f", K={e.k}"
     out = _wrapped(head)
     out += _cells(e) if len(e.points) <= ROWS else _tasks(e)
     out += _relations(e)
@@ -88,7 +90,7 @@ def _cells(e: Emergence) -> list[str]:
         )
         for p in e.points
     ]
-    return [*_table(rows, "task, model"), *_legend()]
+    return [*_table(rows, "task, model"), *_legend(e)]
 
 
 def _tasks(e: Emergence) -> list[str]:
@@ -111,10 +113,12 @@ def _tasks(e: Emergence) -> list[str]:
     out = _table(rows, "task")
     if len(shown) < len(ordered):
         out.insert(1 + ROWS // 2 + 1, f"  ... {len(ordered) - len(shown)} more tasks between these")
-    return [*out, *_legend()]
+    return [*out, *_legend(e)]
 
 
-def _legend() -> list[str]:
+def _legend(e: Emergence) -> list[str]:
+    if all(p.by_accuracy_alone is None for p in e.points):
+        return []
     return _wrapped(
         "  p^K: robust accuracy by accuracy alone, if all cases were equally hard; same ICC: with the "
         "chance-corrected consistency of the other cells"

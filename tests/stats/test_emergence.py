@@ -234,6 +234,8 @@ def test_graded_scores_have_no_null_curve_of_their_own():
     ]  # fmt: skip
     e = analyse(cells(rows))
     assert all(p.by_accuracy_alone is None for p in e.points)
+    assert not any("p^K: robust" in line for line in e.lines)
+    assert "K=" not in replace(e, k=None).lines[0]
     assert e.relation("consistency_icc").n == 9
     assert e.lines
 

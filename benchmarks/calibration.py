@@ -301,6 +301,7 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "residuals": calibration_across.residual,
     "two-way": calibration_across.crossed,
     "advice": calibration_across.advice,
+    "paired": calibration_across.paired,
 }
 FULL, QUICK = 1000, 60
 

@@ -1,4 +1,4 @@
-"""Calibration of what compares cells: the two claims, residuals, two-way intervals, advice.
+"""Calibration of what compares cells: the two claims, residuals, two-way intervals, advice, one version against another.
 
 The worlds of the claims have the size of arXiv 2602.03344: 9 models on 6 tasks of 100 cases in 24 variants.
 """
@@ -17,6 +17,7 @@ from robusttest.stats.advice import where_to_work
 from robusttest.stats.grid import Grid
 from robusttest.stats.intervals import ALPHA
 from robusttest.stats.moments import moments
+from robusttest.stats.paired import change, settle
 from robusttest.stats.residuals import residuals
 from robusttest.stats.two_way import two_way
 
@@ -172,3 +173,37 @@ def advice(reps: int) -> Iterator[Line]:
         kinds = [where_to_work(c).kind for c in world.cells(100, reps // 2, rng)]
         for kind, low, high in lines:
             yield share(f"{kind} at phi {phi}", [k == kind for k in kinds], low=low, high=high)
+
+
+def paired(reps: int) -> Iterator[Line]:
+    """A/A: the same model twice is called regressed in at most 5 %, one test or a suite of eight (4.7)."""
+    rng = np.random.default_rng(11)
+
+    def pair(world: World, n: int) -> tuple[Floats, Floats]:
+        chance = np.repeat(world.draw(n // world.cluster, rng), world.cluster)[:, None]
+        old, new = ((rng.random((n, world.variants)) < chance).astype(float) for _ in range(2))
+        return old, new
+
+    for name, world, n, tests in (
+        ("K 1", World("", beta(0.8, 0.5), variants=1), 100, 1),
+        ("K 5", World("", beta(0.8, 0.5)), 100, 1),
+        ("K 24", World("", beta(0.9, 0.7), variants=24), 100, 1),
+        ("8 tests, K 5", World("", beta(0.8, 0.5)), 60, 8),
+        ("20 clusters", World("", beta(0.8, 0.5), cluster=5), 100, 1),
+    ):
+        clusters = np.repeat(np.arange(n // world.cluster), world.cluster) if world.cluster > 1 else None
+        alarms, inside = [], []
+        for _ in range(reps):
+            found = [change("score", *pair(world, n), clusters) for _ in range(tests)]
+            settled = settle([c for c in found if c is not None])
+            alarms.append(any(c.verdict == "regressed" for c in settled))
+            inside += [
+                c.low - 1e-9 <= 0 <= c.high + 1e-9
+                for c in settled
+                if c.low is not None and c.high is not None
+            ]
+        yield share(f"A/A regressed: {name}", alarms, high=ALPHA, note="(.020-.035)")
+        yield share(f"A/A interval holds 0: {name}", inside, low=0.93)
+    old, _ = pair(World("", beta(0.8, 0.5)), 100)
+    (same,) = settle([c for c in (change("score", old, old),) if c is not None])
+    yield Line("a deterministic model against itself: regressed", float(same.verdict == "regressed"), 0, 0)

@@ -34,7 +34,7 @@ def test_intervals_hold_and_gates_keep_alpha(world):
 
 
 @pytest.mark.parametrize(
-    "section", ["gates", "stopping", "consistency", "claims", "residuals", "two-way", "advice"]
+    "section", ["gates", "stopping", "consistency", "claims", "residuals", "two-way", "advice", "paired"]
 )
 def test_the_other_sections(section):
     assert not off(calibration.SECTIONS[section](100))

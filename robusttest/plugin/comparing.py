@@ -40,6 +40,13 @@ def check(settings: Settings, *, flagged: bool) -> None:
                 f"--robust-fail-on={settings.fail_on} compares with a baseline: add --robust-baseline, or write one "
                 "with --robust-update-baseline first"
             )
+    gated = settings.fail_on is not None and settings.baseline is not None
+    if settings.adaptive and (gated or settings.update_baseline):
+        # Which cases are paired would depend on their outcomes: no test of a change is valid then.
+        flag = "--robust-update-baseline" if settings.update_baseline else "--robust-fail-on"
+        raise UsageError(
+            f"{flag} needs every case, and --robust-adaptive stops on what it sees: leave one of them out"
+        )
     if settings.update_baseline and settings.case:
         raise UsageError("--robust-update-baseline with --robust-case would leave one case of each test")
 

@@ -107,3 +107,13 @@ def test_workers_find_the_same(project):
     assert [(c["task"], c["adaptive"], c["metrics"]) for c in cells(project)] == [
         (c["task"], c["adaptive"], c["metrics"]) for c in alone
     ]
+
+
+@pytest.mark.parametrize(
+    "flags", [["--robust-update-baseline"], ["--robust-baseline", "--robust-fail-on=regression"]]
+)
+def test_a_baseline_needs_every_case(project, flags):
+    project.test(DECLARED)
+    result = project.run("--robust-adaptive", *flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "needs every case, and --robust-adaptive stops on what it sees" in result.stderr.str()

@@ -202,10 +202,12 @@ class Gateway:
             if "api_key" in request.private:
                 self._with_key.add(request.model)
             wanted = [m for m in dict.fromkeys([request.model, *self._remote]) if m not in self._checked]
-            # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's.
+            # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's. The
+            # first call imports more of it, elsewhere: where warnings are errors, that call would fail.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 problems = backends.preflight(wanted, with_key=self._with_key)
+            warnings.filterwarnings("ignore", r".* using the `ReadOnly` qualifier", UserWarning)
             self._checked.update(wanted)
             if problems:
                 self._refused = ConfigurationError("\n".join(problems))

@@ -56,6 +56,8 @@ class RobustSession:
         self.settings = options.resolve(config)
         self.worker: Mapping[str, Any] | None = getattr(config, "workerinput", None)
         self.pid = os.getpid()
+        self.run_key = str(self.worker["testrunuid"]) if self.worker else f"{self.pid}-{os.urandom(4).hex()}"
+        """What all processes of this run share: their budget is one."""
         self.started = time.monotonic()
         self.items: dict[str, RobustItem] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -127,7 +129,7 @@ class RobustSession:
             from robusttest.runner import Runner
 
             workers = int(self.worker["workercount"]) if self.worker is not None else 1
-            gateway = Gateway(self.settings, workers=workers)
+            gateway = Gateway(self.settings, workers=workers, run=self.run_key)
             self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self.ticked))
         return self._calls[1], self._calls[2]
 
@@ -152,12 +154,12 @@ class RobustSession:
         if self.progress is not None:
             self.progress.clear()
 
-    def preflight(self, models: Iterable[str]) -> None:
+    def preflight(self, models: Iterable[str], with_key: Iterable[str] = ()) -> None:
         """Refuse unknown providers and missing keys for all tests at once, before the first call."""
         wanted = tuple(dict.fromkeys(models))
         if wanted and self.aborted is None:
             try:
-                self.gateway.preflight(wanted)
+                self.gateway.preflight(wanted, with_key=tuple(with_key))
             except RunAbortedError as e:
                 self.aborted = e
 
@@ -214,7 +216,14 @@ class RobustSession:
         if gateway is None:
             return {}
         p = gateway.progress()
-        return {"calls": p.done, "cached": p.cached, "errors": p.failed, "cost": p.cost}
+        return {
+            "calls": p.done,
+            "cached": p.cached,
+            "errors": p.failed,
+            "cost": p.cost,
+            "problems": gateway.problems(),
+            "versions": gateway.facts(),
+        }
 
     def receive(self, payload: str, report: pytest.TestReport | None = None) -> None:
         """Take one outcome off a report. One that is to be rerun is not final and leaves nothing."""
@@ -308,6 +317,7 @@ class RobustSession:
         tally = self._tally()
         if self.calling is not None:
             self.calling.close()
+            tally["problems"] = self.calling.problems()  # of the last writes, too
         if tally:
             self.tallies["here"] = tally
         if self.worker is not None or (self.run is None and not self.outcomes):
@@ -358,7 +368,8 @@ class RobustSession:
         from robusttest.report.build import build
 
         assert self.run is not None
-        return build(self.run, ordered, notes=[*self.notes, *self.problems])
+        told = dict.fromkeys(p for t in self.tallies.values() for p in t.get("problems", ()))
+        return build(self.run, ordered, notes=[*self.notes, *self.problems, *told])
 
     def _write_reports(self) -> None:
         assert self.report is not None
@@ -405,4 +416,6 @@ class RobustSession:
             "errors": sum(t["errors"] for t in tallies),
             "cost": None if any(c is None for c in costs) else sum(costs),
             "oldest_reply": min(created, default=None),
+            "versions": dict(self.run.versions if self.run is not None else {})
+            | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
         }

@@ -59,7 +59,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
 
     terminal.watch(session, states)
     try:
-        session.preflight(_models(states))
+        session.preflight(_models(states), _with_key(states))
     except RobusttestError as e:
         raise pytest.UsageError(f"robusttest: {e}") from None
     session.plan(
@@ -126,7 +126,7 @@ def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None
     try:
         _freeze(session, states)
         session.load_baseline()
-        session.preflight(_models(states))
+        session.preflight(_models(states), _with_key(states))
     except RobusttestError as e:
         return str(e)
     return _unknown_case(session, states)
@@ -186,6 +186,12 @@ def _models(states: Sequence[RobustItem]) -> list[str]:
             judge = validity.judge if validity is not None and any(writers) else None
             models += [m for m in (state.model, *writers, judge) if m]
     return models
+
+
+def _with_key(states: Sequence[RobustItem]) -> list[str]:
+    """Models whose key may come with their calls: a task gives one, or a body asks as it likes."""
+    given = [s for s in states if s.job is None or "api_key" in s.job.task.params]
+    return [s.model for s in given if s.model]
 
 
 def planned_calls(state: RobustItem) -> int:

@@ -49,7 +49,7 @@ class Lane:
         self.blocked_until = 0.0
         self.blocked_for = ""
         """What is being waited for, in a few words."""
-        self._cut_at = float("-inf")
+        self._cut_at = self._full_at = float("-inf")
         self._started: deque[tuple[float, int]] = deque()
         self._tokens = 0
         self._first: list[float] = []
@@ -95,6 +95,8 @@ class Lane:
     def begin(self, now: float, tokens: int = 0) -> None:
         """A call starts."""
         self.in_flight += 1
+        if self.in_flight >= int(self.limit):
+            self._full_at = now
         if self.rpm is not None or self.tpm is not None:
             self._started.append((now, tokens))
             self._tokens += tokens
@@ -119,8 +121,8 @@ class Lane:
         self._recent.append(latency)
         if self.doubling and self._slower():
             self.doubling = False
-        if self.in_flight + 1 < self.limit / 2:
-            return  # not what holds the calls back
+        if started > self._full_at:
+            return  # the limit is not what holds calls back
         self.limit = min(self.most, self.limit + (1.0 if self.doubling else 1.0 / self.limit))
 
     def _slower(self) -> bool:

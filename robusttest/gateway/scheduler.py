@@ -27,7 +27,7 @@ from robusttest.errors import (
 from robusttest.gateway.backends import Backend
 from robusttest.gateway.budget import Budget
 from robusttest.gateway.failures import AttemptError
-from robusttest.gateway.lanes import Lane
+from robusttest.gateway.lanes import START, Lane
 from robusttest.gateway.replies import ReplyStore
 from robusttest.gateway.scrub import scrub
 from robusttest.settings import Settings
@@ -176,7 +176,7 @@ class Scheduler:
     def _drain(self) -> None:
         touched: dict[int, _Queue] = {}
         for flight in self._drain_inbox():
-            queue = self._queue(flight.request)
+            queue = self._queue(flight)
             if self._settings.tpm is not None:
                 flight.tokens = _tokens(flight.request)
             queue.flights.append(flight)
@@ -184,14 +184,17 @@ class Scheduler:
         for queue in touched.values():
             self._pump(queue)
 
-    def _queue(self, request: Request) -> _Queue:
+    def _queue(self, flight: Flight) -> _Queue:
+        request = flight.request
         key = (request.model, request.endpoint)
         queue = self._queues.get(key)
         if queue is None:
             s, n = self._settings, self._workers
+            most = max(1, s.concurrency // n)
             lane = Lane(
                 request.model if request.endpoint is None else f"{request.model} at {request.endpoint}",
-                most=max(1, s.concurrency // n),
+                most=most,
+                start=START if flight.call is None else most,  # the user's own code says no 429
                 rpm=None if s.rpm is None else s.rpm / n,
                 tpm=None if s.tpm is None else s.tpm / n,
             )

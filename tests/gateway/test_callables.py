@@ -13,7 +13,7 @@ from robusttest.errors import ConfigurationError, ModelCodeError, UsageError
 from robusttest.gateway import Gateway, model
 from robusttest.settings import Settings
 
-SOURCE = '''
+SOURCE = """
 import asyncio
 import threading
 from robusttest import Completion, model
@@ -93,7 +93,7 @@ class Pipeline:
 
 pipeline = Pipeline()
 nothing = 3
-'''
+"""
 
 
 @pytest.fixture
@@ -186,7 +186,9 @@ def test_a_class_is_made_into_an_object(gateway, name):
 
 
 def test_what_it_raises_is_its_error_with_its_place(gateway, name):
-    with pytest.raises(ModelCodeError, match=r"raised KeyError: 'label' \(callables_under_test.py:\d+\)") as e:
+    with pytest.raises(
+        ModelCodeError, match=r"raised KeyError: 'label' \(callables_under_test.py:\d+\)"
+    ) as e:
         ask(gateway, name + "bad")
     assert "hunter2" not in str(e.value)
     with pytest.raises(ModelCodeError, match="raised SystemExit: 3"):

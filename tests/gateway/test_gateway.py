@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Self
 
 import pytest
 from loopback import TRANSIENT, LoopbackServer
@@ -31,7 +32,7 @@ class Calls:
         self.server = server
         self.gateway = Gateway(Settings(directory=directory, **options))
 
-    def __enter__(self) -> Calls:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -136,7 +137,7 @@ def test_a_call_that_never_ends_is_given_up(tmp_path, monkeypatch):
         LoopbackServer(always="hang") as server,
         Calls(server, tmp_path, timeout=0.2) as calls,
     ):
-        with pytest.raises(CallError, match="within the timeout.*given up after 2 attempts") as e:
+        with pytest.raises(CallError, match=r"within the timeout.*given up after 2 attempts") as e:
             calls.ask("Hi")
         assert e.value.kind == "timeout"
         assert requests(server) == 2
@@ -240,7 +241,7 @@ def test_replay_never_calls(server, tmp_path):
         with pytest.raises(ReplayMissError, match=r"has params.temperature 0 where this has 0\.7"):
             calls.ask("Which label fits?", temperature=0.7)
         with pytest.raises(
-            ReplayMissError, match="says 'Which label fits[?]' where this says 'Which lable fits[?]'"
+            ReplayMissError, match=r"says 'Which label fits[?]' where this says 'Which lable fits[?]'"
         ):
             calls.ask("Which lable fits?", temperature=0)
     assert requests(server) == 1
@@ -266,7 +267,7 @@ def test_a_missing_key_and_an_unknown_provider_are_one_message(tmp_path, monkeyp
     with Gateway(Settings(directory=tmp_path)) as gateway:
         gateway.preflight(["openai/gpt-4o-mini", "opnai/gpt-4o-mini"])
         request = gateway.request("openai/gpt-4o-mini", [{"role": "user", "content": "Hi"}], {})
-        with pytest.raises(ConfigurationError, match="(?s)OPENAI_API_KEY.*Did you mean openai/gpt-4o-mini"):
+        with pytest.raises(ConfigurationError, match=r"(?s)OPENAI_API_KEY.*Did you mean openai/gpt-4o-mini"):
             gateway.submit(request).result(30)
 
 

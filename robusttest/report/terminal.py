@@ -58,11 +58,11 @@ def _one_line(page: Page, report: Report) -> str:
     ]
     if report.comparison is not None:
         parts.append(visible(report.comparison.summary))
-    calls, *rest = _run_parts(page, report)
+    calls, *rest = _run_parts(page, report) or [""]
     short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
     last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays
-    for said in ([calls, *rest], [short, *rest], [short, rest[0], *last], [short, *last]):
-        line = f" {g.dot} ".join([*parts, *said])
+    for said in ([calls, *rest], [short, *rest], [short, *rest[:1], *last], [short, *last]):
+        line = f" {g.dot} ".join(x for x in [*parts, *dict.fromkeys(said)] if x)
         if page.size(line) <= page.width - len(QUIET):
             break
     return line

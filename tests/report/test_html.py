@@ -183,6 +183,14 @@ def test_an_incomplete_run_says_what_is_missing(one_cell: Report):
     assert "HTTP 500" in page
 
 
+def test_the_head_says_what_the_terminal_says(one_cell: Report):
+    head = plain(html.render(one_cell).partition('class="hero"')[2].partition("</section>")[0])
+    assert "1 cell (task × model) 1,260 calls, 1,200 replayed, up to 3 days old $0.42 38 s" in head
+    recorded = replace(one_cell, run=run_info(calls=0, cached=0, cost=None))
+    assert f"{one_cell.cells[0].n_calls:,} recorded replies" in plain(html.render(recorded))
+    assert "cost unknown" not in plain(html.render(recorded).partition("</section>")[0])
+
+
 def test_undefined_values_have_their_reason():
     records = [Record(task="t", model="m", case_id="1", text="x", score=1.0, answer="a")]
     page = plain(html.render(build(run_info(), [FakeResult("t", "m", None, records)])))

@@ -298,3 +298,13 @@ def test_the_quiet_line_fits_and_keeps_what_matters(one_cell: Report):
     assert line.endswith("1,260 calls")
     (line,) = render(one_cell, verbosity=-1, width=140)
     assert line.endswith("1,260 calls (1,200 replayed, up to 3 days old) · $0.42 · 38 s")
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_quiet_line_of_recorded_results_and_of_nothing(one_cell: Report, width: int):
+    recorded = replace(one_cell, run=run_info(calls=0, cached=0, cost=None))
+    (line,) = render(recorded, verbosity=-1, width=width)
+    assert "recorded replies" in line
+    assert render(build(run_info(calls=0, cached=0, cost=None), []), verbosity=-1, width=width) == [
+        "nothing judged"
+    ]

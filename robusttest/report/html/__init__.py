@@ -94,7 +94,11 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_shown,
     )
-    environment.globals.update(text=text, label=label, marks=page.MARKS, headline=HEADLINE, plots=plots)
+    from robusttest import __version__
+
+    environment.globals.update(
+        version=__version__, text=text, label=label, marks=page.MARKS, headline=HEADLINE, plots=plots
+    )
     environment.filters["px"] = pixels
     return environment
 

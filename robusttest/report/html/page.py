@@ -61,6 +61,8 @@ class Page:
     title: str
     outcomes: tuple[tuple[Outcome, int], ...]
     facts: tuple[str, ...]
+    counts: tuple[str, ...]
+    """Cells, calls, cost, time."""
     notes: tuple[str, ...]
     """What is missing, before anything else."""
     judged: tuple[Judged, ...]
@@ -95,6 +97,7 @@ def build(report: Report) -> Page:
             (o, n) for o in ("failed", "error", "inconclusive", "passed") if (n := report.count(o))
         ),
         facts=tuple(_facts(report)),
+        counts=tuple(_counts(report)),
         notes=tuple(_notes(report)),
         judged=tuple(j for j in judged if not fold or j.verdict.status != "passed"),
         passed=tuple(j for j in judged if fold and j.verdict.status == "passed"),
@@ -130,6 +133,26 @@ def _facts(report: Report) -> list[str]:
 
 def _commit(run: RunInfo) -> list[str]:
     return [f"commit {run.commit[:10]}{' with changes' if run.dirty else ''}"] if run.commit else []
+
+
+def _counts(report: Report) -> list[str]:
+    run = report.run
+    cells = f"{text.count(len(report.cells), 'cell')} (task × model)"
+    if run.complete and not run.calls and run.cost is None and report.cells:
+        recorded = sum(c.n_calls for c in report.cells)
+        return [cells, text.count(recorded, "recorded reply", "recorded replies")]
+    calls = text.count(run.calls, "call")
+    if run.cached:
+        age = "" if report.reply_age is None else f", up to {text.duration(report.reply_age)} old"
+        calls += f", {run.cached:,} replayed{age}"
+    if run.errors:
+        calls += f", {run.errors:,} failed"
+    return [
+        cells,
+        calls,
+        text.money(run.cost),
+        *([] if run.duration is None else [text.duration(run.duration)]),
+    ]
 
 
 def _notes(report: Report) -> list[str]:

@@ -197,7 +197,8 @@
     head.append(element("span", `badge ${passed ? "passed" : "failed"}`,
       passed ? "✓ right" : row.status !== "ok" ? `✗ ${row.status}` : row.score > 0 ? `✗ score ${row.score.toFixed(3)}` : "✗ wrong"));
     if (row.flipped) head.append(element("span", "badge inconclusive", "flipped"));
-    box.append(head, marked(row.diff));
+    box.append(head);
+    if (row.diff.length) box.append(marked(row.diff));
     if (row.shrunk) box.append(element("p", "hint", "smallest change that still fails:"), marked(row.shrunk));
     const facts = element("dl");
     const fact = (name, value, className) => {

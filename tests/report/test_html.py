@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from synthetic_results import FakeResult, result, run_info
 from test_formats import odd_report
 
+from robusttest.comparison import Version, compare
+from robusttest.comparison import text as said
 from robusttest.data import Record, Verdict
 from robusttest.metrics import parse_threshold
 from robusttest.report import files, html, markdown, terminal
@@ -24,6 +26,7 @@ from robusttest.report import json as json_report
 from robusttest.report.build import build
 from robusttest.report.html import cases as explorers
 from robusttest.report.html import plots
+from robusttest.report.html.against import against
 from robusttest.report.html.geometry import Axis
 from robusttest.report.model import HEADLINE, Report
 from robusttest.settings import ReportTarget
@@ -196,6 +199,38 @@ def test_undefined_values_have_their_reason():
     page = plain(html.render(build(run_info(), [FakeResult("t", "m", None, records)])))
     assert "no variants: no case has a reply to a perturbed prompt" in page
     assert "No thresholds were set" in page
+
+
+# against a baseline
+
+
+def test_the_comparison_tells_what_the_terminal_tells():
+    def run(harm: float) -> list[FakeResult]:
+        return [result(task=t, cases=60, variants=3, harm={"keyboard": h, "casing": 0.01}, test=f"t.py::{t}")
+                for t, h in (("intents", harm), ("moods", 0.02))]  # fmt: skip
+
+    old, new = run(0.02), run(0.4)
+    found = compare(
+        Version.of(run_info(label="v1"), [r for x in old for r in x.records], name="robust-baseline.json"),
+        Version.of(run_info(label="v2"), [r for x in new for r in x.records]),
+    )
+    assert found.count("regressed") == 1
+    page = html.render(replace(build(run_info(label="v2"), new), comparison=found))
+    section = page.partition('id="comparison"')[2].partition("</section>")[0]
+    text = plain("<" + section)
+    assert f"Against {found.old}: {found.summary}." in text
+    for cell in found.cells:
+        assert f"{cell.name} " in text
+        for change in cell.changes:
+            assert re.sub(r"\s+", " ", " ".join(said.columns(change))) in text
+        for line in said.details(cell, found.margin):
+            assert line.strip() in text
+    (drawn,) = [c for c in against(found).cells if c.word == "regressed"]
+    assert drawn.opened
+    change = next(c for c in drawn.changes if c.columns[0] == "keyboard")
+    assert change.mark is not None
+    assert change.mark.value < against(found).zero
+    assert not re.search("nan|None", section)
 
 
 # untrusted text

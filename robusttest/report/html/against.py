@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from robusttest.report.html.geometry import Axis, Tick, spanning
 from robusttest.report.html.plots import FOREST, Whisker, whisker
+
+if TYPE_CHECKING:
+    from robusttest.comparison import CellComparison, Comparison
 
 BADGES = {"regressed": "failed", "undecided": "inconclusive", "no_worse": "passed", "improved": "passed"}
 """Verdict → the badge of an outcome that looks like it."""
@@ -46,8 +48,9 @@ class Against:
     zero: float
 
 
-def against(c: Any) -> Against:
-    text: Any = import_module("robusttest.comparison.text")
+def against(c: Comparison) -> Against:
+    from robusttest.comparison import text
+
     limits = [v for cell in c.cells for x in cell.changes for v in (x.difference, x.low, x.high)]
     axis = spanning(limits, 6, FOREST - 6, least=(-0.05, 0.05), most=(-1.0, 1.0))
     return Against(
@@ -61,8 +64,9 @@ def against(c: Any) -> Against:
     )
 
 
-def _cell(cell: Any, margin: float | None, axis: Axis) -> Compared:
-    text: Any = import_module("robusttest.comparison.text")
+def _cell(cell: CellComparison, margin: float | None, axis: Axis) -> Compared:
+    from robusttest.comparison import text
+
     return Compared(
         name=cell.name,
         badge=BADGES[cell.verdict],

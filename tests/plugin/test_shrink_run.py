@@ -20,11 +20,12 @@ ROUTE = ("-o", "robust_model=python:models:route")
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_the_report_shows_the_smallest_edits(project, workers):
     project.test(TEST)
-    plain = project.fresh(*ROUTE, *workers)
+    run = project.fresh if workers else project.run
+    plain = project.run(*ROUTE)
     plain.assert_outcomes(failed=1)
     before = project.records()
     project.runs()[0].unlink()
-    result = project.fresh(*ROUTE, "--robust-shrink=60", "--robust-report=md:r.md", *workers)
+    result = run(*ROUTE, "--robust-shrink=60", "--robust-report=md:r.md", *workers)
     result.assert_outcomes(failed=1)
     out = result.stdout.str()
     assert "edits is enough: failed 2 of 2 times" in out
@@ -86,7 +87,7 @@ def told(prompt):
 def test_it(): pass
 """)
     flags = ("-o", "robust_model=python:models:told", "--robust-replies=off")
-    project.fresh(*flags)
+    project.run(*flags)
     kept = [
         json.loads(line)
         for line in (project.path / ".robusttest" / "failures.jsonl").read_text().splitlines()
@@ -95,7 +96,7 @@ def test_it(): pass
     first = project.records()
     project.runs()[0].unlink()
     (project.path / "asked.txt").unlink()
-    project.fresh(*flags, "--robust-concurrency=1")
+    project.run(*flags, "--robust-concurrency=1")
     assert "number 4" in (project.path / "asked.txt").read_text().splitlines()[0]
     assert [r["case_id"] for r in project.records()] == [r["case_id"] for r in first]
 
@@ -113,9 +114,9 @@ ASKED = []
 def test_told():
     print("FIRST", ASKED[0])
 """)
-    out = project.fresh("-s").stdout.str()
+    out = project.run("-s").stdout.str()
     assert "FIRST t0" in out
     first = project.records()
     project.runs()[0].unlink()
-    assert "FIRST t7" in project.fresh("-s").stdout.str()
+    assert "FIRST t7" in project.run("-s").stdout.str()
     assert project.records() == first

@@ -96,6 +96,7 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "reserved": "reserved([['courier', 'postman', 'driver']])",
     "tfidf": "tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', 'money and order'])",
     "style": "style('formal')",
+    "counterpart": "counterpart('by_hand')",
 }
 """Families that need something of the user's own: what the example gives them."""
 
@@ -205,7 +206,13 @@ def example(name: str) -> str:
         prompt = Prompt(template="Which team?\n{options}\n\nTicket: {input}\nTeam:")
     text = TEXTS.get(name, TEXT)
     case = Case(
-        id="ticket", fields={"input": text}, target="delivery", choices=("billing", "delivery", "account")
+        id="ticket",
+        fields={"input": text},
+        target="delivery",
+        choices=("billing", "delivery", "account"),
+        metadata={
+            "by_hand": "I am still waiting for what I ordered, and your phone is dead. My money, please."
+        },
     )
     call = NEEDS_ARGUMENTS.get(name, f'"{name}"')
     if made.rewrite is not None:

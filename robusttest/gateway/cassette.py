@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Collection, Iterator
@@ -12,18 +13,19 @@ from pathlib import Path
 from robusttest.data import Json, canonical_json, digest
 from robusttest.errors import StorageError, UsageError
 from robusttest.gateway.replies import FILE, ReplyStore
-from robusttest.gateway.scrub import scrub
+from robusttest.gateway.scrub import HIDDEN, scrub
 from robusttest.gateway.stored import completion_from
 
 KIND = "robusttest-cassette"
 SCHEMA = 1
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def export(directory: Path, file: Path, *, keys: Collection[str] | None = None) -> int:
     """Write the replies of ``directory``'s store to ``file`` (those with these keys), and say how many.
 
-    One line a reply: ``{"key", "request", "completion"}``, sorted by model, then text. Latency and cost go too; values
-    of secret environment variables in a model's reply are hidden. Raises `StorageError`.
+    One line a reply: ``{"key", "request", "completion"}``, sorted by model, then text. Latency and cost go too; what
+    is or looks like a secret is hidden, in replies and in prompts (whose ``key`` still finds them). Raises `StorageError`.
     """
     if not (directory / FILE).exists():
         raise StorageError(f"{directory / FILE} is not there: no run has stored replies in {directory}")
@@ -39,10 +41,20 @@ def export(directory: Path, file: Path, *, keys: Collection[str] | None = None) 
     rows.sort(key=lambda row: row[:3])
     lines = [json.dumps({"kind": KIND, "schema": SCHEMA, "replies": len(rows)})]
     for _, request, key, completion in rows:
-        line = {"key": key, "request": json.loads(request), "completion": completion}
-        lines.append(scrub(json.dumps(line, ensure_ascii=False, sort_keys=True)))
+        line = {"key": key, "request": _hidden(json.loads(request)), "completion": _hidden(completion)}
+        lines.append(json.dumps(line, ensure_ascii=False, sort_keys=True))
     _write(file, "\n".join(lines) + "\n")
     return len(rows)
+
+
+def _hidden(value: Json) -> Json:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {k: _hidden(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_hidden(v) for v in value]
+    return value
 
 
 def import_(directory: Path, file: Path) -> int:
@@ -77,7 +89,10 @@ def _read(file: Path) -> Iterator[tuple[str, Json, Json]]:
                 continue
             request, completion = row["request"], row["completion"]
             completion_from(completion)
-            key = digest(canonical_json(request), size=32)
+            text_of_request = canonical_json(request)
+            key = digest(text_of_request, size=32)
+            if HIDDEN in text_of_request and _KEY.fullmatch(row["key"]):
+                key = row["key"]  # of the request before its secrets were hidden
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(
                 f"{file}, line {number}: not a reply of a cassette ('robusttest cache export' writes them)"

@@ -79,17 +79,17 @@ def killed(directory: Path, moments: int, *, calls: int, seed: int = 0, delay: f
         assert forker.stdout is not None
         assert forker.stdout.readline() == "ready\n"
 
-        def run(kill_after: float | None) -> bool:
+        def run(kill_after: int | None) -> bool:
             """True if it was killed, False if it ended before."""
             forker.stdin.write("run\n")
             forker.stdin.flush()
             pid = int(forker.stdout.readline())
             if kill_after is not None:
-                # The moment is counted from the first request on: before it there is nothing to lose.
-                first, until = len(server.requests), time.monotonic() + 20
-                while len(server.requests) == first and time.monotonic() < until:
+                # So many requests after its start, and then at any moment: the same on a busy machine.
+                enough, until = len(server.requests) + kill_after, time.monotonic() + 20
+                while len(server.requests) < enough and time.monotonic() < until:
                     time.sleep(0.002)
-                time.sleep(kill_after)
+                time.sleep(rng.uniform(0, 0.05))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             return forker.stdout.readline() == f"ended {-signal.SIGKILL}\n"
@@ -97,7 +97,7 @@ def killed(directory: Path, moments: int, *, calls: int, seed: int = 0, delay: f
         held: dict[str, str] = {}
         for _ in range(moments):
             since = len(server.requests)
-            hit += run(rng.uniform(0, 0.25))
+            hit += run(rng.randint(1, max(1, 2 * calls // (moments + 2))))
             again += _again(server, since, held)
             held, problems = stored(directory)
             counts.append(len(held))

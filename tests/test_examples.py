@@ -1,0 +1,61 @@
+"""The story of `examples/support_desk`: what each version is for, and what finds the planted regression."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "support_desk"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repo") / "support_desk"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    return folder
+
+
+def run(desk: Path, version: str, *flags: str) -> tuple[int, str, dict[str, Any]]:
+    """Exit code, output, and the one cell of the report."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_", "CI"))}
+    path = desk / f"{version}.json"
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+    command += [f"--robust-model=python:desk:{version}", f"--robust-report=json:{path}", *flags]
+    ran = subprocess.run(command, cwd=desk, env=environ, capture_output=True, text=True, check=False)
+    (cell,) = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ran.returncode, ran.stdout, cell
+
+
+def values(cell: dict[str, Any]) -> dict[str, float]:
+    return {m["metric"]: m["value"] for m in cell["metrics"] if m["perturbation"] is None}
+
+
+def test_the_first_version_misses_for_reasons_that_are_plain(desk: Path):
+    code, out, cell = run(desk, "v1")
+    assert code == 1
+    assert [v["status"] for v in cell["verdicts"]] == ["failed", "failed", "passed"]
+    assert "failed       accuracy >= 0.8" in out
+    assert "failing variants, the worst 3:" in out
+
+
+def test_the_gate_finds_what_thresholds_and_accuracies_miss(desk: Path):
+    code, out, cell = run(desk, "v3", "--robust-baseline", "--robust-fail-on=regression")
+    assert code == 1
+    assert [v["status"] for v in cell["verdicts"]] == ["passed"] * 3
+    assert values(cell)["accuracy"] > 0.865, "more accurate than v2"
+    assert values(cell)["robust_accuracy"] < 0.58
+    assert "REGRESSED: ticket-routing" in out
+
+
+def test_the_last_version_is_better_in_both(desk: Path):
+    code, out, cell = run(desk, "v4", "--robust-baseline", "--robust-fail-on=regression")
+    assert code == 0, out
+    assert values(cell)["accuracy"] > 0.895
+    assert "improved: ticket-routing" in out

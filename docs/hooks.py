@@ -30,14 +30,12 @@ def on_page_content(content: str, **_: Any) -> str:
 
 def options() -> str:
     """Every flag that this version has, its ini key, its default and its help."""
-    from robusttest.plugin.options import EXPECT_HELP, LATER, MANY, OPTIONS
+    from robusttest.plugin.options import EXPECT_HELP, MANY, OPTIONS
     from robusttest.settings import Settings
 
     defaults = {f.name: f.default for f in fields(Settings)}
     lines = ["| flag | ini key | default | |", "|---|---|---|---|"]
     for o in OPTIONS:
-        if o.name in LATER:
-            continue
         takes_value = o.check.__name__ != "_switch"
         value = f" {o.metavar or o.name.upper()}" if takes_value else ""
         flag = f"`{o.flag}{value}`"

@@ -46,7 +46,6 @@ def _generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) 
     assert mark is not None
     marked = read(mark)
     settings = options.resolve(metafunc.config, marked.settings)
-    options.check_built(settings)
     wanted = own_arguments(definition)
     calls = [dict(c.params) for c in getattr(metafunc, "_calls", ())] or [{}]
     _check_arguments(definition, marked, wanted, calls)

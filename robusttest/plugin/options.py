@@ -47,8 +47,7 @@ def add(parser: pytest.Parser) -> None:
     """Register every option. No flag has a default, so that one that was not given is told apart."""
     group = parser.getgroup("robust", "robustness of language models (robusttest)")
     for option in OPTIONS:
-        shown = argparse.SUPPRESS if option.name in LATER else option.help
-        kwargs: dict[str, Any] = {"dest": option.key, "default": None, "help": shown}
+        kwargs: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
         if option.check is _switch:
             kwargs["action"] = "store_true"
         else:
@@ -59,7 +58,7 @@ def add(parser: pytest.Parser) -> None:
             if option.name in MANY:
                 kwargs["action"] = "append"
         group.addoption(option.flag, **kwargs)
-        if option.ini is not None and option.name not in LATER:
+        if option.ini is not None:
             parser.addini(option.key, option.help, type=option.ini, default=None)  # type: ignore[arg-type]
     parser.addini("robust_expect", EXPECT_HELP, type="linelist", default=None)
 
@@ -118,14 +117,13 @@ def validate(config: pytest.Config) -> None:
     from robusttest.errors import RobusttestError, UnknownNameError
 
     keys: Any = getattr(config, "_inicfg", None)
-    known = [o.key for o in OPTIONS if o.ini is not None and o.name not in LATER] + ["robust_expect"]
+    known = [o.key for o in OPTIONS if o.ini is not None] + ["robust_expect"]
     for key in config.inicfg if keys is None else keys:
         if str(key).startswith("robust_") and key not in known:
             raise pytest.UsageError(str(UnknownNameError("ini key", str(key), known)))
     try:
         settings = resolve(config)
         expected(config)
-        check_built(settings)
         if settings.fail_on is not None or settings.update_baseline:
             from robusttest.plugin import comparing
 
@@ -135,15 +133,6 @@ def validate(config: pytest.Config) -> None:
         raise pytest.UsageError(str(e)) from None
     if settings.dry_run and (config.getoption("numprocesses", None) or config.getoption("tx", None)):
         raise pytest.UsageError("--robust-dry-run counts in one process: leave out -n")
-
-
-def check_built(settings: Settings) -> None:
-    """A flag that did nothing would be a lie."""
-    from robusttest.errors import UsageError
-
-    for option in OPTIONS:
-        if option.name in LATER and getattr(settings, option.field):
-            raise UsageError(f"{option.flag} is not part of this version yet")
 
 
 def _check_names(settings: Settings) -> None:
@@ -197,7 +186,7 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
 
     out: dict[str, Any] = {}
     for option in OPTIONS:
-        if option.ini is None or option.name in LATER or (value := _getini(config, option.key)) is None:
+        if option.ini is None or (value := _getini(config, option.key)) is None:
             continue
         try:
             if option.name in MANY:
@@ -349,9 +338,6 @@ def _switch(value: Any) -> bool:
 
 MANY = ("model", "only", "skip", "case", "report")
 """Options that may be given several times."""
-
-LATER: tuple[str, ...] = ()
-"""Names that are taken and have nothing behind them yet: refused, and not in the help."""
 
 EXPECT_HELP = "thresholds of robust tests that list none, one a line, as in accuracy >= 0.9"
 

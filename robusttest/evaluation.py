@@ -159,8 +159,7 @@ def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:
     from robusttest import frozen
 
     scopes = [job.scope() for job in jobs]
-    settings = jobs[0].settings
-    held = frozen.begin(path, update=settings.update_freeze, single=bool(settings.case))
+    held = frozen.begin(path, jobs[0].settings)
     if held is None:
         freezers = [frozen.Freezer(scope) for scope in scopes]
         return [replace(j, keep=f.add) for j, f in zip(jobs, freezers, strict=True)], freezers

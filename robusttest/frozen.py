@@ -25,6 +25,7 @@ from robusttest.frozen_file import SCHEMA, Row, key_of, named, read, write
 from robusttest.perturbations.edits import apply_edits, diff_edits
 from robusttest.perturbations.protocol import Perturbation
 from robusttest.perturbations.spans import protect_rules
+from robusttest.settings import Settings
 
 REFRESH = "--robust-update-freeze (evaluate: update_freeze=True) makes them anew; then review the difference"
 NAMED = 5
@@ -240,15 +241,20 @@ class Frozen:
         return variants
 
 
-def begin(path: Path, *, update: bool, single: bool) -> Frozen | None:
+def begin(path: Path, settings: Settings) -> Frozen | None:
     """The variants of the file; None where there is none, or it is to be made anew: then gather them.
 
-    ``single``: the run takes single variants, and has no whole to freeze.
+    Raises `UsageError` where the run takes no whole to freeze.
     """
-    if not update and path.exists():
+    if not settings.update_freeze and path.exists():
         return Frozen(path, read(path))
-    if single:
+    if settings.case:
         raise UsageError("freezing takes the variants of whole cases: leave out --robust-case (case=…)")
+    if settings.adaptive:
+        raise UsageError(
+            "an adaptive run asks some of the cases, so its variants can't be frozen: leave out --robust-adaptive "
+            "(adaptive=…) in the run, or the dry run, that writes the file"
+        )
     return None
 
 

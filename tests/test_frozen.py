@@ -15,6 +15,7 @@ from robusttest.expand import expand_case
 from robusttest.frozen import Freezer, Frozen, Scope, StaleError, begin, refuse, save
 from robusttest.frozen_file import read, write
 from robusttest.perturbations import make_all, perturbation
+from robusttest.settings import Settings
 from robusttest.testing import NASTY_TEXTS
 
 CASES = (
@@ -282,10 +283,14 @@ def test_a_folder_that_can_not_be_written_is_a_storage_error(tmp_path):
         write(tmp_path / "file" / "x.jsonl", freezer(plan(["casing"])).rows, cases={})
 
 
-def test_a_run_of_single_variants_can_not_be_frozen(path):
-    with pytest.raises(UsageError, match="leave out --robust-case"):
-        begin(path, update=False, single=True)
-    assert begin(path, update=False, single=False) is None
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [({"case": ("t1",)}, "leave out --robust-case"), ({"adaptive": True}, "leave out --robust-adaptive")],
+)
+def test_a_part_of_a_run_can_not_be_frozen(path, part, said):
+    with pytest.raises(UsageError, match=said):
+        begin(path, Settings(**part))
+    assert begin(path, Settings()) is None
     save(path, [freezer(plan(["casing"]))])
-    assert begin(path, update=False, single=True) is not None
-    assert begin(path, update=True, single=False) is None
+    assert begin(path, Settings(**part)) is not None
+    assert begin(path, Settings(freeze=path, update_freeze=True)) is None

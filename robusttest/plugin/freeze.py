@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 def attach(session: RobustSession, states: Sequence[RobustItem]) -> None:
     """Before the first test. Raises `UsageError` for a file that can't be read, or does not fit."""
-    settings = session.settings
-    path = settings.freeze
+    path = session.settings.freeze
     if path is None:
         return
-    frozen = begin(path, update=settings.update_freeze, single=bool(settings.case))
+    frozen = begin(path, session.settings)
     if frozen is None:
         for state in states:
             state.freezer = Freezer(scope_of(state))

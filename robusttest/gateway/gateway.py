@@ -39,6 +39,8 @@ class Progress:
     cached: int = 0
     """Replies that no call was made for."""
     failed: int = 0
+    skipped: int = 0
+    """Not called, as the budget is spent; neither done nor failed."""
     in_flight: int = 0
     """Submitted and not ended."""
     cost: float | None = 0.0
@@ -77,7 +79,7 @@ class Gateway:
         self._callables = Callables(most=settings.concurrency)
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
-        self._submitted = self._done = self._cached = self._failed = self._missed = 0
+        self._submitted = self._done = self._cached = self._failed = self._skipped = self._missed = 0
         self._cost: float | None = 0.0
         self._remote: dict[str, None] = {}
         """Models of LiteLLM that the tests name, to be checked before the first live call."""
@@ -243,12 +245,14 @@ class Gateway:
                 self._flights.pop(key, None)
             waiters, flight.waiters = flight.waiters, []
             n = len(waiters)
-            self._done += n
+            self._done += 0 if isinstance(outcome, BudgetExhaustedError) else n
             if isinstance(outcome, Completion):
                 self._cached += n if outcome.cached else n - 1
                 if not outcome.cached and not is_callable(request.model):
                     known = self._cost is not None and outcome.cost is not None
                     self._cost = self._cost + outcome.cost if known else None  # type: ignore[operator]
+            elif isinstance(outcome, BudgetExhaustedError):
+                self._skipped += n
             else:
                 self._failed += n
         for i, future in enumerate(waiters):
@@ -276,7 +280,8 @@ class Gateway:
                 done=done,
                 cached=self._cached,
                 failed=self._failed,
-                in_flight=submitted - done,
+                skipped=self._skipped,
+                in_flight=submitted - done - self._skipped,
                 cost=self._cost,
                 waiting_for=self._scheduler.waiting_for(),
             )

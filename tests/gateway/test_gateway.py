@@ -183,6 +183,8 @@ def test_a_budget_of_calls(server, tmp_path):
         assert sum(e is None for e in outcomes) == 5
         assert all(isinstance(e, BudgetExhaustedError) for e in outcomes if e is not None)
         assert "--robust-max-calls=5" in str(next(e for e in outcomes if e))
+        p = calls.gateway.progress()
+        assert (p.done, p.skipped, p.failed, p.in_flight) == (5, 15, 0, 0)
     assert requests(server) == 5
     with Calls(server, tmp_path, max_calls=0) as calls:
         assert sum(calls.submit(f"Question {i}").exception(30) is None for i in range(20)) == 5, (

@@ -26,7 +26,17 @@ def run(desk: Path, version: str, *flags: str) -> tuple[int, str, dict[str, Any]
     """Exit code, output, and the one cell of the report."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_", "CI"))}
     path = desk / f"{version}.json"
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:asyncio",
+        "-p",
+        "no:cacheprovider",
+    ]
     command += [f"--robust-model=python:desk:{version}", f"--robust-report=json:{path}", *flags]
     ran = subprocess.run(command, cwd=desk, env=environ, capture_output=True, text=True, check=False)
     (cell,) = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -1,6 +1,6 @@
 """How long the HTML report takes, how large it is, and what of it is more than writing JSON of the same records.
 
-Run ``python benchmarks/html.py`` (10,000 and 100,000 variants), or with a number of variants. Prints one line for each
+Run ``python benchmarks/html_report.py`` (10,000 and 100,000 variants), or with a number of variants. Prints one line for each
 size: seconds for results → `Report` and for `Report` → HTML, both as a multiple of the floor (``json.dumps`` of all
 records, in the same run), the file's size and the peak memory, records included. Exits with 1 beyond the limits.
 """

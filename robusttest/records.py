@@ -89,7 +89,7 @@ def make_record(
         index=variant.index,
         status=status,
         score=None if score is None else float(score.value),
-        answer=None if score is None else score.answer,
+        answer=None if score is None else _bounded(score.answer),
         target=variant.target,
         cluster=variant.original.cluster,
         reason=None if reason is None else scrubbed(reason),
@@ -102,6 +102,13 @@ def make_record(
         request_key=None if request is None else request.key(),
         **facts,
     )
+
+
+def _bounded(answer: Json) -> Json:
+    """An answer of reasonable length; of a longer one the beginning and a digest, so that different ones differ."""
+    if isinstance(answer, str) and len(answer) > MAX_REPLY:
+        return f"{answer[:MAX_REPLY]}… ({len(answer):,} characters, {digest(answer, size=8)})"
+    return answer
 
 
 def _cut(text: str | None) -> str | None:
@@ -131,6 +138,8 @@ def failed_record(
     completion: Completion | None = None,
 ) -> Record:
     """The row of a variant without a score: ``skipped`` where the budget is spent, else ``error``."""
+    from robusttest.gateway.scrub import scrub
+
     status: RecordStatus = "skipped" if isinstance(error, BudgetExhaustedError) else "error"
     return make_record(
         variant,
@@ -138,7 +147,8 @@ def failed_record(
         model=model,
         test=test,
         status=status,
-        reason=str(error) or type(error).__name__,
+        # Whose text it is nobody knows: a scorer's, a body's, a provider's.
+        reason=scrub(str(error)) or type(error).__name__,
         request=request,
         completion=completion,
     )

@@ -24,6 +24,7 @@ from robusttest.errors import (
     RobusttestError,
     RunAbortedError,
 )
+from robusttest.gateway import logs
 from robusttest.gateway.backends import Backend
 from robusttest.gateway.budget import Budget
 from robusttest.gateway.failures import AttemptError
@@ -143,7 +144,8 @@ class Scheduler:
         loop = asyncio.new_event_loop()
         self._loop = loop
         try:
-            loop.run_until_complete(self._main())
+            with logs.scrubbed():
+                loop.run_until_complete(self._main())
         finally:
             self._ready.set()
             with contextlib.suppress(Exception):

@@ -213,8 +213,8 @@ class ProviderTransport:
                 return None
             key = key or private.get("api_key") or os.environ.get(f"{provider.upper()}_API_KEY")
             base = base or proven.base_from_environment(provider)
-            if not key or (base and ("@" in base or "?" in base)):
-                return None  # credentials in the URL: which of them counts, LiteLLM's client decides
+            if not key:
+                return None
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
                 model=model, provider=litellm.LlmProviders(provider)
             )

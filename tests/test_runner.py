@@ -296,7 +296,7 @@ def test_failed_calls_are_no_answers():
 
     records = run(Job(task(), "m"), Fake(answer))
     assert [(r.status, r.score) for r in records] == [("error", None), ("skipped", None), ("ok", 1.0)]
-    assert records[0].reason == "the server said 500 key ***"
+    assert records[0].reason == "the server said 500 key [hidden]"
 
 
 def test_unreadable_and_refused_replies_count_as_wrong():

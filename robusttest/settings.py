@@ -16,7 +16,7 @@ from robusttest.errors import UnknownNameError, UsageError
 
 Replies = Literal["auto", "live", "replay", "off"]
 """``auto`` replays what is stored and calls for the rest; ``live`` calls anew and stores; ``replay`` never
-calls; ``off`` neither reads nor writes the store."""
+calls a provider (a ``python:`` model is the repo's own code, and runs); ``off`` neither reads nor writes the store."""
 InconclusivePolicy = Literal["point", "pass", "fail", "xfail"]
 Transport = Literal["auto", "litellm"]
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from robusttest.data import Completion, Request, derive_seed
 from robusttest.errors import (
-    BudgetExhaustedError,
     CallError,
     ConfigurationError,
     RobusttestError,
@@ -265,7 +264,7 @@ class Scheduler:
         pause = 0.02
         while True:
             await asyncio.sleep(pause)
-            pause = min(0.5, pause * 1.5)
+            pause = min(1.0, pause * 1.5)
             stored = self._store.get(flight.key, since=self._since())
             if stored is not None:
                 self._end(flight, stored)
@@ -349,8 +348,6 @@ class Scheduler:
         lane.ended()
         if isinstance(outcome, ConfigurationError) and queue.error is None:
             queue.error = outcome
-        if isinstance(outcome, BudgetExhaustedError) and self._store is not None and flight.key is not None:
-            self._store.release(flight.key)
         self._end(flight, outcome)
 
     def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:

@@ -180,6 +180,13 @@ def test_only_a_declared_version_is_kept(gateway, name):
     assert gateway.request(name + "pipeline", [], {}).version is None
 
 
+def test_replay_runs_the_repos_own_code(name, tmp_path):
+    for _ in range(2):
+        with Gateway(Settings(directory=tmp_path, replies="replay")) as gateway:
+            assert str(ask(gateway, name + "many")) == "iH"
+            assert str(ask(gateway, name + "upper")) == "HI"
+
+
 def test_a_class_is_made_into_an_object(gateway, name):
     assert str(ask(gateway, name + "Pipeline")) == "1"
     assert str(ask(gateway, name + "Pipeline")) == "2"

@@ -92,6 +92,19 @@ def numbers(project, name):
     return json.dumps(cells, sort_keys=True)
 
 
+TOGETHER = """
+import os, pathlib, time
+
+def pytest_collection_modifyitems(config):
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        here = pathlib.Path(__file__).parent
+        (here / f"ready-{os.getpid()}").touch()
+        until = time.monotonic() + 30
+        while len(list(here.glob("ready-*"))) < 5 and time.monotonic() < until:
+            time.sleep(0.01)
+"""
+
+
 def test_each_question_is_put_once_whoever_asks(suite):
     with LoopbackServer(reply=label, delay=0.02) as server:
         code, out = run(suite, server, "-p", "no:xdist", "--robust-report=json:one.json")
@@ -100,6 +113,8 @@ def test_each_question_is_put_once_whoever_asks(suite):
         assert set(once.values()) == {1}, "equal questions of two tests are one call"
         shutil.rmtree(suite.path / ".robusttest")
         server.requests.clear()
+        server.delay = 0.2
+        (suite.path / "conftest.py").write_text(TOGETHER, encoding="utf-8")
         both = [
             start(suite, server, "-n", "4", "--robust-report=json:four.json"),
             start(suite, server, "-p", "no:xdist", "--robust-report=json:beside.json"),

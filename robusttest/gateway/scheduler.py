@@ -127,7 +127,7 @@ class Scheduler:
         if self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
-        thread.join(timeout=seconds + 1)
+        thread.join(timeout=seconds)
 
     def waiting_for(self) -> str | None:
         """What holds calls back, for a reader."""

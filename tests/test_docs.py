@@ -26,6 +26,7 @@ PAGES = {
 
 ONLY_PARSED = {
     "the same protocol at another address": "one such server's command is run; each costs LiteLLM's import anew",
+    "needs torch and somebody's weights": "tests/gateway/test_transformers_model.py runs the like where torch is",
 }
 """Reasons for which a block may be left unrun, and why each is one."""
 

@@ -238,3 +238,17 @@ def test_slow(): ...
     tail = out[out.rindex("KeyboardInterrupt") :]
     assert "Exception ignored" not in out
     assert "Traceback" not in tail
+
+
+def test_a_damaged_store_is_told_and_costs_no_run(project):
+    project.test("\n@robust(task, perturbations=['casing'], variants=1)\ndef test_it(): ...")
+    folder = project.path / ".robusttest"
+    folder.mkdir()
+    (folder / "replies.sqlite").write_bytes(b"no database" * 1000)
+    refused = project.run("--robust-replies=replay")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "can't be read: file is not a database" in refused.stderr.str()
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    assert "was damaged (file is not a database)" in " ".join(result.stdout.str().split())
+    assert list(folder.glob("replies.sqlite.damaged-*"))

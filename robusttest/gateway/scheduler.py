@@ -221,6 +221,8 @@ class Scheduler:
                 queue.timer = loop.call_later(min(wait, 60.0) + 0.001, self._pump, queue)
                 return
             queue.flights.popleft()
+            if flight.ended:
+                continue
             if flight.key is not None and not flight.leased and not self._leased(queue, flight):
                 continue
             lane.begin(now, flight.tokens)
@@ -247,15 +249,13 @@ class Scheduler:
         mine = self._store.lease([f.key for f in group if f.key is not None])
         for f in group:
             f.leased = f.key in mine
+            if f.leased and f.key is not None:
+                stored = self._store.get(f.key, since=self._since())
+                if stored is not None:  # another process had it meanwhile
+                    self._end(f, stored)
         if not flight.leased:
             self._spawn(self._await_other(queue, flight))
-            return False
-        assert flight.key is not None
-        stored = self._store.get(flight.key, since=self._since())
-        if stored is not None:  # another process had it meanwhile
-            self._end(flight, stored)
-            return False
-        return True
+        return flight.leased and not flight.ended
 
     async def _await_other(self, queue: _Queue, flight: Flight) -> None:
         """Another process makes this call: take its reply from the store, or the lease it gave up."""

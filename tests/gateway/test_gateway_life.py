@@ -18,6 +18,7 @@ from robusttest import Task, evaluate
 from robusttest.data import Completion
 from robusttest.errors import ReplayMissError, RunAbortedError
 from robusttest.gateway import Gateway
+from robusttest.gateway.replies import ReplyStore
 from robusttest.settings import Settings
 
 HERE = Path(__file__).parent
@@ -170,6 +171,24 @@ def test_equal_requests_under_way_are_one_call(counting, tmp_path):
     assert len(counting) == 2
     assert Counter(c.cached for c in got) == {False: 2, True: 2}
     assert (progress.submitted, progress.done, progress.cached, progress.failed) == (4, 4, 2, 0)
+
+
+def test_replies_that_another_process_stores_meanwhile_are_taken(counting, tmp_path, monkeypatch):
+    with Gateway(Settings(directory=tmp_path, concurrency=1)) as gateway:
+        requests = [gateway.request(MODEL, [{"role": "user", "content": f"q{i}"}], {}) for i in range(5)]
+        lease = gateway.store.lease
+
+        def late(keys):
+            other = ReplyStore(tmp_path)
+            for r in requests:
+                other.put(r.key(), r, Completion(text="theirs"))
+            other.close()
+            return lease(keys)
+
+        monkeypatch.setattr(gateway.store, "lease", late)
+        got = [f.result(timeout=20) for f in [gateway.submit(r) for r in requests]]
+    assert [(c.text, c.cached) for c in got] == [("theirs", True)] * 5
+    assert counting == []
 
 
 def test_a_running_loop_is_no_problem(counting, tmp_path):

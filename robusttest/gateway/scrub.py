@@ -44,16 +44,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
-    # Keys that show by their form: OpenAI, Anthropic, Google, Groq, xAI, Hugging Face, GitHub, AWS, JWT.
-    (
-        re.compile(
-            r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_*-]{8,}|AIza[A-Za-z0-9_-]{20,}|gsk_[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}"
-            r"|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
-            r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"
-        ),
-        HIDDEN,
-    ),
 )
+
+_FORM = re.compile(
+    r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_*-]{8,}|AIza[A-Za-z0-9_-]{20,}|gsk_[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}"
+    r"|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"
+)
+"""Keys that show by their form: OpenAI, Anthropic, Google, Groq, xAI, Hugging Face, GitHub, AWS, JWT."""
 
 _planted: set[str] = set()
 
@@ -81,12 +79,29 @@ def scrub(text: str) -> str:
     ``*_SECRET``, ``*PASSWORD``, and keys that were given as a call's parameters. By form: ``sk-…`` and the
     like, ``Bearer …``, ``key=…``, and the user part of URLs.
     """
+    # Together, on the text as it is: a key that is hidden in part shows the rest of itself.
+    spans = [m.span() for m in _FORM.finditer(text)]
     for secret in known_secrets():
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
+        at = text.find(secret)
+        while at >= 0:
+            spans.append((at, at + len(secret)))
+            at = text.find(secret, at + 1)
+    for start, end in reversed(_merged(spans)):
+        text = text[:start] + HIDDEN + text[end:]
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans sorted, those that overlap as one."""
+    out: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if out and start < out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return out
 
 
 class Private(dict[str, Any]):

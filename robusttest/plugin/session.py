@@ -305,15 +305,16 @@ class RobustSession:
     def finish(self, *, complete: bool) -> None:
         """Stop calling; where the session reports: close the run file, build the report, write what was asked for."""
         for item in self.items.values():
-            # Interrupted half-way: what it has is told, without verdicts.
-            if not item.sent and item.result is None:
-                if item.job is not None and self.calling is not None:
-                    item.records = self.runner.records(item.job)
-                if item.records:
-                    complete = False
-                    if self.worker is None:
-                        self.items[item.nodeid] = item
-                        self.receive(self.payload(item))
+            # Interrupted half-way: what it has is told; without verdicts, unless all its records were in.
+            if item.sent:
+                continue
+            if item.result is None and item.job is not None and self.calling is not None:
+                item.records = self.runner.records(item.job)
+            if item.records or item.result is not None:
+                complete = False
+                if self.worker is None:
+                    self.items[item.nodeid] = item
+                    self.receive(self.payload(item))
         tally = self._tally()
         if self.calling is not None:
             self.calling.close()

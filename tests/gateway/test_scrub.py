@@ -195,3 +195,10 @@ def test_endpoint(monkeypatch):
     assert endpoint_of("ollama/x", {}) is None
     monkeypatch.setenv("OLLAMA_API_BASE", "http://o:11434")
     assert endpoint_of("ollama/x", {}) == "http://o:11434"
+
+
+def test_a_secret_within_a_key_hides_the_whole_key(monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "1234567890")
+    monkeypatch.setenv("OTHER_TOKEN", "of sk-proj-1234567890ab in")
+    assert scrub("key sk-proj-1234567890abcdef!") == f"key {HIDDEN}!"
+    assert scrub("out of sk-proj-1234567890ab in it 1234567890") == f"out {HIDDEN} it {HIDDEN}"

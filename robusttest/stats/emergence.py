@@ -101,6 +101,9 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     seen = [
         (cell, name, m) for cell, name in zip(chosen, names, strict=True) if (m := moments(cell)) is not None
     ]
+    seen.sort(
+        key=lambda s: (s[1], s[0].model)
+    )  # resampling goes by place: the order they came in changes nothing
     if len(seen) < len(chosen):
         notes.append(
             f"left out: {_cells(len(chosen) - len(seen))} with fewer than two cases that have two replies"

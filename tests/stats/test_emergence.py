@@ -33,6 +33,11 @@ def small() -> Emergence:
     return analyse(world(2, models=3, tasks=(0.95, 0.8, 0.6), k=6, n=60))
 
 
+def test_the_order_of_the_cells_changes_nothing():
+    made = world(3, models=4, tasks=(0.9, 0.7, 0.5, 0.6), n=40, k=6)
+    assert asdict(analyse(made[::-1])) == asdict(analyse(made))
+
+
 def test_points_hold_the_estimates_of_their_cells():
     made = world(1, models=2, tasks=(0.9, 0.6), n=40, k=5)
     e = analyse(made)

@@ -13,13 +13,13 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def _nothing_stays_registered() -> Iterator[None]:
     """Names of perturbations, and secrets to hide: a short one would be hidden in other tests' texts."""
-    catalog = sys.modules.get("robusttest.perturbations.catalog")
+    catalog = sys.modules.get("robusttest.perturbations.base.catalog")
     before = set(catalog.PERTURBATIONS) if catalog is not None else None
-    hiding = sys.modules.get("robusttest.gateway.scrub")
+    hiding = sys.modules.get("robusttest.core.secrets")
     secrets = set(hiding._planted) if hiding is not None else set()
     yield
     if hiding is None:
-        hiding = sys.modules.get("robusttest.gateway.scrub")
+        hiding = sys.modules.get("robusttest.core.secrets")
     if hiding is not None:
         hiding._planted.intersection_update(secrets)
     if catalog is not None and before is not None:

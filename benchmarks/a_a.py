@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from robusttest.comparison import Comparison, Version, compare
-from robusttest.data import Record, RunInfo
+from robusttest.compare import Comparison, Version, compare
+from robusttest.core.nouns import Record, RunInfo
 
 ALPHA = 0.05
 INFO = RunInfo(id="a", created="2026-01-01T00:00:00Z", complete=True)

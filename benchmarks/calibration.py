@@ -24,12 +24,12 @@ import calibration_across
 from calibration_lines import Floats, Line, share
 from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
-from robusttest.data import Estimate
+from robusttest.core.nouns import Estimate
 from robusttest.metrics import METRICS
-from robusttest.stats import sequential
-from robusttest.stats.estimates import CHANCE_CORRECTED, estimate
-from robusttest.stats.gates import cases_for_power, cases_needed
-from robusttest.stats.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n
+from robusttest.stats.cell import sequential
+from robusttest.stats.cell.estimates import CHANCE_CORRECTED, estimate
+from robusttest.stats.cell.gates import cases_for_power, cases_needed
+from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n
 
 # --- coverage of every interval, and the error of every gate -----------------------------------------------------
 

@@ -12,14 +12,14 @@ from calibration_lines import Floats, Line, share
 from scipy.special import expit, logit
 from simulated import World, beta, cell, latent
 
-from robusttest.stats import claims
-from robusttest.stats.advice import where_to_work
-from robusttest.stats.grid import Grid
-from robusttest.stats.intervals import ALPHA
-from robusttest.stats.moments import moments
-from robusttest.stats.paired import change, settle
-from robusttest.stats.residuals import residuals
-from robusttest.stats.two_way import two_way
+from robusttest.stats.across import claims
+from robusttest.stats.across.advice import where_to_work
+from robusttest.stats.across.grid import Grid
+from robusttest.stats.across.residuals import residuals
+from robusttest.stats.across.two_way import two_way
+from robusttest.stats.cell.intervals import ALPHA
+from robusttest.stats.cell.moments import moments
+from robusttest.stats.versions.paired import change, settle
 
 TASKS = (0.96, 0.88, 0.80, 0.72, 0.65, 0.45)
 MODELS, CASES, VARIANTS = 9, 100, 24

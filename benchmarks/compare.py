@@ -18,10 +18,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from robusttest.comparison import Version, compare
-from robusttest.data import Record, RunInfo
-from robusttest.runs import RunWriter, read_run
-from robusttest.runs.versions import load_version
+from robusttest.compare import Version, compare
+from robusttest.core.nouns import Record, RunInfo
+from robusttest.store import RunWriter, read_run
+from robusttest.store.versions import load_version
 
 LIMITS = {100_000: 3.0}
 """Variants of each run → CPU seconds for all of it."""

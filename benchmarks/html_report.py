@@ -16,12 +16,12 @@ import sys
 import time
 from dataclasses import dataclass
 
-from robusttest.data import Record, RunInfo, Threshold, Verdict
+from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
 from robusttest.metrics import parse_threshold
 from robusttest.report import html
 from robusttest.report.build import build
-from robusttest.stats.frame import cells
-from robusttest.stats.gates import judge
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.gates import judge
 
 SECONDS, MEGABYTES = 10.0, 1000
 LARGEST = {10_000: 3_000_000}

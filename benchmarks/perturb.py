@@ -17,10 +17,10 @@ from typing import Any
 from nlpaug.augmenter.char import KeyboardAug, OcrAug, RandomCharAug
 from nlpaug.augmenter.word import SpellingAug, SplitAug
 
-from robusttest.data import Case
-from robusttest.expand import expand_case
+from robusttest.core.nouns import Case
 from robusttest.perturbations import make
-from robusttest.perturbations.spans import protected_spans
+from robusttest.perturbations.base.spans import protected_spans
+from robusttest.variants.expand import expand_case
 
 STOCK: dict[str, Callable[[], Any]] = {
     "keyboard": KeyboardAug,

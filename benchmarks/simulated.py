@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr
 
-from robusttest.stats.frame import Cell, Column
+from robusttest.stats.cell.frame import Cell, Column
 
 Floats = NDArray[np.float64]
 Draw = Callable[[int, np.random.Generator], Floats]

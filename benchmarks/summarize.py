@@ -15,12 +15,12 @@ import subprocess
 import sys
 import time
 
-from robusttest.data import Record
-from robusttest.stats.advice import advise
-from robusttest.stats.emergence import analyse
-from robusttest.stats.estimates import estimates
-from robusttest.stats.frame import cells
-from robusttest.stats.spread import IN_REPORT, spread_test
+from robusttest.core.nouns import Record
+from robusttest.stats.across.advice import advise
+from robusttest.stats.across.emergence import analyse
+from robusttest.stats.cell.estimates import estimates
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
 LIMITS = {100_000: (3.0, 500), 1_000_000: (10.0, 2000)}
 CASES, VARIANTS, PERTURBATIONS = 100, 50, 7

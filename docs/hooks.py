@@ -124,7 +124,7 @@ def perturbations() -> str:
 
 
 def _documented() -> Iterator[str]:
-    from robusttest.perturbations.families import BUILT_IN
+    from robusttest.perturbations.base.families import BUILT_IN
 
     yield from BUILT_IN
 
@@ -179,10 +179,10 @@ def example(name: str) -> str:
     """A fenced block: the call, and what becomes of `TEXT` (or of its prompt)."""
     if name in NO_EXAMPLE:
         return ""
-    from robusttest.data import Case, Prompt
-    from robusttest.expand import expand_case
-    from robusttest.render import prompt_text, render
+    from robusttest.core.nouns import Case, Prompt
     from robusttest.report.escape import visible
+    from robusttest.tasks.render import prompt_text, render
+    from robusttest.variants.expand import expand_case
 
     demos = tuple(
         Case(id=f"d{i}", fields={"input": text}, target=target, choices=("billing", "delivery"))
@@ -238,8 +238,8 @@ def _asked(made: Any, case: Any, prompt: Any, call: str) -> str:
     """A model writes it: what the model is asked."""
     import random
 
-    from robusttest.data import Draft
-    from robusttest.render import prompt_text
+    from robusttest.core.nouns import Draft
+    from robusttest.tasks.render import prompt_text
 
     steps = made.rewrite(Draft(case=case, prompt=prompt), random.Random(0), 0)
     request = next(steps)

@@ -15,20 +15,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robusttest.cases import load_cases as load_cases
-    from robusttest.data import Answer as Answer
-    from robusttest.data import Case as Case
-    from robusttest.data import Completion as Completion
-    from robusttest.data import Draft as Draft
-    from robusttest.data import Estimate as Estimate
-    from robusttest.data import NotApplicable as NotApplicable
-    from robusttest.data import Prompt as Prompt
-    from robusttest.data import Record as Record
-    from robusttest.data import Request as Request
-    from robusttest.data import Score as Score
-    from robusttest.data import Threshold as Threshold
-    from robusttest.data import Variant as Variant
-    from robusttest.data import Verdict as Verdict
+    from robusttest.core.nouns import Answer as Answer
+    from robusttest.core.nouns import Case as Case
+    from robusttest.core.nouns import Completion as Completion
+    from robusttest.core.nouns import Draft as Draft
+    from robusttest.core.nouns import Estimate as Estimate
+    from robusttest.core.nouns import NotApplicable as NotApplicable
+    from robusttest.core.nouns import Prompt as Prompt
+    from robusttest.core.nouns import Record as Record
+    from robusttest.core.nouns import Request as Request
+    from robusttest.core.nouns import Score as Score
+    from robusttest.core.nouns import Threshold as Threshold
+    from robusttest.core.nouns import Variant as Variant
+    from robusttest.core.nouns import Verdict as Verdict
+    from robusttest.engine.cell import Result as Result
     from robusttest.errors import RobusttestError as RobusttestError
     from robusttest.errors import UsageError as UsageError
     from robusttest.evaluation import evaluate as evaluate
@@ -36,33 +36,33 @@ if TYPE_CHECKING:
     from robusttest.perturbations import crossed as crossed
     from robusttest.perturbations import perturbation as perturbation
     from robusttest.plugin.mark import robust as robust
-    from robusttest.result import Result as Result
     from robusttest.scorers import scorer as scorer
     from robusttest.settings import Settings as Settings
-    from robusttest.task import Task as Task
+    from robusttest.tasks.cases import load_cases as load_cases
+    from robusttest.tasks.task import Task as Task
 
 _HOMES = {
-    "Answer": "data",
-    "Case": "data",
-    "Completion": "data",
-    "Draft": "data",
-    "Estimate": "data",
-    "NotApplicable": "data",
-    "Prompt": "data",
-    "Record": "data",
-    "Request": "data",
-    "Result": "result",
+    "Answer": "core.nouns",
+    "Case": "core.nouns",
+    "Completion": "core.nouns",
+    "Draft": "core.nouns",
+    "Estimate": "core.nouns",
+    "NotApplicable": "core.nouns",
+    "Prompt": "core.nouns",
+    "Record": "core.nouns",
+    "Request": "core.nouns",
+    "Result": "engine.cell",
     "RobusttestError": "errors",
-    "Score": "data",
+    "Score": "core.nouns",
     "Settings": "settings",
-    "Task": "task",
-    "Threshold": "data",
+    "Task": "tasks.task",
+    "Threshold": "core.nouns",
     "UsageError": "errors",
-    "Variant": "data",
-    "Verdict": "data",
+    "Variant": "core.nouns",
+    "Verdict": "core.nouns",
     "crossed": "perturbations",
     "evaluate": "evaluation",
-    "load_cases": "cases",
+    "load_cases": "tasks.cases",
     "model": "gateway",
     "perturbation": "perturbations",
     "robust": "plugin.mark",

@@ -8,18 +8,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from robusttest.data import Threshold
+from robusttest.core.nouns import Threshold
+from robusttest.engine.cell import Result
+from robusttest.engine.driver import Runner
+from robusttest.engine.job import Job
+from robusttest.engine.shrink import Budget
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.jobs import Job
-from robusttest.result import Result
-from robusttest.runner import Runner
 from robusttest.settings import ReportTarget, Settings
-from robusttest.shrink import Budget
-from robusttest.task import Task
+from robusttest.tasks.task import Task
 
 if TYPE_CHECKING:
-    from robusttest.frozen import Freezer
     from robusttest.gateway import Progress
+    from robusttest.variants.frozen import Freezer
 
 
 @overload
@@ -68,7 +68,7 @@ def evaluate(
     (Jupyter): calls are made by a thread of their own. Replies are stored in ``settings.directory`` as in pytest.
 
     ``freeze="variants.jsonl"`` uses exactly the variants in that file, and refuses those that no longer fit; where there
-    is no such file, or with ``update_freeze=True``, it is written, to be reviewed and committed (`robusttest.frozen`).
+    is no such file, or with ``update_freeze=True``, it is written, to be reviewed and committed (`robusttest.variants.frozen`).
 
     Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
     """
@@ -130,7 +130,7 @@ def evaluate(
 def _write_reports(results: Sequence[Result], settings: Settings, progress: Progress, seconds: float) -> None:
     from robusttest.report import files
     from robusttest.report.build import build
-    from robusttest.runs import new_run, used_versions
+    from robusttest.store import new_run, used_versions
 
     created = [r.created for result in results for r in result.records if r.cached and r.created]
     run = replace(
@@ -156,7 +156,7 @@ def _write_reports(results: Sequence[Result], settings: Settings, progress: Prog
 
 def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:
     """The jobs with the variants of the file, or with what gathers theirs for it."""
-    from robusttest import frozen
+    from robusttest.variants import frozen
 
     scopes = [job.scope() for job in jobs]
     held = frozen.begin(path, jobs[0].settings)
@@ -171,7 +171,7 @@ def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:
 def _saved(settings: Settings, freezers: list[Freezer]) -> list[str]:
     if settings.freeze is None or not freezers:
         return []
-    from robusttest.frozen import lacking, save
+    from robusttest.variants.frozen import lacking, save
 
     save(settings.freeze, freezers)
     return lacking(name for f in freezers for name in f.missing())

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from robusttest.data import Threshold
+from robusttest.core.nouns import Threshold
 from robusttest.errors import ThresholdError, UnknownNameError
 
 Direction = Literal["up", "down", "info"]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from robusttest.data import Json
+from robusttest.core.nouns import Json
 from robusttest.errors import UnknownNameError, UsageError
 
 Replies = Literal["auto", "live", "replay", "off"]
@@ -78,7 +78,7 @@ class Settings:
     fail_on: str | None = None
     """``regression``, ``regression:MARGIN`` or ``undecided``."""
     freeze: Path | None = None
-    """A file of variants (`robusttest.frozen`): used as it stands, and written where there is none."""
+    """A file of variants (`robusttest.variants.frozen`): used as it stands, and written where there is none."""
     update_freeze: bool = False
     """Make the variants of ``freeze`` anew."""
     shrink: int = 0

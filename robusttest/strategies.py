@@ -27,16 +27,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Draft, Edit, Json, Prompt, Variant
+from robusttest.core.nouns import Case, Draft, Edit, Json, Prompt, Variant
+from robusttest.engine.shrink import can_part, part, places
 from robusttest.errors import UsageError
-from robusttest.expand import expand_case, identity
-from robusttest.perturbations.catalog import Spec, make_all
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.spans import protect_rules
-from robusttest.perturbations.validity import DEFAULT, Validity, check
-from robusttest.shrink import can_part, part, places
-from robusttest.task import Task
+from robusttest.perturbations.base.catalog import Spec, make_all
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import protect_rules
+from robusttest.perturbations.base.validity import DEFAULT, Validity, check
+from robusttest.tasks.task import Task
+from robusttest.variants.expand import expand_case, identity
 
 USUAL = ("keyboard", "doubled", "missing_space", "whitespace", "punctuation", "casing")
 """The perturbations of a call that names none: slips of a hurried writer, which keep the right answer right."""

@@ -20,13 +20,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from robusttest.data import Case, Prompt, Variant
+from robusttest.core.nouns import Case, Prompt, Variant
 from robusttest.errors import RobusttestError
-from robusttest.expand import expand_case, identity
-from robusttest.perturbations.catalog import Spec, make
-from robusttest.perturbations.edits import apply_edits, lost, survive
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.spans import KINDS, protected_spans, unusable
+from robusttest.perturbations.base.catalog import Spec, make
+from robusttest.perturbations.base.edits import apply_edits, lost, survive
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import KINDS, protected_spans, unusable
+from robusttest.variants.expand import expand_case, identity
 
 NASTY_TEXTS: tuple[str, ...] = (
     "The parcel was damaged when it arrived, and nobody answered the phone.",

@@ -24,7 +24,7 @@ def serve(path: str) -> None:
     ):
         with contextlib.suppress(ImportError):
             __import__(name)
-    from robusttest.gateway.litellm_preflight import load_litellm
+    from robusttest.gateway.litellm.preflight import load_litellm
 
     load_litellm()
     with socket.socket(socket.AF_UNIX) as listener:

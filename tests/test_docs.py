@@ -153,7 +153,7 @@ def test_each_generated_part_stands_on_a_page() -> None:
 def test_the_reference_names_all_there_is() -> None:
     from robusttest.cli import COMMANDS
     from robusttest.metrics import METRICS
-    from robusttest.perturbations.families import BUILT_IN
+    from robusttest.perturbations.base.families import BUILT_IN
     from robusttest.plugin.options import OPTIONS
     from robusttest.scorers import SCORERS
 

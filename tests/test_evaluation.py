@@ -98,7 +98,7 @@ def test_reports_are_written(models, tmp_path):
 
 
 def test_a_report_that_can_not_be_written_is_refused_before_any_call(models, tmp_path, monkeypatch):
-    monkeypatch.setattr("robusttest.runner.Runner.add", lambda *_: pytest.fail("it went on"))
+    monkeypatch.setattr("robusttest.engine.driver.Runner.add", lambda *_: pytest.fail("it went on"))
     with pytest.raises(StorageError, match="it is a folder"):
         evaluate(task(), model=models, report=f"html:{tmp_path}")
     with pytest.raises(UnknownNameError, match="Did you mean 'html'"):

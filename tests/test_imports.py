@@ -46,7 +46,7 @@ def test_the_package_itself_is_one_module():
         "from robusttest import Task, load_cases; from robusttest.metrics import accuracy; from robusttest.scorers import choice\n"
         "Task('t', cases=[('a', 'b'), ('c', 'd')], scorer=choice(['b', 'd']))",
         "from robusttest.perturbations import make_all; make_all(['keyboard', 'ocr:0.2', 'casing', 'format', 'repeat'])",
-        "import robusttest.runner, robusttest.result, robusttest.bodies, robusttest.settings",
+        "import robusttest.engine.driver, robusttest.engine.cell, robusttest.engine.body, robusttest.settings",
     ],
     ids=["task", "perturbations", "runner"],
 )
@@ -56,7 +56,7 @@ def test_declaring_tests_loads_nothing_heavy(code):
 
 def test_expanding_text_free_perturbations_needs_no_nlpaug():
     code = (
-        "from robusttest.expand import expand_case; from robusttest.data import Case\n"
+        "from robusttest.variants.expand import expand_case; from robusttest.core.nouns import Case\n"
         "list(expand_case(Case(id='1', fields={'input': 'hello there my friend'}), ['casing', 'repeat']))"
     )
     assert not loaded(code) & {"nlpaug", "numpy", "pandas"}

@@ -17,7 +17,10 @@ OWNERS = {
     "pytest": ("plugin/",),
     "_pytest": ("plugin/",),
     "litellm": ("gateway/",),
-    "nlpaug": tuple(f"perturbations/{m}" for m in ("noise.py", "words", "wordnet.py", "transformer.py")),
+    "nlpaug": tuple(
+        f"perturbations/{m}"
+        for m in ("chars/noise.py", "words/words", "words/wordnet.py", "written/transformer.py")
+    ),
     "hypothesis": ("strategies",),
     "numpy": ("stats/",),
     "pandas": ("stats/",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from robusttest import metrics
-from robusttest.data import Threshold
+from robusttest.core.nouns import Threshold
 from robusttest.errors import ThresholdError, UnknownNameError
 from robusttest.metrics import METRICS, accuracy, drop, flip_rate, get_metric, parse_threshold, wrong_to_right
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Variant
+from robusttest.core.nouns import Variant
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations import make
-from robusttest.perturbations.edits import apply_edits, lost
-from robusttest.perturbations.spans import KINDS, protected_spans
+from robusttest.perturbations.base.edits import apply_edits, lost
+from robusttest.perturbations.base.spans import KINDS, protected_spans
 from robusttest.strategies import USUAL, perturbed, variants
-from robusttest.task import Task
+from robusttest.tasks.task import Task
 from robusttest.testing import NASTY_TEXTS
 
 TEXT = "Please cancel my order number 48213 and refund the money to my account"

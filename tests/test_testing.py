@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from robusttest.data import Case, Draft, Edit
+from robusttest.core.nouns import Case, Draft, Edit
 from robusttest.perturbations import keyboard
-from robusttest.perturbations.protocol import Perturbation
+from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.testing import NASTY_TEXTS, check_perturbation
 
 

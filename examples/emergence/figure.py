@@ -12,9 +12,9 @@ from statistics import fmean
 
 from learners import KINDS, SIZES
 
-from robusttest.runs import read_run
-from robusttest.stats.emergence import Emergence, analyse
-from robusttest.stats.frame import cells
+from robusttest.stats.across.emergence import Emergence, analyse
+from robusttest.stats.cell.frame import cells
+from robusttest.store import read_run
 
 COLOURS = dict(zip(KINDS, ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#9c6b4e", "#a463f2"), strict=True))
 WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 330, 44, 34, 56

@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from tasks import DESIGNS, questions, task
 
-from robusttest.data import Case, derive_seed
+from robusttest.core.nouns import Case, derive_seed
 
 SIZES = (20, 60, 200, 600, 1800)
 """Training prompts of each task."""

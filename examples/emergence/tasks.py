@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from robusttest import Case, Task
-from robusttest.data import derive_seed
+from robusttest.core.nouns import derive_seed
 from robusttest.scorers import choice
 
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]

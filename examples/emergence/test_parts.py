@@ -7,7 +7,7 @@ from design import configurations
 from learners import KINDS, SIZES, answers, specialist, version
 from tasks import DAYS, DESIGNS, NUMBERS, TEST, questions, task
 
-from robusttest.expand import expand_case
+from robusttest.variants.expand import expand_case
 
 
 def numbers(text: str) -> list[int]:

@@ -17,7 +17,7 @@ from robusttest.cli.console import color, encoding, report_target, say, width
 from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import Record, RunInfo, Threshold
+    from robusttest.core.nouns import Record, RunInfo, Threshold
     from robusttest.report.model import Report
 
 HELP = "metrics of recorded results (csv, jsonl, parquet)"
@@ -67,7 +67,7 @@ def run(a: argparse.Namespace) -> int:
 
 def _of_cells(a: argparse.Namespace) -> Report | None:
     """The report of a table of finished numbers; None for tables of replies."""
-    from robusttest.stats import cell_tables
+    from robusttest.stats.cell import cell_tables
 
     file, mapping = a.files[0], dict(a.map)
     if _is_run(file) or not cell_tables.is_cell_table(file, mapping, a.encoding):
@@ -84,17 +84,17 @@ def _of_cells(a: argparse.Namespace) -> Report | None:
 
 
 def _run_of(models: tuple[str, ...]) -> RunInfo:
-    from robusttest.runs import new_run
+    from robusttest.store import new_run
 
     made = new_run(label="recorded results", models=models)
     return replace(made, commit=None, dirty=None, complete=True)
 
 
 def _records(file: str, a: argparse.Namespace) -> list[Record]:
-    from robusttest.stats.tables import records_from_file
+    from robusttest.stats.cell.tables import records_from_file
 
     if _is_run(file):
-        from robusttest.runs import read_run
+        from robusttest.store import read_run
 
         if a.map or a.reference is not None:
             raise UsageError(f"{file} is a run of robusttest: --map and --reference are for other tables")
@@ -116,8 +116,8 @@ def _is_run(file: str) -> bool:
 
 
 def _report(records: list[Record], thresholds: list[Threshold]) -> Report:
+    from robusttest.engine.cell import Result
     from robusttest.report.build import build
-    from robusttest.result import Result
 
     groups: dict[tuple[str | None, str, str], list[Record]] = {}
     for r in records:

@@ -24,7 +24,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(a: argparse.Namespace) -> None:
-    from robusttest.gateway import cassette
+    from robusttest.gateway.store import cassette
 
     if a.action == "export":
         from robusttest.report.files import check_writable
@@ -32,7 +32,7 @@ def run(a: argparse.Namespace) -> None:
         check_writable(a.file)
         keys = None
         if a.run is not None:
-            from robusttest.runs import find_run, read_run
+            from robusttest.store import find_run, read_run
 
             used = read_run(find_run(a.run, a.directory)).records
             keys = {r.request_key for r in used if r.request_key is not None}

@@ -15,7 +15,7 @@ from robusttest.cli.console import color, directory, encoding, report_target, sa
 from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
-    from robusttest.comparison import Comparison, Version
+    from robusttest.compare import Comparison, Version
     from robusttest.report.model import Report
 
 HELP = "compare two stored runs, or a run and a baseline, paired"
@@ -41,10 +41,10 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(a: argparse.Namespace) -> int:
-    from robusttest.comparison import FailOn, compare
+    from robusttest.compare import FailOn, compare
     from robusttest.report import files
     from robusttest.report.page import Page
-    from robusttest.runs.versions import load_version
+    from robusttest.store.versions import load_version
 
     gate = None if a.fail_on is None else FailOn.parse(a.fail_on)
     for wanted in a.report:
@@ -80,8 +80,8 @@ def _narrowed(version: Version, task: str | None, model: str) -> Version:
 def _report(a: argparse.Namespace, found: Comparison) -> Report:
     from robusttest.report.build import build
     from robusttest.report.model import Report
-    from robusttest.runs import find_run, read_run
-    from robusttest.runs.versions import is_baseline, load_version
+    from robusttest.store import find_run, read_run
+    from robusttest.store.versions import is_baseline, load_version
 
     if is_baseline(a.new):
         return Report(run=load_version(a.new, a.directory).info, cells=(), comparison=found)

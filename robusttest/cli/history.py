@@ -11,8 +11,8 @@ from robusttest.cli.console import color, directory, encoding, positive, say, wi
 from robusttest.errors import RobusttestError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import RunInfo
-    from robusttest.stats.frame import Cell
+    from robusttest.core.nouns import RunInfo
+    from robusttest.stats.cell.frame import Cell
 
 HELP = "accuracy, robustness and consistency over the stored runs"
 
@@ -26,7 +26,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> None:
     from robusttest.report import history
-    from robusttest.runs import list_runs, read_run
+    from robusttest.store import list_runs, read_run
 
     paths = list_runs(a.directory)[-a.last :]
     if not paths:

@@ -13,7 +13,7 @@ from robusttest.cli.console import color, encoding, positive, say, width
 from robusttest.errors import CaseError, RobusttestError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import Case, Variant
+    from robusttest.core.nouns import Case, Variant
 
 HELP = "show what a perturbation does to a text or a file"
 
@@ -42,9 +42,9 @@ def run(a: argparse.Namespace) -> None:
         )
     if (a.text is None) == (a.file is None):
         raise UsageError("give either a TEXT or --file F.jsonl")
-    from robusttest.data import Prompt
-    from robusttest.expand import expand_case
+    from robusttest.core.nouns import Prompt
     from robusttest.perturbations import make
+    from robusttest.variants.expand import expand_case
 
     made = make(a.spec)
     if made.apply is None:
@@ -63,7 +63,7 @@ def run(a: argparse.Namespace) -> None:
 
 
 def _one_case(text: str) -> Case:
-    from robusttest.cases import load_cases
+    from robusttest.tasks.cases import load_cases
 
     if text == "-":
         text = sys.stdin.read().removesuffix("\n")
@@ -72,7 +72,7 @@ def _one_case(text: str) -> Case:
 
 def _cases(path: str) -> Iterator[Case]:
     """The rows of a JSONL file as they come, each the case that a run makes of it: so the variants are a run's."""
-    from robusttest.cases import load_cases
+    from robusttest.tasks.cases import load_cases
 
     try:
         with open(path, encoding="utf-8-sig") as f:
@@ -120,7 +120,7 @@ def _text(v: Variant) -> str:
     """The perturbed text; for a prompt perturbation the whole prompt."""
     if v.level == "input":
         return str(v.input)
-    from robusttest.render import prompt_text, render
+    from robusttest.tasks.render import prompt_text, render
 
     return prompt_text(render(v.draft))
 

@@ -10,7 +10,7 @@ from robusttest.cli.console import color, directory, encoding, report_target, sa
 
 if TYPE_CHECKING:
     from robusttest.report.model import Report
-    from robusttest.runs import Run
+    from robusttest.store import Run
 
 HELP = "print a stored run, or write a report of it"
 
@@ -31,13 +31,13 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> None:
     from robusttest.report import files, terminal
-    from robusttest.runs import find_run, read_run
+    from robusttest.store import find_run, read_run
 
     for target in a.report:
         files.check_writable(target.path)
     report = _report(read_run(find_run(a.run, a.directory)))
     if any(target.kind == "html" for target in a.report):
-        from robusttest.past import with_history
+        from robusttest.report.past import with_history
 
         report = with_history(report, a.directory)
     for target in a.report:

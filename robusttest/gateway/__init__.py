@@ -5,6 +5,6 @@
 """
 
 from robusttest.gateway.callables import model
-from robusttest.gateway.gateway import Gateway, Progress
+from robusttest.gateway.calls.gateway import Gateway, Progress
 
 __all__ = ["Gateway", "Progress", "model"]

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from robusttest.data import Completion, Json, Request, canonical_json
+from robusttest.core.nouns import Completion, Json, Request, canonical_json
+from robusttest.core.secrets import scrub
 from robusttest.errors import CallError, ConfigurationError, ModelCodeError, UsageError
-from robusttest.gateway.scrub import scrub
-from robusttest.render import prompt_text
+from robusttest.tasks.render import prompt_text
 
 PREFIX = "python:"
 _DECLARED = "__robusttest_model__"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from robusttest.perturbations.catalog import (
+from robusttest.perturbations.base.catalog import (
     PERTURBATIONS,
     Factory,
     Families,
@@ -28,15 +28,15 @@ from robusttest.perturbations.catalog import (
     make_all,
     perturbation,
 )
-from robusttest.perturbations.protocol import Expect, Perturbation
+from robusttest.perturbations.base.protocol import Expect, Perturbation
 
 if TYPE_CHECKING:
-    from robusttest.perturbations.designs import crossed as crossed
-    from robusttest.perturbations.designs import paper24 as paper24
-    from robusttest.perturbations.designs import preset as preset
-    from robusttest.perturbations.meaning import directional as directional
-    from robusttest.perturbations.similarity import embedding as embedding
-    from robusttest.perturbations.validity import Validity as Validity
+    from robusttest.perturbations.base.designs import crossed as crossed
+    from robusttest.perturbations.base.designs import paper24 as paper24
+    from robusttest.perturbations.base.designs import preset as preset
+    from robusttest.perturbations.base.similarity import embedding as embedding
+    from robusttest.perturbations.base.validity import Validity as Validity
+    from robusttest.perturbations.words.meaning import directional as directional
 
 __all__ = [
     "PERTURBATIONS",
@@ -57,12 +57,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Validity": "validity",
-    "crossed": "designs",
-    "directional": "meaning",
-    "embedding": "similarity",
-    "paper24": "designs",
-    "preset": "designs",
+    "Validity": "base.validity",
+    "crossed": "base.designs",
+    "directional": "words.meaning",
+    "embedding": "base.similarity",
+    "paper24": "base.designs",
+    "preset": "base.designs",
 }
 """Names of modules that are imported when they are used."""
 

@@ -1,6 +1,6 @@
 """Run a test's own body once for each variant: in the main thread, in threads, or as coroutines.
 
-What a body raised or returned becomes a record (`robusttest.bodies`); nothing here fails a test.
+What a body raised or returned becomes a record (`robusttest.engine.body`); nothing here fails a test.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.adaptive import Rounds
-from robusttest.bodies import Ask, Outcome, body_record, body_score, body_variants, left_out
-from robusttest.data import Completion, Variant
+from robusttest.core.nouns import Completion, Variant
+from robusttest.engine.body import Ask, Outcome, body_record, body_score, body_variants, left_out
+from robusttest.engine.record import by_expectation, score_of
+from robusttest.engine.rounds import Rounds
+from robusttest.engine.shrink import AGAIN, Shrinking, broken, can_part
 from robusttest.errors import RunAbortedError, UsageError
-from robusttest.perturbations.validity import DEFAULT
+from robusttest.perturbations.base.validity import DEFAULT
 from robusttest.plugin.collect import ALIASES, ASK, VARIANT
-from robusttest.records import by_expectation, score_of
-from robusttest.shrink import AGAIN, Shrinking, broken, can_part
 
 if TYPE_CHECKING:
-    from robusttest.data import Case, Record, Score
+    from robusttest.core.nouns import Case, Record, Score
+    from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
-    from robusttest.perturbations.protocol import Perturbation
-    from robusttest.perturbations.validity import Validity
+    from robusttest.perturbations.base.protocol import Perturbation
+    from robusttest.perturbations.base.validity import Validity
     from robusttest.plugin.item import RobustItem
     from robusttest.settings import Settings
-    from robusttest.shrink import Budget
 
 STOP = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, RunAbortedError, UsageError)
 """What ends the test, not only the variant."""

@@ -16,7 +16,7 @@ import pytest
 from robusttest.errors import RobusttestError, UnknownNameError, UsageError
 from robusttest.plugin import mark as marks
 from robusttest.plugin import options
-from robusttest.selection import select_perturbations
+from robusttest.variants.select import select_perturbations
 
 if TYPE_CHECKING:
     from robusttest.plugin.mark import Marked
@@ -105,7 +105,7 @@ def _check_arguments(
 
 def subject(marked: Marked, params: Mapping[str, Any]) -> Any:
     """The Task, or the cases, of one item: where the mark gives a function, what that says to the item's parameters."""
-    from robusttest.task import Task
+    from robusttest.tasks.task import Task
 
     if not marked.declared:
         if not callable(marked.cases):

@@ -19,8 +19,8 @@ from robusttest.errors import RobusttestError, StorageError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from robusttest.comparison import CellComparison, Comparison, FailOn, Version
-    from robusttest.data import Record, RunInfo
+    from robusttest.compare import CellComparison, Comparison, FailOn, Version
+    from robusttest.core.nouns import Record, RunInfo
     from robusttest.plugin.session import RobustSession
     from robusttest.settings import Settings
 
@@ -32,7 +32,7 @@ def check(settings: Settings, *, flagged: bool) -> None:
     file it waits for runs with a baseline.
     """
     if settings.fail_on is not None:
-        from robusttest.comparison.fail_on import FailOn
+        from robusttest.compare.fail_on import FailOn
 
         FailOn.parse(settings.fail_on)
         if flagged and settings.baseline is None:
@@ -74,12 +74,12 @@ def load(settings: Settings) -> Version | None:
     Raises `UsageError` or `StorageError` that say what is wrong with it: to be called before the first call.
     """
     if settings.update_baseline:
-        from robusttest.writing import check_writable
+        from robusttest.core.files import check_writable
 
         check_writable(target_of(settings))
     if settings.baseline is None:
         return None
-    from robusttest.runs.versions import load_version
+    from robusttest.store.versions import load_version
 
     if Path(settings.baseline).is_dir() or settings.baseline.partition("::")[0].endswith(".py"):
         raise UsageError(
@@ -99,7 +99,7 @@ def load(settings: Settings) -> Version | None:
 
 def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> Comparison | None:
     """The run against the session's baseline; None where there is none, or where nothing can be compared."""
-    from robusttest.comparison import Version, compare
+    from robusttest.compare import Version, compare
 
     if session.baseline is None:
         return None
@@ -122,15 +122,15 @@ def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> 
 def _gate(settings: Settings) -> FailOn | None:
     if settings.fail_on is None:
         return None
-    from robusttest.comparison import FailOn
+    from robusttest.compare import FailOn
 
     return FailOn.parse(settings.fail_on)
 
 
 def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> None:
     """Write this run to the baseline; tests that did not run keep what they have there."""
-    from robusttest.comparison import Version
-    from robusttest.runs.baseline import merged, read_baseline, write_baseline
+    from robusttest.compare import Version
+    from robusttest.store.baseline import merged, read_baseline, write_baseline
 
     path = target_of(session.settings)
     if not run.complete:
@@ -187,7 +187,7 @@ def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) ->
 
 
 def _text(cell: CellComparison, session: RobustSession) -> str:
-    from robusttest.comparison import text
+    from robusttest.compare import text
     from robusttest.report.escape import visible
 
     assert session.report is not None

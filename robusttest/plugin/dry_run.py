@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from robusttest.bodies import body_variants
-from robusttest.data import Request, Variant
-from robusttest.gateway import prices
-from robusttest.perturbations.validity import DEFAULT
+from robusttest.core.nouns import Request, Variant
+from robusttest.engine.body import body_variants
+from robusttest.gateway.litellm import prices
+from robusttest.perturbations.base.validity import DEFAULT
 from robusttest.report.text import count, money
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _plan(session: RobustSession, state: RobustItem) -> Plan:
             if state.freezer is not None:
                 state.freezer.add(variant)
         return plan
-    from robusttest.render import render
+    from robusttest.tasks.render import render
 
     task, judge = state.job.task, state.job.task.scorer.model
     for selected in state.job.selected():

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from robusttest.data import Json
+from robusttest.core.nouns import Json
 from robusttest.errors import RobusttestError
-from robusttest.frozen import Freezer, Scope, begin, lacking, refuse, save
-from robusttest.selection import select_cases
+from robusttest.variants.frozen import Freezer, Scope, begin, lacking, refuse, save
+from robusttest.variants.select import select_cases
 
 if TYPE_CHECKING:
     from robusttest.plugin.item import Outcome, RobustItem

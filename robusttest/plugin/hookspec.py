@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from robusttest.data import Record
+    from robusttest.core.nouns import Record
     from robusttest.report.model import Report
 
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robusttest.adaptive import Plan, Rounds, Stopping, plan
-from robusttest.data import Json, Record, Threshold, Verdict
+from robusttest.core.nouns import Json, Record, Threshold, Verdict
+from robusttest.engine.rounds import Plan, Rounds, Stopping, plan
 from robusttest.plugin.collect import MODEL, own_arguments
-from robusttest.selection import judged, select_cases, select_perturbations
+from robusttest.variants.select import judged, select_cases, select_perturbations
 
 if TYPE_CHECKING:
     import pytest
 
-    from robusttest.data import Case, Variant
-    from robusttest.frozen import Freezer
-    from robusttest.perturbations.protocol import Perturbation
+    from robusttest.core.nouns import Case, Variant
+    from robusttest.engine.cell import Result
+    from robusttest.engine.driver import Job
+    from robusttest.perturbations.base.protocol import Perturbation
     from robusttest.plugin.mark import Marked
-    from robusttest.result import Result
-    from robusttest.runner import Job
     from robusttest.settings import Settings
+    from robusttest.variants.frozen import Freezer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class RobustItem:
 
     def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Result:
         """Make the result, once all records are there."""
-        from robusttest.result import Result
+        from robusttest.engine.cell import Result
 
         if self.rounds is not None:
             adaptive = self.rounds.stopping(records, of="variant")
@@ -177,7 +177,7 @@ def dumps(value: Json) -> str:
 
 
 def _verdict(data: Mapping[str, Json]) -> Verdict:
-    from robusttest.data import Estimate
+    from robusttest.core.nouns import Estimate
 
     estimate = data["estimate"]
     return Verdict(**{
@@ -189,8 +189,8 @@ def _verdict(data: Mapping[str, Json]) -> Verdict:
 
 def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustItem:
     """The state of a collected item. Raises `robusttest.errors.UsageError` for what collection has refused already."""
+    from robusttest.engine.driver import Job
     from robusttest.plugin.collect import subject
-    from robusttest.runner import Job
 
     params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     model = params.get(MODEL) or ""

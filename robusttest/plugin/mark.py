@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pytest
 
-from robusttest.data import Threshold
+from robusttest.core.nouns import Threshold
 from robusttest.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.data import Case
-    from robusttest.perturbations.protocol import Perturbation
-    from robusttest.perturbations.validity import Validity
+    from robusttest.core.nouns import Case
+    from robusttest.perturbations.base.protocol import Perturbation
+    from robusttest.perturbations.base.validity import Validity
     from robusttest.settings import InconclusivePolicy
-    from robusttest.task import Task
+    from robusttest.tasks.task import Task
 
 
 P = ParamSpec("P")
@@ -144,7 +144,7 @@ def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
 
 
 def _check_subject(task: Any, cases: Any) -> None:
-    from robusttest.task import Task
+    from robusttest.tasks.task import Task
 
     if task is not None and cases is not None:
         raise UsageError("robust() got a task and cases=…: a task has its cases; give one of the two")
@@ -162,8 +162,8 @@ def _check_subject(task: Any, cases: Any) -> None:
 
 def load(cases: Any, name: str | None = None) -> tuple[Case, ...]:
     """Cases of a test with a body of its own."""
-    from robusttest.cases import load_cases
     from robusttest.errors import CaseError
+    from robusttest.tasks.cases import load_cases
 
     loaded = tuple(load_cases(cases))
     if not loaded:
@@ -227,7 +227,7 @@ def _names(perturbations: Sequence[Perturbation]) -> list[str]:
 
 def _check_threshold(t: Threshold, perturbations: Sequence[Perturbation]) -> None:
     from robusttest.metrics import get_metric
-    from robusttest.selection import check_thresholds
+    from robusttest.variants.select import check_thresholds
 
     # Made again: a Threshold that was built by hand is held to direction and range too.
     metric = get_metric(t.metric)
@@ -263,7 +263,7 @@ def _name(given: Any, *, declared: bool) -> str | None:
 def _protect(given: Any, *, declared: bool) -> tuple[Any, ...]:
     if declared and given:
         raise UsageError("robust(protect=…): put it into the Task; protect= is for cases=…")
-    from robusttest.perturbations.spans import protect_rules
+    from robusttest.perturbations.base.spans import protect_rules
 
     rules = (given,) if isinstance(given, str) else tuple(given or ())
     protect_rules(rules)
@@ -275,7 +275,7 @@ def _validity(given: Any, *, declared: bool) -> Validity | None:
         return None
     if declared:
         raise UsageError("robust(validity=…): put it into the Task; validity= is for cases=…")
-    from robusttest.perturbations.validity import Validity
+    from robusttest.perturbations.base.validity import Validity
 
     if not isinstance(given, Validity):
         raise UsageError(f"robust(validity={given!r}): give Validity(similarity=…)")

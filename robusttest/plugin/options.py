@@ -141,9 +141,9 @@ def _check_names(settings: Settings) -> None:
         return
     import difflib
 
+    from robusttest.core.names import split_spec
     from robusttest.errors import UnknownNameError
     from robusttest.perturbations import PERTURBATIONS
-    from robusttest.registry import split_spec
 
     for flag, wanted in (("--robust-only", settings.only), ("--robust-skip", settings.skip)):
         for word in wanted:

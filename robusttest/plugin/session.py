@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.data import Json, RunInfo
+from robusttest.core.nouns import Json, RunInfo
 from robusttest.errors import RobusttestError, RunAbortedError, StorageError
 from robusttest.plugin import item as items
 from robusttest.plugin import mark as marks
@@ -25,13 +25,13 @@ from robusttest.plugin.collect import MODEL
 from robusttest.plugin.item import Outcome, RobustItem
 
 if TYPE_CHECKING:
-    from robusttest.comparison import CellComparison, Version
+    from robusttest.compare import CellComparison, Version
+    from robusttest.engine.driver import Runner
+    from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
     from robusttest.plugin.terminal import Progress
     from robusttest.report.model import Report
-    from robusttest.runner import Runner
-    from robusttest.runs import RunWriter
-    from robusttest.shrink import Budget
+    from robusttest.store import RunWriter
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -125,8 +125,8 @@ class RobustSession:
 
     def _begun(self) -> tuple[Gateway, Runner]:
         if self._calls is None or self._calls[0] != os.getpid():
+            from robusttest.engine.driver import Runner
             from robusttest.gateway import Gateway
-            from robusttest.runner import Runner
 
             workers = int(self.worker["workercount"]) if self.worker is not None else 1
             gateway = Gateway(self.settings, workers=workers, run=self.run_key)
@@ -136,7 +136,7 @@ class RobustSession:
     @cached_property
     def shrinking(self) -> Budget:
         """Calls left for shrinking in this process: on xdist each worker has its share."""
-        from robusttest.shrink import Budget
+        from robusttest.engine.shrink import Budget
 
         workers = int(self.worker["workercount"]) if self.worker is not None else 1
         return Budget(self.settings.shrink // workers)
@@ -268,7 +268,7 @@ class RobustSession:
 
     def _open(self) -> RunWriter | None:
         if self.run is None:
-            from robusttest.runs import RunWriter, new_run, run_path, used_versions
+            from robusttest.store import RunWriter, new_run, run_path, used_versions
 
             self._load_baseline()  # before this run is the latest one
 
@@ -346,7 +346,7 @@ class RobustSession:
         self._write_summary()
 
     def _keep_failing(self, ordered: Sequence[Outcome]) -> None:
-        from robusttest.failing import keep
+        from robusttest.store.failing import keep
 
         try:
             keep(self.settings.directory, [o.records for o in ordered])
@@ -380,7 +380,7 @@ class RobustSession:
 
         report = self.report
         if any(target.kind == "html" for target in self.settings.report):
-            from robusttest.past import with_history
+            from robusttest.report.past import with_history
 
             try:
                 report = with_history(report, self.settings.directory)

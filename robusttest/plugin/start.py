@@ -12,7 +12,7 @@ import pytest
 from robusttest.errors import RobusttestError, StorageError
 from robusttest.plugin import options
 from robusttest.plugin.item import RobustItem, can_be_planned
-from robusttest.selection import calls_per_case, select_cases
+from robusttest.variants.select import calls_per_case, select_cases
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
@@ -72,7 +72,7 @@ def _replay_without_key(session: RobustSession, states: Sequence[RobustItem]) ->
     """In CI, where no model has a key (a pull request from a fork): stored replies only, unless told otherwise."""
     if not options.in_ci(os.environ) or options.is_given(session.config, "replies"):
         return
-    from robusttest.gateway import keys
+    from robusttest.gateway.litellm import keys
 
     models = _models(states)
     lacking = keys.missing(models, given=_with_access(states))
@@ -98,7 +98,7 @@ def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
     """What failed the last time first, where every case is asked in the end."""
     if session.settings.dry_run or not (session.settings.directory / "failures.jsonl").exists():
         return
-    from robusttest.failing import cases_first
+    from robusttest.store.failing import cases_first
 
     known = cases_first(session.settings.directory)
     for state in states:
@@ -114,7 +114,7 @@ def _hopeless(state: RobustItem) -> list[str]:
     """Thresholds that so few cases can't settle as passed."""
     if not state.thresholds or not state.selected or state.settings.case:
         return []
-    from robusttest.stats.gates import cannot_pass
+    from robusttest.stats.cell.gates import cannot_pass
 
     cases = [selected.case for selected in select_cases(state.cases, state.settings)]
     n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})

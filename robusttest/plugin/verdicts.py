@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from robusttest.engine.cell import Result
     from robusttest.plugin.item import RobustItem
-    from robusttest.result import Result
 
 FIRST = 1000
 """Failed calls that are looked at for the one to tell."""

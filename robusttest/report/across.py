@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from robusttest.report.model import CellReport
 
 if TYPE_CHECKING:
-    from robusttest.stats.emergence import Emergence
-    from robusttest.stats.frame import Cell
+    from robusttest.stats.across.emergence import Emergence
+    from robusttest.stats.cell.frame import Cell
 
 
 def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tuple[CellReport, ...]:
@@ -18,9 +18,9 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
 
     Without them where no case was put in two ways, and after an adaptive run, which stopped on other questions.
     """
-    from robusttest.stats.advice import advise
-    from robusttest.stats.spread import IN_REPORT, spread_test
-    from robusttest.stats.two_way import over_prompts
+    from robusttest.stats.across.advice import advise
+    from robusttest.stats.across.two_way import over_prompts
+    from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
     asked = {
         i: cell
@@ -38,7 +38,7 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
 
 def emergence(cells: Sequence[Cell | None]) -> Emergence | None:
     """Over the cells of a run; None for a single one, those of adaptive runs not counted."""
-    from robusttest.stats.emergence import analyse
+    from robusttest.stats.across.emergence import analyse
 
     there = [cell for cell in cells if cell is not None]
     return analyse(there) if sum(not cell.sequential for cell in there) > 1 else None

@@ -11,22 +11,22 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from robusttest.data import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
-from robusttest.records import failing, references
-from robusttest.registry import split_spec
+from robusttest.core.names import split_spec
+from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
+from robusttest.engine.record import failing, references
 from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
 
 if TYPE_CHECKING:
-    from robusttest.stats.frame import Cell
+    from robusttest.stats.cell.frame import Cell
 
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
 
 
 class ResultLike(Protocol):
-    """What `build` reads of a `robusttest.result.Result`, or of a cell of a stored run."""
+    """What `build` reads of a `robusttest.engine.cell.Result`, or of a cell of a stored run."""
 
     @property
     def task(self) -> str: ...
@@ -65,7 +65,7 @@ def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] =
 
 def _arrays(result: ResultLike) -> Cell | None:
     """The result's records as arrays; None where none was planned."""
-    from robusttest.stats.frame import cells
+    from robusttest.stats.cell.frame import cells
 
     cell: Cell | None = getattr(result, "cell", None)
     if cell is None:
@@ -77,7 +77,7 @@ def _arrays(result: ResultLike) -> Cell | None:
 def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | None:
     """One result's part of the report; None where it has neither records nor verdicts. ``cell``: its arrays."""
     from robusttest.metrics import METRICS
-    from robusttest.stats.estimates import estimate, estimates
+    from robusttest.stats.cell.estimates import estimate, estimates
 
     records = result.records
     cell = _arrays(result) if cell is None else cell
@@ -128,7 +128,7 @@ def _unchanged(cell: Cell) -> tuple[str, ...]:
 
 
 def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
-    from robusttest.stats.estimates import estimate, per_perturbation
+    from robusttest.stats.cell.estimates import estimate, per_perturbation
 
     left_out = Counter(
         (r.perturbation, r.status) for r in records if r.status in ("rejected", "not_applicable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robusttest.data import Estimate, Verdict
+from robusttest.core.nouns import Estimate, Verdict
 from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import cut, cut_middle, visible, width_of

@@ -1,6 +1,6 @@
 """``--robust-report=csv:PATH``: the records, one row for each variant of each case and model.
 
-The columns are the fields of `robusttest.data.Record`; what is not a text or a number is JSON. A text that a
+The columns are the fields of `robusttest.core.nouns.Record`; what is not a text or a number is JSON. A text that a
 spreadsheet would run as a formula begins with an apostrophe.
 """
 
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 
-from robusttest.data import Json, Record
+from robusttest.core.nouns import Json, Record
 from robusttest.report.escape import csv_cell
 from robusttest.report.model import Report
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from robusttest.data import Json
+from robusttest.core.nouns import Json
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b"}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from robusttest.core.files import check_writable, write_text
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.report.model import Report
 from robusttest.settings import REPORT_KINDS, ReportTarget
-from robusttest.writing import check_writable, write_text
 
 __all__ = ["check_writable", "renderer", "write", "write_text"]
 

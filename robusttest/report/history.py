@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from robusttest.data import Estimate, RunInfo
+from robusttest.core.nouns import Estimate, RunInfo
 from robusttest.report import text
 from robusttest.report.escape import cut_middle, encodable, visible, width_of
 from robusttest.report.inline import Glyphs, Style
 from robusttest.report.model import Report
 
 if TYPE_CHECKING:
-    from robusttest.stats.frame import Cell
+    from robusttest.stats.cell.frame import Cell
 
 METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -46,7 +46,7 @@ class Line:
 
 def build(runs: Iterable[tuple[RunInfo, Iterable[Cell]]]) -> list[Line]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
-    from robusttest.stats.estimates import estimate
+    from robusttest.stats.cell.estimates import estimate
 
     found: dict[tuple[str | None, str, str], list[Version]] = {}
     for info, found_cells in runs:

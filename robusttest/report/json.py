@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from robusttest.data import Estimate, Json, Verdict
+from robusttest.core.nouns import Estimate, Json, Verdict
 from robusttest.report.escape import finite
 from robusttest.report.model import CellReport, Failure, Report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from robusttest.data import Estimate
+from robusttest.core.nouns import Estimate
 from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
@@ -13,8 +13,8 @@ from robusttest.report.inline import Glyphs, Style, diff_lines
 from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
 
 if TYPE_CHECKING:
-    from robusttest.comparison import Comparison
-    from robusttest.stats.emergence import Emergence
+    from robusttest.compare import Comparison
+    from robusttest.stats.across.emergence import Emergence
 
 MARKS = {"passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "none": ""}
 WORST = 5
@@ -96,7 +96,7 @@ def _comparison(found: Comparison | None) -> str:
     """What regressed, and the cases behind it."""
     if found is None:
         return ""
-    from robusttest.comparison import text as said
+    from robusttest.compare import text as said
 
     parts = [f"## Against {markdown(found.old)}: {said.summary(found)}"]
     rows = []

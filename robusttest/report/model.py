@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from robusttest.data import Estimate, Json, Record, RunInfo, Verdict
+from robusttest.core.nouns import Estimate, Json, Record, RunInfo, Verdict
 
 HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
 """The metrics every summary shows, in this order."""
@@ -154,9 +154,9 @@ class CellReport:
     """The shell command that runs this cell; ``--robust-case=NAME`` after it runs one variant. None without a test."""
     notes: tuple[str, ...] = ()
     advice: Any = None
-    """Where work pays on this cell (`robusttest.stats.advice`); the terminal prints its ``lines``."""
+    """Where work pays on this cell (`robusttest.stats.across.advice`); the terminal prints its ``lines``."""
     spread: Any = None
-    """The spread between variants against noise (`robusttest.stats.spread`)."""
+    """The spread between variants against noise (`robusttest.stats.cell.spread`)."""
     over_prompts: Estimate | None = None
     """``pass_rate`` for prompts like these, and not only for these; the other intervals are for those that ran."""
     adaptive: Any = None
@@ -200,7 +200,7 @@ class Report:
     """Seconds from the oldest replayed reply to this run; None where nothing was replayed."""
     notes: tuple[str, ...] = ()
     emergence: Any = None
-    """Robustness against accuracy over models and tasks (`robusttest.stats.emergence`). Of this and the next two
+    """Robustness against accuracy over models and tasks (`robusttest.stats.across.emergence`). Of this and the next two
     the terminal prints the attribute ``lines`` (texts), JSON the whole dataclass, HTML what it knows."""
     comparison: Any = None
     """This run against a baseline."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from robusttest.data import Estimate, Verdict
+from robusttest.core.nouns import Estimate, Verdict
 from robusttest.report.model import Tally
 
 Word = str

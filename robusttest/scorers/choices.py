@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 
-from robusttest.data import Case, Completion, Json, Prompt, Score, Variant
+from robusttest.core.nouns import Case, Completion, Json, Prompt, Score, Variant
 from robusttest.errors import UsageError
 from robusttest.scorers.markers import letter, name, style_of
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Generator, Mapping
 
-from robusttest.data import Completion, Json, Request, Score, Variant, canonical_json
+from robusttest.core.nouns import Completion, Json, Request, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, answer_text, one_line, unparsed
 

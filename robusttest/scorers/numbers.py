@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from robusttest.data import Case, Completion, Json, Score, Variant
+from robusttest.core.nouns import Case, Completion, Json, Score, Variant
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
 from robusttest.scorers.text import accepted

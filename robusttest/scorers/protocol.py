@@ -18,9 +18,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, overload
 
-from robusttest.data import Case, Completion, Draft, Json, Request, Score, Variant
+from robusttest.core.names import Registry, split_spec
+from robusttest.core.nouns import Case, Completion, Draft, Json, Request, Score, Variant
 from robusttest.errors import UsageError
-from robusttest.registry import Registry, split_spec
 
 Scoring: TypeAlias = "Score | Generator[Request, Completion, Score]"
 """A score, or the steps to one where a model has to be asked."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from robusttest.data import Case, Completion, Json, Score, Variant, canonical_json
+from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
 

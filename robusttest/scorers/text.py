@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from robusttest.data import Case, Completion, Json, Score, Variant, canonical_json
+from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, answer_text, as_score, unparsed, without_id
 

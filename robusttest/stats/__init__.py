@@ -2,10 +2,10 @@
 
 ::
 
-    from robusttest.stats.frame import cells, from_dataframe     # records or a table → one Cell per task × model
-    from robusttest.stats.estimates import estimate, estimates   # a Cell → metrics with intervals
-    from robusttest.stats.gates import judge, cannot_pass        # thresholds → verdicts
-    from robusttest.stats.paired import change, settle           # two versions' scores → what changed, verdicts
+    from robusttest.stats.cell.frame import cells, from_dataframe     # records or a table → one Cell per task × model
+    from robusttest.stats.cell.estimates import estimate, estimates   # a Cell → metrics with intervals
+    from robusttest.stats.cell.gates import judge, cannot_pass        # thresholds → verdicts
+    from robusttest.stats.versions.paired import change, settle           # two versions' scores → what changed, verdicts
 
     (cell,) = from_dataframe(pandas.read_csv("results.csv"), reference="original")
     estimate(cell, "flip_rate", "ocr").value
@@ -16,8 +16,8 @@ of several tests at once: `multiplicity`; of how many cases it takes: `power`.
 
 Over several cells (models × tasks)::
 
-    from robusttest.stats.emergence import analyse               # robustness against accuracy, two claims tested
-    from robusttest.stats.advice import advise, where_to_work    # where work pays on each cell
+    from robusttest.stats.across.emergence import analyse               # robustness against accuracy, two claims tested
+    from robusttest.stats.across.advice import advise, where_to_work    # where work pays on each cell
 
 made of `nulls` (what accuracy alone gives), `points`, `curves`, `scatter` (correlations), `decomposition` (η², nested
 R²), `residuals` (one cell against the others), `grid` and `claims`. `two_way` is for means over two crossed populations.

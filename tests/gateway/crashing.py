@@ -23,7 +23,7 @@ from pathlib import Path
 
 from loopback import LoopbackServer, prompt_of
 
-from robusttest.gateway.replies import FILE, ReplyStore
+from robusttest.gateway.store.replies import FILE, ReplyStore
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _run(url: str, directory: str, calls: int) -> None:
 
 
 def main() -> None:
-    from robusttest.gateway.litellm_preflight import load_litellm
+    from robusttest.gateway.litellm.preflight import load_litellm
 
     load_litellm()
     print("ready", flush=True)

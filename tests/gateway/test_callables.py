@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from robusttest.data import Completion
+from robusttest.core.nouns import Completion
 from robusttest.errors import ConfigurationError, ModelCodeError, UsageError
 from robusttest.gateway import Gateway, model
 from robusttest.settings import Settings

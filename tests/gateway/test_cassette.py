@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from robusttest.data import Completion, Request
+from robusttest.core.nouns import Completion, Request
+from robusttest.core.secrets import HIDDEN
 from robusttest.errors import StorageError, UsageError
-from robusttest.gateway import cassette
-from robusttest.gateway.replies import ReplyStore
-from robusttest.gateway.scrub import HIDDEN
+from robusttest.gateway.store import cassette
+from robusttest.gateway.store.replies import ReplyStore
 
 KEY = "planted-cassette-key-24680"
 

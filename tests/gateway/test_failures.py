@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest.errors import CallError, ConfigurationError
-from robusttest.gateway.failures import (
+from robusttest.gateway.litellm.failures import (
     MESSAGE_LIMIT,
     AttemptError,
     Failure,

@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 from loopback import TRANSIENT, LoopbackServer
 
-from robusttest.data import Completion
+from robusttest.core.nouns import Completion
 from robusttest.errors import (
     BudgetExhaustedError,
     CallError,
@@ -19,7 +19,8 @@ from robusttest.errors import (
     ReplayMissError,
     RunAbortedError,
 )
-from robusttest.gateway import Gateway, scheduler
+from robusttest.gateway import Gateway
+from robusttest.gateway.calls import scheduler
 from robusttest.settings import Settings
 
 MODEL = "openai/served-locally"
@@ -156,7 +157,7 @@ def test_the_deadline_is_over_all_attempts(tmp_path):
 
 
 def test_a_dead_endpoint_is_left_with_one_message(tmp_path, monkeypatch):
-    monkeypatch.setattr("robusttest.gateway.lanes.BREAK_NEW", 0.2)
+    monkeypatch.setattr("robusttest.gateway.calls.lanes.BREAK_NEW", 0.2)
     with LoopbackServer() as server:
         url = server.url
     with Calls(server, tmp_path, concurrency=8) as calls:

@@ -15,10 +15,10 @@ import pytest
 from loopback import LoopbackServer
 
 from robusttest import Task, evaluate
-from robusttest.data import Completion
+from robusttest.core.nouns import Completion
 from robusttest.errors import ReplayMissError, RunAbortedError
 from robusttest.gateway import Gateway
-from robusttest.gateway.replies import ReplyStore
+from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from robusttest.gateway import keys
+from robusttest.gateway.litellm import keys
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from robusttest.gateway.lanes import BREAK_AFTER, BREAK_KNOWN, BREAK_NEW, MINUTE, START, Lane, reset_seconds
+from robusttest.gateway.calls.lanes import (
+    BREAK_AFTER,
+    BREAK_KNOWN,
+    BREAK_NEW,
+    MINUTE,
+    START,
+    Lane,
+    reset_seconds,
+)
 
 
 def lane(**options) -> Lane:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from loopback import LoopbackServer
 
-from robusttest.data import Completion, Request
+from robusttest.core.nouns import Completion, Request
+from robusttest.core.secrets import public_params
 from robusttest.errors import ConfigurationError
-from robusttest.gateway.backends import Backend, litellm_backend, preflight
-from robusttest.gateway.failures import AttemptError
-from robusttest.gateway.scrub import public_params
+from robusttest.gateway.calls.backends import Backend, litellm_backend, preflight
+from robusttest.gateway.litellm.failures import AttemptError
 from robusttest.settings import Settings
 
 KEY = "planted-key-9876543210"
@@ -225,8 +225,8 @@ def test_litellm_is_imported_on_the_first_call_and_nothing_is_printed_at_exit():
         """
         import asyncio, sys
         from loopback import LoopbackServer
-        from robusttest.data import Request
-        from robusttest.gateway.backends import litellm_backend
+        from robusttest.core.nouns import Request
+        from robusttest.gateway.calls.backends import litellm_backend
         from robusttest.settings import Settings
 
         async def main():
@@ -263,7 +263,7 @@ def test_an_earlier_import_of_litellm_is_noted():
     code, out, err = python(
         """
         import litellm
-        from robusttest.gateway.litellm_preflight import load_litellm
+        from robusttest.gateway.litellm.preflight import load_litellm
         print(load_litellm()[1])
         print(load_litellm()[1])
         """,

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from robusttest.data import Request
-from robusttest.gateway import prices
-from robusttest.gateway.prices import Price
+from robusttest.core.nouns import Request
+from robusttest.gateway.litellm import prices
+from robusttest.gateway.litellm.prices import Price
 
 TABLE = {
     "gpt-9": {

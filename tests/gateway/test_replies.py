@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Completion, Request
+from robusttest.core.nouns import Completion, Request
 from robusttest.errors import StorageError
-from robusttest.gateway import database, replies
-from robusttest.gateway.replies import FILE, ReplyStore
-from robusttest.gateway.stored import completion_from, dumps
+from robusttest.gateway.store import database, replies
+from robusttest.gateway.store.replies import FILE, ReplyStore
+from robusttest.gateway.store.stored import completion_from, dumps
 
 TEXT = st.text(st.characters(), max_size=30)  # lone surrogates too
 JSON = st.recursive(
@@ -316,8 +316,8 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path):
             parent.chmod(parent.stat().st_mode | 0o055)
     code = f"""
         import os, pathlib
-        from robusttest.data import Completion, Request
-        from robusttest.gateway.replies import ReplyStore
+        from robusttest.core.nouns import Completion, Request
+        from robusttest.gateway.store.replies import ReplyStore
         if os.getuid() == 0:
             os.setuid(65534)
         s = ReplyStore(pathlib.Path({str(tmp_path)!r}))
@@ -367,8 +367,8 @@ def test_a_file_that_another_process_locks_is_waited_for_then_told(tmp_path, mon
 def test_many_processes_may_make_the_file_at_once(tmp_path):
     code = f"""
         import pathlib, sys
-        from robusttest.data import Completion, Request
-        from robusttest.gateway.replies import ReplyStore
+        from robusttest.core.nouns import Completion, Request
+        from robusttest.gateway.store.replies import ReplyStore
         sys.stdin.read(1)
         for i in range(5):
             s = ReplyStore(pathlib.Path({str(tmp_path)!r}))
@@ -428,7 +428,7 @@ def test_a_lease_that_nobody_renews_runs_out_and_one_that_lives_does_not(tmp_pat
 def test_a_lease_of_a_dead_process_is_free_at_once(tmp_path):
     code = f"""
         import os, pathlib
-        from robusttest.gateway.replies import ReplyStore
+        from robusttest.gateway.store.replies import ReplyStore
         s = ReplyStore(pathlib.Path({str(tmp_path)!r}))
         assert s.lease(["a"]) == {{"a"}}
         os._exit(9)

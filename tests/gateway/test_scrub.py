@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Request
-from robusttest.gateway import scrub as scrub_module
-from robusttest.gateway.scrub import HIDDEN, endpoint_of, normal_url, public_params, scrub
+from robusttest.core import secrets as scrub_module
+from robusttest.core.nouns import Request
+from robusttest.core.secrets import HIDDEN, endpoint_of, normal_url, public_params, scrub
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from importlib.metadata import version
 import pytest
 from loopback import FAULTS, LoopbackServer, prompt_of
 
-from robusttest.data import Completion, Request
+from robusttest.core.nouns import Completion, Request
+from robusttest.core.secrets import public_params
 from robusttest.errors import ConfigurationError
-from robusttest.gateway import proven, transport
-from robusttest.gateway.failures import AttemptError
-from robusttest.gateway.litellm_backend import LitellmBackend
-from robusttest.gateway.scrub import public_params
+from robusttest.gateway.litellm import proven, transport
+from robusttest.gateway.litellm.backend import LitellmBackend
+from robusttest.gateway.litellm.failures import AttemptError
 from robusttest.settings import Settings
 
 pytestmark = pytest.mark.skipif(

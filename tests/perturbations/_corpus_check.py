@@ -3,9 +3,9 @@
 import itertools
 import random
 
-from robusttest.data import Case, Draft, NotApplicable
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.spans import KINDS, protected_spans
+from robusttest.core.nouns import Case, Draft, NotApplicable
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.spans import KINDS, protected_spans
 
 NASTY = [
     "I don't think it's late. I've been charged 3 times for order 17, and I can't organise a refund of $42.50!",

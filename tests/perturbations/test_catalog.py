@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from robusttest import perturbations
-from robusttest.data import Case, Draft, NotApplicable, Variant
+from robusttest.core.nouns import Case, Draft, NotApplicable, Variant
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.expand import expand_case
 from robusttest.perturbations import PERTURBATIONS, Perturbation, keyboard, make, make_all, perturbation
+from robusttest.variants.expand import expand_case
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_lists_are_laid_out_flat_and_doubles_refused() -> None:
 def test_importing_and_naming_loads_neither_nlpaug_nor_numpy() -> None:
     code = (
         "import sys; from robusttest.perturbations import PERTURBATIONS, make, keyboard; "
-        "make('keyboard:0.2'); make(keyboard); list(PERTURBATIONS); import robusttest.expand; "
+        "make('keyboard:0.2'); make(keyboard); list(PERTURBATIONS); import robusttest.variants.expand; "
         "heavy = {'nlpaug','numpy','pandas','nltk','litellm','hypothesis','scipy'} & set(sys.modules); "
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
@@ -220,7 +220,7 @@ def test_entry_points_are_loaded_for_a_name_that_is_not_built_in(monkeypatch: py
             return keyboard
 
     monkeypatch.setattr(
-        "robusttest.registry.entry_points",
+        "robusttest.core.names.entry_points",
         lambda group: [Point()] if group == "robusttest.perturbations" else [],
     )
     monkeypatch.setattr(PERTURBATIONS, "_entry_points_loaded", False)

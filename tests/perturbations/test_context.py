@@ -3,10 +3,10 @@ import random
 import pytest
 from _corpus_check import HOPELESS, NASTY, check
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations import context
-from robusttest.perturbations.lexicon import table
+from robusttest.perturbations.base.lexicon import table
+from robusttest.perturbations.words import context
 
 INSERTIONS = [context.distractor(), context.politeness(), context.url()]
 FAMILIES = [*INSERTIONS, context.statement(), context.sentence_order()]

@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from robusttest.data import Case, Draft
+from robusttest.core.nouns import Case, Draft
 from robusttest.errors import UsageError
-from robusttest.perturbations import decoding
+from robusttest.perturbations.prompt import decoding
 
 DRAFT = Draft(case=Case(id="c", fields={"input": "How do I pay?"}), params={"max_tokens": 8})
 

@@ -6,14 +6,14 @@ from collections.abc import Generator
 
 import pytest
 
-from robusttest.data import Case, Completion, Draft, NotApplicable, Prompt, Request
+from robusttest.core.nouns import Case, Completion, Draft, NotApplicable, Prompt, Request
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.expand import expand_case
 from robusttest.perturbations import crossed, make, paper24, preset
-from robusttest.perturbations.designs import together
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.prompt import demos, template
-from robusttest.perturbations.protocol import Perturbation
+from robusttest.perturbations.base.designs import together
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.prompt.prompt import demos, template
+from robusttest.variants.expand import expand_case
 
 CASE = Case(id="c", fields={"input": "The quick brown foxes jump over many lazy dogs"}, target="x")
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from robusttest.data import Case, Completion, Prompt, Variant, digest
+from robusttest.core.nouns import Case, Completion, Prompt, Variant, digest
 from robusttest.errors import UsageError
-from robusttest.expand import expand_case
 from robusttest.perturbations import PERTURBATIONS, Perturbation, make
-from robusttest.perturbations.prompt import demos, instructions, template
-from robusttest.perturbations.words_random import reserved, tfidf
+from robusttest.perturbations.prompt.prompt import demos, instructions, template
+from robusttest.perturbations.words.words_random import reserved, tfidf
 from robusttest.testing import NASTY_TEXTS, check_perturbation
+from robusttest.variants.expand import expand_case
 
 SHOTS = tuple(Case(id=f"d{i}", fields={"input": f"Some example number {i}"}, target="blue") for i in range(5))
 PROMPT = Prompt(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Draft, Edit, NotApplicable
+from robusttest.core.nouns import Case, Draft, Edit, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.perturbations.edits import (
+from robusttest.perturbations.base.edits import (
     apply_edits,
     compose_edits,
     diff_edits,
@@ -22,7 +22,7 @@ from robusttest.perturbations.edits import (
     survive,
     text_perturbation,
 )
-from robusttest.perturbations.spans import Span, protected_spans
+from robusttest.perturbations.base.spans import Span, protected_spans
 
 TEXTS = st.text(st.sampled_from("ab c\n.é"), max_size=30)
 

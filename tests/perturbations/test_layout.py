@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Draft, NotApplicable, Prompt
+from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UsageError
-from robusttest.perturbations import layout
-from robusttest.perturbations.as_data import rendering
-from robusttest.perturbations.templates import field_lines, placeholders, rewrite_lines
+from robusttest.perturbations.prompt import layout
+from robusttest.perturbations.prompt.as_data import rendering
+from robusttest.perturbations.prompt.templates import field_lines, placeholders, rewrite_lines
 
 CASE = Case(
     id="t1",
@@ -225,7 +225,7 @@ def test_a_bare_field_is_rendered_under_its_name():
 
 
 def test_the_answer_of_a_demo_stays_last():
-    from robusttest.perturbations.templates import block
+    from robusttest.perturbations.prompt.templates import block
 
     assert block("A: {a}\nB: {b}\nAnswer: {target}") == (0, 2)
     assert block("A: {a}\n\nand then\nB: {b}\nC: {c}\nAnswer:") == (1, 2)

@@ -3,10 +3,10 @@ import random
 import pytest
 from _corpus_check import HOPELESS, NASTY, check
 
-from robusttest.data import Case, Completion, Draft, NotApplicable
+from robusttest.core.nouns import Case, Completion, Draft, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations import meaning
-from robusttest.perturbations.rewrite import paraphrase
+from robusttest.perturbations.words import meaning
+from robusttest.perturbations.written.rewrite import paraphrase
 
 CASE = Case(
     id="c",

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.perturbations import noise
-from robusttest.perturbations.edits import apply_edits, survive
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.spans import graphemes, protected_spans, tears
+from robusttest.perturbations.base.edits import apply_edits, survive
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import graphemes, protected_spans, tears
+from robusttest.perturbations.chars import noise
 from robusttest.testing import NASTY_TEXTS, check_perturbation
 
 FAMILIES = {

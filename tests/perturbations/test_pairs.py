@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from robusttest.cases import load_cases
-from robusttest.data import Case, Variant
+from robusttest.core.nouns import Case, Variant
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.expand import expand_case
 from robusttest.perturbations import make
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.pairs import counterpart
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.words.pairs import counterpart
+from robusttest.tasks.cases import load_cases
+from robusttest.variants.expand import expand_case
 
 
 def only(case: Case, *specs: object, variants: int = 5) -> list[Variant]:

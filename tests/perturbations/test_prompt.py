@@ -3,10 +3,10 @@ from itertools import permutations
 
 import pytest
 
-from robusttest.data import Case, Draft, NotApplicable, Prompt
+from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations import prompt as p
-from robusttest.perturbations.orders import other_order
+from robusttest.perturbations.prompt import prompt as p
+from robusttest.perturbations.prompt.orders import other_order
 
 CASE = Case(
     id="t1",
@@ -233,7 +233,7 @@ def test_all_orders_of_a_few_things_come_once(n):
 
 
 def test_unknown_label_kinds_are_refused_by_name():
-    from robusttest.perturbations.layout import option_labels
+    from robusttest.perturbations.prompt.layout import option_labels
 
     with pytest.raises(UnknownNameError, match="letter"):
         option_labels("leter")

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Completion, Draft, NotApplicable
+from robusttest.core.nouns import Case, Completion, Draft, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.expand import rewrite_steps
 from robusttest.perturbations import make
-from robusttest.perturbations.designs import together
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.rewrite import (
+from robusttest.perturbations.base.designs import together
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.spans import protected_spans
+from robusttest.perturbations.written.rewrite import (
     UNNAMED,
     back_translation,
     framed_like,
@@ -20,7 +20,7 @@ from robusttest.perturbations.rewrite import (
     style,
     with_writer,
 )
-from robusttest.perturbations.spans import protected_spans
+from robusttest.variants.expand import rewrite_steps
 
 TEXT = "I was charged $42.50 twice, and nobody helps me."
 GOOD = "Nobody helps me although I was billed $42.50 twice."

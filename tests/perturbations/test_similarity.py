@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from robusttest.errors import MissingExtraError, UsageError
-from robusttest.perturbations import local_models, similarity
-from robusttest.perturbations.validity import Validity
+from robusttest.perturbations.base import similarity
+from robusttest.perturbations.base.validity import Validity
+from robusttest.perturbations.written import local_models
 
 
 def test_a_missing_package_says_the_pip_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case
+from robusttest.core.nouns import Case
 from robusttest.errors import UsageError
-from robusttest.perturbations.spans import (
+from robusttest.perturbations.base.spans import (
     Span,
     graphemes,
     merge,

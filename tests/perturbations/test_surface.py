@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.expand import expand_case
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.surface import casing, doubled, missing_space, punctuation, whitespace
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.chars.surface import casing, doubled, missing_space, punctuation, whitespace
 from robusttest.testing import check_perturbation
+from robusttest.variants.expand import expand_case
 
 
 def one(p: Perturbation, text: str, index: int = 0, seed: int = 0, **case: object) -> str:

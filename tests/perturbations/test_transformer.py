@@ -5,9 +5,9 @@ from typing import ClassVar
 import pytest
 from _corpus_check import HOPELESS, NASTY, check
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import MissingExtraError, UsageError
-from robusttest.perturbations import local_models, transformer
+from robusttest.perturbations.written import local_models, transformer
 
 
 class FakeMasked:

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.expand import expand_case
-from robusttest.perturbations.similarity import embedding
-from robusttest.perturbations.transformer import contextual, machine_translation
-from robusttest.perturbations.validity import Validity
+from robusttest.perturbations.base.similarity import embedding
+from robusttest.perturbations.base.validity import Validity
+from robusttest.perturbations.written.transformer import contextual, machine_translation
+from robusttest.variants.expand import expand_case
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

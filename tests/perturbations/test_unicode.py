@@ -5,10 +5,16 @@ import unicodedata
 
 import pytest
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.unicode import _CONFUSABLES, confusables, full_width, normal_form, zero_width
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.chars.unicode import (
+    _CONFUSABLES,
+    confusables,
+    full_width,
+    normal_form,
+    zero_width,
+)
 from robusttest.testing import check_perturbation
 
 

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from robusttest.data import Case, Completion, Draft
+from robusttest.core.nouns import Case, Completion, Draft
 from robusttest.errors import UsageError
-from robusttest.expand import expand_case
-from robusttest.perturbations.edits import diff_edits
-from robusttest.perturbations.protocol import Perturbation
-from robusttest.perturbations.validity import Validity, check, judge_steps
+from robusttest.perturbations.base.edits import diff_edits
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.validity import Validity, check, judge_steps
+from robusttest.variants.expand import expand_case
 
 
 def verdict(

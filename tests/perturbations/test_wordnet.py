@@ -5,9 +5,9 @@ import zipfile
 import pytest
 from _corpus_check import HOPELESS, NASTY, check
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.perturbations import wndb, wordnet
+from robusttest.perturbations.words import wndb, wordnet
 
 # (words, pos, antonyms: word of this synset → word of another), enough to be read as a database
 SYNSETS = [

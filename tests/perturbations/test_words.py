@@ -5,12 +5,12 @@ from _corpus_check import HOPELESS, NASTY, check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations import words
-from robusttest.perturbations.edits import apply_edits
-from robusttest.perturbations.lexicon import in_case_of, table
-from robusttest.perturbations.numerals import from_words, to_words
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.lexicon import in_case_of, table
+from robusttest.perturbations.notation.numerals import from_words, to_words
+from robusttest.perturbations.words import words
 
 FAMILIES = [words.contractions(), words.numbers(), words.spelling_variant()]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from _corpus_check import HOPELESS, NASTY, check
 
-from robusttest.data import Case, Draft, NotApplicable
+from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
-from robusttest.perturbations import words_random as wr
-from robusttest.perturbations.spans import protected_spans
+from robusttest.perturbations.base.spans import protected_spans
+from robusttest.perturbations.words import words_random as wr
 
 TEXTS = [
     "the dog and a cat",

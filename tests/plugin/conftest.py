@@ -9,21 +9,6 @@ from pathlib import Path
 import pytest
 
 # Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
-import robusttest.expand
-import robusttest.perturbations.families
-import robusttest.perturbations.noise
-import robusttest.plugin.async_bodies
-import robusttest.plugin.dry_run
-import robusttest.plugin.hooks
-import robusttest.plugin.start
-import robusttest.plugin.terminal
-import robusttest.report.build
-import robusttest.report.files
-import robusttest.report.json
-import robusttest.report.junit
-import robusttest.report.terminal
-import robusttest.runner
-import robusttest.stats.gates  # noqa: F401
 from robusttest import evaluate, load_cases  # noqa: F401
 from robusttest.gateway import Gateway  # noqa: F401
 

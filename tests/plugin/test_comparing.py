@@ -9,12 +9,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 # Loaded once out here, as in conftest.py.
-import robusttest.comparison.against
-import robusttest.comparison.text
+import robusttest.compare.against
+import robusttest.compare.text
 import robusttest.plugin.comparing
 import robusttest.report.markdown
-import robusttest.runs.baseline
-import robusttest.runs.versions  # noqa: F401
+import robusttest.store.baseline
+import robusttest.store.versions  # noqa: F401
 
 TESTS = """
 @robust(task, perturbations=["casing"], variants=3)

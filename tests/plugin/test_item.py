@@ -7,7 +7,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Estimate, Record, Threshold, Verdict
+from robusttest.core.nouns import Estimate, Record, Threshold, Verdict
 from robusttest.plugin.item import Outcome, _without_model, dumps
 
 texts = st.text(max_size=8)

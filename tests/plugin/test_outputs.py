@@ -20,7 +20,7 @@ def test_it(result): ...
 
 
 def test_the_run_file_reads_back(project):
-    from robusttest.runs import read_run
+    from robusttest.store import read_run
 
     project.test(ONE)
     project.run("--robust-label=nightly", "--robust-seed=3")

@@ -21,7 +21,7 @@ NOTE = "CI is set and OPENAI_API_KEY is not: stored replies only, as with --robu
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch):
-    from robusttest.gateway.keys import KEYS
+    from robusttest.gateway.litellm.keys import KEYS
 
     for name in [n for names in KEYS.values() for n in names]:
         monkeypatch.delenv(name, raising=False)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from robusttest.data import Record, RunInfo, Threshold, Verdict
+from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
 from robusttest.metrics import parse_threshold
-from robusttest.stats.frame import cells
-from robusttest.stats.gates import judge
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.gates import judge
 
 TEXTS = (
     "I was charged twice for order 4821, please refund one of them",

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from synthetic_results import FakeResult, records, result, run_info
 
-from robusttest.data import Record, Verdict
+from robusttest.core.nouns import Record, Verdict
 from robusttest.metrics import METRICS, accuracy
 from robusttest.report.build import build, cell_report, tallies, worst_failures
 from robusttest.report.model import HEADLINE, Report
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
 
 COMMON = {"task": "t", "model": "m", "target": "a", "test": "a.py::t"}
 

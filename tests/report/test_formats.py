@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_results import FakeResult, result, run_info
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.metrics import METRICS
 from robusttest.report import csv as csv_report
@@ -26,7 +26,7 @@ from robusttest.report import json as json_report
 from robusttest.report.build import build
 from robusttest.report.model import Report
 from robusttest.settings import ReportTarget
-from robusttest.stats.estimates import PER_PERTURBATION
+from robusttest.stats.cell.estimates import PER_PERTURBATION
 
 ODD = st.text(alphabet=st.characters(), max_size=30)
 
@@ -294,7 +294,7 @@ def test_a_kind_without_its_module_is_told(monkeypatch: pytest.MonkeyPatch):
 
 
 def compared() -> Report:
-    from robusttest.comparison import Version, compare
+    from robusttest.compare import Version, compare
 
     before, after = result(accuracy=1.0), result(accuracy=0.8)
     sides = [

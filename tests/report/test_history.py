@@ -5,8 +5,8 @@ from synthetic_results import records, run_info
 
 from robusttest.report import history
 from robusttest.report.escape import width_of
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
 
 
 def arrays(**kwargs):

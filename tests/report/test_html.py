@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from synthetic_results import FakeResult, result, run_info
 from test_formats import odd_report
 
-from robusttest.comparison import Version, compare
-from robusttest.comparison import text as said
-from robusttest.data import Record, Verdict
+from robusttest.compare import Version, compare
+from robusttest.compare import text as said
+from robusttest.core.nouns import Record, Verdict
 from robusttest.metrics import parse_threshold
 from robusttest.report import files, html, markdown, terminal
 from robusttest.report import json as json_report

@@ -10,7 +10,7 @@ import pytest
 from browser import Browser, chromium
 from synthetic_results import FakeResult, result, run_info
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.report import html, text
 from robusttest.report.build import build
 from robusttest.report.model import Report
@@ -340,7 +340,7 @@ def test_versions_are_drawn(browser: Browser, one_cell: Report, tmp_path: Path):
     from synthetic_results import records
 
     from robusttest.report import history
-    from robusttest.stats.frame import cells
+    from robusttest.stats.cell.frame import cells
 
     runs = [(run_info(label=f"v{i}"), cells(records(seed=i, cases=30, variants=2))) for i in range(3)]
     path = tmp_path / "history.html"

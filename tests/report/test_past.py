@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from synthetic_results import records, result, run_info
 
-from robusttest import past
 from robusttest.report import json as json_report
+from robusttest.report import past
 from robusttest.report.build import build
 from robusttest.report.history import METRICS
 from robusttest.report.model import Report
-from robusttest.runs import RunWriter, run_path
+from robusttest.store import RunWriter, run_path
 
 TEST = "tests/test_intents.py::test_intents"
 

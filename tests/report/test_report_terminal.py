@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_results import FakeResult, result, run_info
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.report.build import build
 from robusttest.report.escape import width_of
 from robusttest.report.model import Report

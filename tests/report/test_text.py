@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from robusttest.data import Estimate
+from robusttest.core.nouns import Estimate
 from robusttest.report import text
 from robusttest.report.history import spark
 

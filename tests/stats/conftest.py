@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from robusttest.data import Record
-from robusttest.stats.frame import Cell, cells
+from robusttest.core.nouns import Record
+from robusttest.stats.cell.frame import Cell, cells
 
 GOLD = "ABCDAB"
 ANSWERS = ["AAAA", "BBBC", "CCDC", "DAAB", "BABB", "CCCC"]

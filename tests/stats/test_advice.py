@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import t
 from worlds import case_scores, cell_of_scores, world
 
-from robusttest.stats.advice import Advice, advise, where_to_work
-from robusttest.stats.estimates import estimate
+from robusttest.stats.across.advice import Advice, advise, where_to_work
+from robusttest.stats.cell.estimates import estimate
 
 
 def mixed(rng, p, phi, n=100, k=5):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from robusttest.stats.agreement import (
+from robusttest.stats.cell.agreement import (
     _ranks,
     _w,
     _without_each,
@@ -17,9 +17,9 @@ from robusttest.stats.agreement import (
     krippendorff_interval,
     krippendorff_nominal,
 )
-from robusttest.stats.estimates import estimate
-from robusttest.stats.intervals import jackknife_se
-from robusttest.stats.measures import measures
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.intervals import jackknife_se
+from robusttest.stats.cell.measures import measures
 
 answers = st.lists(st.text("ABC.", min_size=4, max_size=4), min_size=2, max_size=12)
 
@@ -100,7 +100,7 @@ def test_intervals_leave_out_each_case_or_cluster(cell_of, coefficient, size):
 def graded(records_of, y):
     from dataclasses import replace
 
-    from robusttest.stats.frame import cells
+    from robusttest.stats.cell.frame import cells
 
     rows = records_of(["A" * y.shape[1]] * len(y), "A" * len(y))
     return cells([replace(r, score=float(s)) for r, s in zip(rows, y.ravel(), strict=True)])[0]

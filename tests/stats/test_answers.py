@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from robusttest.stats.answers import ABSENT, UNREADABLE, Coder, settle_unreadable, ties
+from robusttest.stats.cell.answers import ABSENT, UNREADABLE, Coder, settle_unreadable, ties
 
 
 @settings(max_examples=80, deadline=None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from robusttest.stats.bca import bca, bca_mean
+from robusttest.stats.cell.bca import bca, bca_mean
 
 
 def ratio(sums):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robusttest.errors import CaseError, UsageError
-from robusttest.stats.cell_tables import emergence_of, is_cell_table
+from robusttest.stats.cell.cell_tables import emergence_of, is_cell_table
 
 ACCURACY = [[0.97, 0.85, 0.62], [0.96, 0.80, 0.58], [0.98, 0.90, 0.66]]
 ROBUST = [[0.95, 0.80, 0.55], [0.93, 0.74, 0.50], [0.97, 0.86, 0.60]]

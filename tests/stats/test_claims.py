@@ -8,11 +8,11 @@ import scipy.stats
 from scipy.special import expit, logit
 from worlds import TASKS, world
 
-from robusttest.stats import claims
-from robusttest.stats.claims import competence, models_apart, task_not_model, within_tasks
-from robusttest.stats.consistency import latent_r
-from robusttest.stats.grid import Grid, grid, task_latent_r
-from robusttest.stats.moments import Slope, moments, slope_test
+from robusttest.stats.across import claims
+from robusttest.stats.across.claims import competence, models_apart, task_not_model, within_tasks
+from robusttest.stats.across.grid import Grid, grid, task_latent_r
+from robusttest.stats.cell.consistency import latent_r
+from robusttest.stats.cell.moments import Slope, moments, slope_test
 
 X = np.array([0.45, 0.65, 0.72, 0.80, 0.88, 0.96])
 KAPPA = np.array([0.52, 0.60, 0.58, 0.66, 0.70, 0.69])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from robusttest.stats.consistency import (
+from robusttest.stats.cell.consistency import (
     latent_r,
     n_failing,
     of_cell,
@@ -17,9 +17,9 @@ from robusttest.stats.consistency import (
     recoverable_error_spread,
     variances,
 )
-from robusttest.stats.estimates import estimate
-from robusttest.stats.intervals import jackknife_se, leave_one_out
-from robusttest.stats.measures import measures
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.intervals import jackknife_se, leave_one_out
+from robusttest.stats.cell.measures import measures
 
 
 def test_example_a(example_a):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_scatter import ACCURACY, ROBUST
 
-from robusttest.stats.decomposition import complete_grid, shares
+from robusttest.stats.across.decomposition import complete_grid, shares
 
 
 def test_the_worked_example():

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import case_scores, cell_of_scores, world
 
-from robusttest.data import Record
-from robusttest.stats import nulls
-from robusttest.stats.advice import advise, where_to_work
-from robusttest.stats.emergence import Emergence, analyse
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
-from robusttest.stats.moments import moments
-from robusttest.stats.points import METRICS
-from robusttest.stats.spread import spread_test
-from robusttest.stats.two_way import over_prompts, two_way
+from robusttest.core.nouns import Record
+from robusttest.stats.across.advice import advise, where_to_work
+from robusttest.stats.across.emergence import Emergence, analyse
+from robusttest.stats.across.two_way import over_prompts, two_way
+from robusttest.stats.cell import nulls
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.moments import moments
+from robusttest.stats.cell.points import METRICS
+from robusttest.stats.cell.spread import spread_test
 
 
 @pytest.fixture(scope="module")

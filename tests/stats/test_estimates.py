@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.metrics import METRICS
-from robusttest.stats.estimates import (
+from robusttest.stats.cell.estimates import (
     NO_DATA,
     NO_REFERENCE,
     NO_REPEATS,
@@ -20,7 +20,7 @@ from robusttest.stats.estimates import (
     estimates,
     per_perturbation,
 )
-from robusttest.stats.frame import cells
+from robusttest.stats.cell.frame import cells
 
 EXAMPLE_A = {
     "accuracy": 0.666667,

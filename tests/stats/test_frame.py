@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.errors import CaseError, UnknownNameError
-from robusttest.stats.frame import cells
+from robusttest.stats.cell.frame import cells
 
 
 def row(case="c", variant="", perturbation="", **kwargs):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robusttest.data import Estimate, Record
+from robusttest.core.nouns import Estimate, Record
 from robusttest.metrics import METRICS, parse_threshold
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
-from robusttest.stats.gates import (
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.gates import (
     cannot_pass,
     cases_for_power,
     cases_needed,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from robusttest.stats.intervals import (
+from robusttest.stats.cell.intervals import (
     Spread,
     bootstrap,
     clopper_pearson,

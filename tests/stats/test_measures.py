@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.stats.measures import measures
+from robusttest.stats.cell.measures import measures
 
 
 def test_example_a_case_by_case(example_a):
@@ -58,7 +58,7 @@ def test_each_case_is_what_its_row_says(cell_of, rows):
 def test_reruns_of_a_variant_are_averaged_into_it(records_of):
     from dataclasses import replace
 
-    from robusttest.stats.frame import cells
+    from robusttest.stats.cell.frame import cells
 
     rows = records_of(["AAB"], "A")
     rows[2] = replace(rows[2], variant="p#0", repeat=1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from robusttest.errors import UsageError
-from robusttest.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
+from robusttest.stats.versions.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 
 P = [0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205]
 PS = st.lists(st.floats(0, 1), max_size=12)

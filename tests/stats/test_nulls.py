@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robusttest.errors import UsageError
-from robusttest.stats.nulls import all_right, pairwise_correctness, same_answer, unanimous
+from robusttest.stats.cell.nulls import all_right, pairwise_correctness, same_answer, unanimous
 
 SHARES = st.floats(0, 1)
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from robusttest.stats import paired
-from robusttest.stats.paired import Change, about_p, change, fact, mcnemar, points, settle, sign_flip
+from robusttest.stats.versions import paired
+from robusttest.stats.versions.paired import Change, about_p, change, fact, mcnemar, points, settle, sign_flip
 
 WHOLE = st.lists(st.integers(-4, 4), max_size=9)
 

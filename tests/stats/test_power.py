@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from robusttest.errors import UsageError
-from robusttest.stats import power
+from robusttest.stats.versions import power
 
 
 @pytest.mark.parametrize(

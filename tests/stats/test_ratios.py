@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
-from robusttest.stats.intervals import mean_se
-from robusttest.stats.measures import measures
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.intervals import mean_se
+from robusttest.stats.cell.measures import measures
 
 
 def test_delta_error_of_example_as_pdr(example_a):

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import t
 from worlds import case_scores, cell_of_scores, world
 
-from robusttest.stats.moments import moments
-from robusttest.stats.residuals import residuals
+from robusttest.stats.across.residuals import residuals
+from robusttest.stats.cell.moments import moments
 
 
 def test_the_formula():

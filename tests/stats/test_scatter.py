@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import linregress, spearmanr
 
-from robusttest.stats.scatter import relation, two_way_weights
+from robusttest.stats.across.scatter import relation, two_way_weights
 
 ROBUST = np.array([[0.95, 0.80, 0.55], [0.93, 0.74, 0.50], [0.97, 0.86, 0.60]])
 ACCURACY = np.array([[0.97, 0.85, 0.62], [0.96, 0.80, 0.58], [0.98, 0.90, 0.66]])

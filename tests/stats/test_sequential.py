@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from robusttest.stats.sequential import (
+from robusttest.stats.cell.sequential import (
     cases_to_decide,
     difference,
     log_evidence_above,

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from worlds import case_scores, cell_of_scores
 
-from robusttest.stats.estimates import estimate
-from robusttest.stats.spread import cochran_q, cross_fit_gaps, normal_spreads, shuffled_spreads, spread_test
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.spread import (
+    cochran_q,
+    cross_fit_gaps,
+    normal_spreads,
+    shuffled_spreads,
+    spread_test,
+)
 
 
 def test_example_a(example_a):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from robusttest.metrics import METRICS, parse_threshold
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import cells
-from robusttest.stats.gates import judge
-from robusttest.stats.stopping import Watch, observed
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.gates import judge
+from robusttest.stats.cell.stopping import Watch, observed
 
 ADAPTIVE = [
     (name, f"{name} {'>=' if m.direction == 'up' else '<='} 0.5") for name, m in METRICS.items() if m.adaptive

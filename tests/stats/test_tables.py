@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robusttest.data import Record
+from robusttest.core.nouns import Record
 from robusttest.errors import CaseError, UsageError
-from robusttest.stats.estimates import NO_REFERENCE, estimate
-from robusttest.stats.frame import cells, from_dataframe, to_dataframe
-from robusttest.stats.tables import records_from
+from robusttest.stats.cell.estimates import NO_REFERENCE, estimate
+from robusttest.stats.cell.frame import cells, from_dataframe, to_dataframe
+from robusttest.stats.cell.tables import records_from
 
 
 def table(**columns):

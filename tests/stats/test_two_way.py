@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from worlds import case_scores, cell_of_scores
 
-from robusttest.stats.estimates import estimate
-from robusttest.stats.two_way import over_prompts, two_way
+from robusttest.stats.across.two_way import over_prompts, two_way
+from robusttest.stats.cell.estimates import estimate
 
 
 def test_by_hand():

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robusttest.stats.estimates import estimate
-from robusttest.stats.frame import Cell, Column
-from robusttest.stats.intervals import cp_lower
-from robusttest.stats.measures import measures
-from robusttest.stats.variants import variant_accuracies
+from robusttest.stats.cell.estimates import estimate
+from robusttest.stats.cell.frame import Cell, Column
+from robusttest.stats.cell.intervals import cp_lower
+from robusttest.stats.cell.measures import measures
+from robusttest.stats.cell.variants import variant_accuracies
 
 
 def test_accuracies_of_example_a(example_a):

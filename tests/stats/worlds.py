@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import expit, logit
 
-from robusttest.stats.frame import Cell, Column
+from robusttest.stats.cell.frame import Cell, Column
 
 TASKS = (0.96, 0.88, 0.80, 0.72, 0.65, 0.45)
 """Task means at the paper's size: 9 models, 6 tasks, 100 cases, 24 variants."""

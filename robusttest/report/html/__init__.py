@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from robusttest.data import Json
+from robusttest.core.nouns import Json
 from robusttest.report import text
 from robusttest.report.escape import finite, visible
 from robusttest.report.html import page, plots

@@ -9,7 +9,7 @@ from robusttest.report.html.geometry import Axis, Tick, spanning
 from robusttest.report.html.plots import FOREST, Whisker, whisker
 
 if TYPE_CHECKING:
-    from robusttest.comparison import CellComparison, Comparison
+    from robusttest.compare import CellComparison, Comparison
 
 BADGES = {"regressed": "failed", "undecided": "inconclusive", "no_worse": "passed", "improved": "passed"}
 """Verdict → the badge of an outcome that looks like it."""
@@ -49,7 +49,7 @@ class Against:
 
 
 def against(c: Comparison) -> Against:
-    from robusttest.comparison import text
+    from robusttest.compare import text
 
     limits = [v for cell in c.cells for x in cell.changes for v in (x.difference, x.low, x.high)]
     axis = spanning(limits, 6, FOREST - 6, least=(-0.05, 0.05), most=(-1.0, 1.0))
@@ -65,7 +65,7 @@ def against(c: Comparison) -> Against:
 
 
 def _cell(cell: CellComparison, margin: float | None, axis: Axis) -> Compared:
-    from robusttest.comparison import text
+    from robusttest.compare import text
 
     return Compared(
         name=cell.name,

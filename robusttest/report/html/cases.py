@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from robusttest.data import REFERENCE, Json, Record, derive_seed
-from robusttest.records import failing, references
+from robusttest.core.nouns import REFERENCE, Json, Record, derive_seed
+from robusttest.engine.record import failing, references
 from robusttest.report.build import answer_text, failure
 from robusttest.report.escape import visible
 from robusttest.report.model import CellReport, Report, Segment

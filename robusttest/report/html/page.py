@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robusttest.data import Json, RunInfo, Verdict
+from robusttest.core.nouns import Json, RunInfo, Verdict
 from robusttest.report import text
 from robusttest.report.history import Line
 from robusttest.report.html import plots

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from robusttest.data import Estimate, Verdict
+from robusttest.core.names import split_spec
+from robusttest.core.nouns import Estimate, Verdict
 from robusttest.metrics import METRICS
-from robusttest.registry import split_spec
 from robusttest.report import text
 from robusttest.report.history import Line
 from robusttest.report.html.geometry import Axis, Tick, path, spanning
 from robusttest.report.model import CellReport, PerturbationRow, label
 
 if TYPE_CHECKING:
-    from robusttest.stats.advice import Advice
-    from robusttest.stats.emergence import Emergence
+    from robusttest.stats.across.advice import Advice
+    from robusttest.stats.across.emergence import Emergence
 
 HUES = 8
 """Colours that a reader can tell apart; what comes after them is grey."""

@@ -1,0 +1,186 @@
+"""Pair two versions and judge what changed: the one function that a run, the command line and a notebook call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from robusttest.compare.model import LISTED, VERDICTS, CaseChange, CellComparison, Comparison
+from robusttest.compare.pairing import Paired, pair
+from robusttest.compare.rows import CellRows, Version, noise
+from robusttest.errors import UsageError
+from robusttest.stats.cell.intervals import ALPHA
+from robusttest.stats.versions.paired import Change, settle
+
+T = TypeVar("T")
+
+MAIN_SHARE = 0.8
+"""Of a cell's share of α. In a suite of one test five broken cases show (1/32 <= .8 α), and a drop at one of four
+perturbations that the rest makes up for takes nine (1/512 <= .2 α/5)."""
+SMALL_SHARE = 0.5
+"""Where less than this share of the variants could be compared, a note says so."""
+
+
+def compare(old: Version, new: Version, *, margin: float | None = None, alpha: float = ALPHA) -> Comparison:
+    """The new version against the old one.
+
+    Holm's adjustment runs over every measure of every cell, so that of suites that are run twice with nothing changed
+    at most a share of ``alpha`` has a cell called regressed; `MAIN_SHARE` of each cell's weight is on the change over
+    all variants. ``margin``: see `robusttest.stats.versions.paired.settle`.
+
+    Raises `UsageError` where the versions have no test and task in common.
+    """
+    matched = list(_matched(old.cells, new.cells))
+    if not matched:
+        raise UsageError(_nothing_in_common(old, new))
+    pairs = [pair(a, b) for a, b in matched]
+    raw = [p.changes() for p in pairs]
+    flat = [c for changes in raw for c in changes]
+    settled = settle(
+        flat, weights=[w for changes in raw for w in _weights(len(changes))], margin=margin, alpha=alpha
+    )
+    cells, at = [], 0
+    for paired, changes in zip(pairs, raw, strict=True):
+        cells.append(_cell(paired, settled[at : at + len(changes)], old, new))
+        at += len(changes)
+    times = Counter((c.task, c.model) for c in cells)
+    cells = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c in cells]
+    cells.sort(key=lambda c: VERDICTS.index(c.verdict))
+    taken_old, taken_new = {id(a) for a, _ in matched}, {id(b) for _, b in matched}
+    return Comparison(
+        old=old.title,
+        new=new.title,
+        alpha=alpha,
+        margin=margin,
+        cells=tuple(cells),
+        only_old=tuple(_name(c) for c in old.cells if id(c) not in taken_old),
+        only_new=tuple(_name(c) for c in new.cells if id(c) not in taken_new),
+        notes=tuple(
+            f"{side} did not run to its end: what it lacks is not compared"
+            for side, version in ((old.title, old), (new.title, new))
+            if not version.info.complete
+        ),
+    )
+
+
+def _weights(measures: int) -> list[float]:
+    """One cell's share of α: most of it on the first measure, the rest in equal parts."""
+    if measures < 2:
+        return [1.0] * measures
+    return [MAIN_SHARE, *[(1 - MAIN_SHARE) / (measures - 1)] * (measures - 1)]
+
+
+def _matched(old: Sequence[CellRows], new: Sequence[CellRows]) -> Iterator[tuple[CellRows, CellRows]]:
+    """Cells that are one another's: the same test, task and model; else another model where the test and task have
+    only one on each side; else the same task (and model) in a test that was moved or renamed.
+    """
+    left_old, left_new = list(old), list(new)
+    rules: tuple[Callable[[CellRows], object], ...] = (
+        lambda c: c.key,
+        lambda c: (c.test, c.task),
+        lambda c: (c.task, c.model),
+        lambda c: c.task,
+    )
+    for rule in rules:
+        mine, theirs = _alone(old, rule), _alone(new, rule)
+        for key, a in mine.items():
+            b = theirs.get(key)
+            if b is None or not _has(left_old, a) or not _has(left_new, b):
+                continue
+            left_old = [c for c in left_old if c is not a]
+            left_new = [c for c in left_new if c is not b]
+            yield a, b
+
+
+def _alone(cells: Iterable[CellRows], rule: Callable[[CellRows], T]) -> dict[T, CellRows]:
+    """Cells that are the only one with their key."""
+    groups: dict[T, list[CellRows]] = {}
+    for c in cells:
+        groups.setdefault(rule(c), []).append(c)
+    return {key: group[0] for key, group in groups.items() if len(group) == 1}
+
+
+def _has(cells: Iterable[CellRows], cell: CellRows) -> bool:
+    return any(c is cell for c in cells)
+
+
+def _name(c: CellRows) -> str:
+    return " · ".join(
+        [*([c.test.rpartition("/")[2]] if c.test else [c.task]), *([c.model] if c.model else [])]
+    )
+
+
+def _nothing_in_common(old: Version, new: Version) -> str:
+    def tasks(version: Version) -> str:
+        names = sorted({repr(c.task) for c in version.cells})
+        return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "none"
+
+    several = {c.task for c in old.cells} & {c.task for c in new.cells}
+    if several:
+        return (
+            f"nothing to compare: {old.title} and {new.title} have {', '.join(map(repr, sorted(several)))} in common, "
+            "but with several models or tests that can't be told apart"
+        )
+    return f"nothing to compare: {old.title} has tasks {tasks(old)}; {new.title} has {tasks(new)}"
+
+
+def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version) -> CellComparison:
+    a, b = paired.old, paired.new
+    broke, fixed = paired.flips(down=True), paired.flips(down=False)
+    verdict = "undecided" if not changes else changes[0].verdict
+    if any(c.verdict == "regressed" for c in changes):
+        verdict = "regressed"
+    differ, total = (sum(x) for x in zip(noise(a), noise(b), strict=True))
+    return CellComparison(
+        task=b.task,
+        test=b.test,
+        model=b.model,
+        old_model=a.model,
+        verdict=verdict,
+        changes=tuple(changes),
+        cases=paired.n_cases,
+        pairs=paired.n_pairs,
+        excluded=dict(sorted(paired.excluded.items(), key=lambda kv: (-kv[1], kv[0]))),
+        broke=_ranked(broke),
+        fixed=_ranked(fixed),
+        n_broke=len(broke),
+        n_fixed=len(fixed),
+        noise=differ / total if total else None,
+        notes=tuple(_notes(paired, old, new)),
+    )
+
+
+def _ranked(changes: list[CaseChange]) -> tuple[CaseChange, ...]:
+    return tuple(sorted(changes, key=lambda c: (-len(c.variants), c.case_id))[:LISTED])
+
+
+def _notes(paired: Paired, old: Version, new: Version) -> Iterator[str]:
+    a, b = paired.old, paired.new
+    if a.model != b.model:
+        yield f"another model: {a.model or 'none'} then, {b.model or 'none'} now"
+    if a.test != b.test:
+        yield f"another test: {a.test or 'none'} then, {b.test or 'none'} now"
+    if a.task != b.task:
+        yield f"another name of the task: {a.task} then, {b.task} now"
+    total = paired.n_pairs + sum(paired.excluded.values())
+    if not paired.n_pairs:
+        yield "nothing could be compared: update the baseline where the change was meant" + _versions(
+            old, new
+        )
+    elif paired.n_pairs < SMALL_SHARE * total:
+        yield f"only {paired.n_pairs:,} of {total:,} variants could be compared" + _versions(old, new)
+
+
+def _versions(old: Version, new: Version) -> str:
+    """What made the variants, where it is not the same."""
+    then, now = old.info.versions, new.info.versions
+    changed = [
+        f"{name} {then[name]} then, {now[name]} now"
+        for name in ("robusttest", "nlpaug")
+        if name in then and name in now and then[name] != now[name]
+    ]
+    if old.info.seed != new.info.seed:
+        changed.append(f"seed {old.info.seed} then, {new.info.seed} now")
+    return f" ({'; '.join(changed)})" if changed else ""

@@ -1,0 +1,1 @@
+"""The ground floor: the nouns, names, secrets and files that every other room uses."""

@@ -1,0 +1,457 @@
+"""The nouns, as frozen dataclasses whose fields are JSON-native.
+
+A straight line: ``Case`` (what the user wrote) → ``Draft`` (what a perturbation changes) → ``Variant`` (one
+way to put the question) → ``Request`` → ``Completion`` → ``Score`` → ``Record`` (one row of a run) →
+``Estimate`` (a metric with its interval) → ``Verdict``.
+
+A missing value is ``None`` with a reason beside it: never NaN, never 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+Json: TypeAlias = Any
+"""Whatever ``json`` reads and writes: None, bool, int, float, str, list, dict with str keys."""
+
+Preserves = Literal["preserves", "probably", "alters"]
+"""Whether a perturbation keeps the right answer right: by construction, nearly always, or not."""
+
+Level = Literal["input", "prompt", "decoding", "repeat"]
+"""What a perturbation acts on: the case's text, the prompt around it, the decoding, or nothing."""
+
+REFERENCE = ""
+"""The ``perturbation`` and ``variant`` of the unperturbed prompt."""
+
+
+def canonical_json(value: Json) -> str:
+    """One text for equal values: sorted keys, compact, ``1.0`` written as ``1``; NaN is refused."""
+
+    def plain(v: Json) -> Json:
+        if type(v) is str:
+            return v
+        if isinstance(v, float) and v.is_integer():
+            return int(v)
+        if isinstance(v, Mapping):
+            return {str(k): plain(x) for k, x in v.items()}
+        if isinstance(v, list | tuple):
+            return [plain(x) for x in v]
+        return v
+
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(*parts: str, size: int = 16) -> str:
+    """Hex digest (``2 * size`` characters) of the parts; lone surrogates are allowed in them."""
+    h = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        h.update(len(raw).to_bytes(8, "big") + raw)
+    return h.hexdigest()
+
+
+def derive_seed(*names: str | int) -> int:
+    """A 64-bit seed from names alone: the same in every process, order, thread and ``PYTHONHASHSEED``."""
+    return int(digest(*(str(n) for n in names), size=8), 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One example of a task, as the user wrote it."""
+
+    id: str
+    fields: Mapping[str, Json]
+    """Input fields by name; ``input`` is the one that most tasks have."""
+    target: Json = None
+    """The right answer; None for tasks that are judged by a body or without one."""
+    choices: tuple[str, ...] | None = None
+    """The options as shown to the model, in their order. The target is one of them, by text."""
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    cluster: str | None = None
+    """Cases that share a cluster (a passage, a user) are not independent; intervals account for it."""
+
+    @property
+    def input(self) -> Json:
+        """The field ``input``, or the only field there is."""
+        if "input" in self.fields:
+            return self.fields["input"]
+        return next(iter(self.fields.values())) if len(self.fields) == 1 else dict(self.fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The text around a case: templates with ``{field}``, ``{choices}`` and ``{options}``.
+
+    ``{choices}`` is the options in one line (``a, b, c``), ``{options}`` one marked line each (``A) a``).
+    Prompt perturbations return a changed copy; ``robusttest.tasks.render.render`` turns it into messages.
+    """
+
+    template: str | None = "{input}"
+    """The user message. None when ``messages`` stands instead."""
+    system: str | None = None
+    messages: tuple[Mapping[str, Json], ...] | None = None
+    """A whole conversation of templates, in LiteLLM's (OpenAI's) form; content parts pass unchanged."""
+    demos: tuple[Case, ...] = ()
+    """Few-shot examples shown before the question, in this order."""
+    demo_template: str | None = None
+    """How one demo is written; None: the template followed by a space and the target."""
+    demo_separator: str = "\n\n"
+    choice_separator: str = ", "
+    option_marker: str = "{letter}) "
+    """What precedes an option: fields ``{letter}`` (A, B …), ``{lower}`` (a), ``{number}`` (1), ``{roman}`` (i)."""
+    option_separator: str = "\n"
+
+
+class Edit(NamedTuple):
+    """Characters ``start:end`` of the original were replaced by ``text``. JSON: ``[start, end, text]``."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What perturbations read and return a changed copy of: a case, the prompt around it, the decoding."""
+
+    case: Case
+    prompt: Prompt | None = None
+    """None in a test with a body of its own: there is no prompt of ours to change."""
+    params: Mapping[str, Json] = field(default_factory=dict)
+    """Generation parameters (temperature, top_p, seed …) that this variant sets over the task's own."""
+    edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
+    """Field name → edits that lead from the original text to the perturbed one, sorted by start."""
+    sample: int = 0
+    """Which repeat of an otherwise equal request this is; 0 is the first."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Factor name → level, where several perturbations are crossed."""
+    protect: tuple[str, ...] = ()
+    """What the user protects from edits, besides what is found: literal texts, and patterns as ``re:…``."""
+
+    def with_(self, **changes: Any) -> Draft:
+        """A copy with these fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotApplicable:
+    """What a perturbation returns where it has nothing to act on: counted by reason, never a pass."""
+
+    reason: str
+
+
+VariantStatus = Literal["ok", "rejected", "not_applicable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to put one case's question: the reference, or a perturbation of it."""
+
+    original: Case
+    draft: Draft
+    perturbation: str = REFERENCE
+    """The spec, as in thresholds: ``keyboard``, ``ocr:0.2``; empty for the reference."""
+    index: int = 0
+    level: Level | Literal["reference"] = "reference"
+    severity: float | None = None
+    preserves: Preserves = "preserves"
+    status: VariantStatus = "ok"
+    reason: str | None = None
+    """Why it is rejected or not applicable."""
+    seed: int = 0
+    writer: str | None = None
+    """The model that wrote it, where a model did."""
+
+    @property
+    def id(self) -> str:
+        """Empty for the reference, else ``keyboard:0.1#3``: unique within a case."""
+        return f"{self.perturbation}#{self.index}" if self.perturbation else REFERENCE
+
+    @property
+    def case(self) -> Case:
+        return self.draft.case
+
+    @property
+    def input(self) -> Json:
+        """The (perturbed) input text."""
+        return self.draft.case.input
+
+    @property
+    def fields(self) -> Mapping[str, Json]:
+        return self.draft.case.fields
+
+    @property
+    def target(self) -> Json:
+        return self.draft.case.target
+
+    @property
+    def choices(self) -> tuple[str, ...] | None:
+        return self.draft.case.choices
+
+    @property
+    def metadata(self) -> Mapping[str, Json]:
+        return self.draft.case.metadata
+
+    @property
+    def params(self) -> Mapping[str, Json]:
+        return self.draft.params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question to one model. ``key()`` is its identity in the reply store."""
+
+    model: str
+    messages: tuple[Mapping[str, Json], ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+    endpoint: str | None = None
+    """Normalised ``api_base`` without userinfo and query: two servers behind one name are two models."""
+    version: str | None = None
+    """Declared version of a ``python:`` model."""
+    sample: int = 0
+    private: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What only carries the call (key, raw ``api_base``, auth headers): never stored, shown or in the key."""
+
+    def identity(self) -> dict[str, Json]:
+        return {
+            "schema": 1,
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "version": self.version,
+            "messages": list(self.messages),
+            "params": dict(self.params),
+            "sample": self.sample,
+        }
+
+    def key(self) -> str:
+        """64 hex digits, equal for equal requests whatever the order of keys or ``0`` against ``0.0``."""
+        return digest(canonical_json(self.identity()), size=32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What a model said, and what it cost. ``str(completion)`` is the text."""
+
+    text: str
+    model: str | None = None
+    """The model's id as the provider returned it."""
+    finish_reason: str | None = None
+    refusal: str | None = None
+    """The provider's own refusal or content filter note, where it gave one."""
+    tool_calls: tuple[Json, ...] | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    """US dollars; None is unknown, not free."""
+    latency: float | None = None
+    """Seconds from sending to the whole reply; None where it was replayed without one."""
+    created: str | None = None
+    """UTC, ISO 8601: when the model said it (not when it was replayed)."""
+    cached: bool = False
+    """True if no call was made for it in this run."""
+    meta: Mapping[str, Json] = field(default_factory=dict)
+    """Further provider facts worth keeping (``system_fingerprint`` …), from a short white list."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+AnswerStatus = Literal["ok", "unparsed", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How good one reply is, and the answer that was read from it."""
+
+    value: float
+    """In [0, 1]. An unparsed or refused reply has 0."""
+    answer: Json = None
+    """The normalised answer that consistency compares (options by text, not by letter)."""
+    status: AnswerStatus = "ok"
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a test's own body returns where it says more than text: the answer, and how good it is."""
+
+    value: Json
+    """The answer that consistency compares."""
+    score: float | None = None
+    """In [0, 1]; None: 1, as of a body that returns without failing."""
+
+
+RecordStatus = Literal["ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One row of a run: one variant of one case, one model. The fields are the columns of the DataFrame.
+
+    ``ok``, ``unparsed`` and ``refused`` have a score; ``error`` and ``skipped`` were planned and have none
+    (they lower coverage); ``rejected`` and ``not_applicable`` were never planned as calls.
+    """
+
+    task: str
+    model: str
+    case_id: str
+    variant: str = REFERENCE
+    perturbation: str = REFERENCE
+    level: str = "reference"
+    severity: float | None = None
+    index: int = 0
+    repeat: int = 0
+    status: RecordStatus = "ok"
+    score: float | None = None
+    answer: Json = None
+    target: Json = None
+    cluster: str | None = None
+    reason: str | None = None
+    """Why there is no score, or why the score is what it is, in one line."""
+    text: str | None = None
+    """What was put to the model, as one text: the (perturbed) input where an input perturbation acted, else
+    the rendered prompt."""
+    input_hash: str | None = None
+    """16 hex digits over everything that was put to the model: equal means the same question."""
+    edits: Mapping[str, list[list[Any]]] | None = None
+    shrunk: Mapping[str, Json] | None = None
+    """What shrinking found, where it ran on this variant: the smallest ``text`` that still fails and its ``edits``,
+    ``kept`` ``of`` the edits, ``failed`` of the times it was ``asked``, ``complete`` if every smaller part was tried."""
+    reply: str | None = None
+    factors: Mapping[str, str] | None = None
+    preserves: str = "preserves"
+    test: str | None = None
+    """The test's node id without the model, where a test made the record."""
+    request_key: str | None = None
+    cached: bool = False
+    created: str | None = None
+    cost: float | None = None
+    latency: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+    @property
+    def scored(self) -> bool:
+        return self.score is not None
+
+    def to_json(self) -> dict[str, Json]:
+        """A dict without the fields that hold their default."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) != f.default}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Record:
+        """Read a row, leaving out columns that this version does not know."""
+        return cls(**{k: data[k] for k in data.keys() & _RECORD_FIELDS})
+
+
+_RECORD_FIELDS = {f.name for f in fields(Record)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A metric's value with its interval. ``value`` is None where it is undefined; ``reason`` says why."""
+
+    metric: str
+    perturbation: str | None = None
+    value: float | None = None
+    low: float | None = None
+    """Two-sided interval at ``level``."""
+    high: float | None = None
+    lower: float | None = None
+    """One-sided 95 % limits: what a gate decides by."""
+    upper: float | None = None
+    n: int = 0
+    """Cases (or clusters, where ``method`` says so) that carry the value."""
+    k: int | None = None
+    """Variants per case, the largest; a worst case over K variants falls with K."""
+    method: str = ""
+    """How the interval was made: ``wilson``, ``clopper-pearson``, ``case-means``, ``jackknife-z`` …"""
+    level: float = 0.95
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """``metric[perturbation] >= limit``. Made by comparing a metric (``robusttest.metrics``), or from text.
+
+    It has no truth value: ``assert accuracy >= 0.9`` and ``0.8 <= accuracy <= 0.9`` raise.
+    """
+
+    metric: str
+    op: Literal[">=", "<="]
+    limit: float
+    perturbation: str | None = None
+
+    def __bool__(self) -> bool:
+        from robusttest.errors import ThresholdError
+
+        raise ThresholdError(
+            f"the threshold '{self}' has no truth value: list it in expect=[…]; "
+            "for a range write two thresholds, and in a body compare result.<metric>.value"
+        )
+
+    def __str__(self) -> str:
+        where = f"[{self.perturbation}]" if self.perturbation is not None else ""
+        return f"{self.metric}{where} {self.op} {self.limit:g}"
+
+
+VerdictStatus = Literal["passed", "failed", "inconclusive", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One threshold, judged. ``settled`` is False where the interval straddles the limit."""
+
+    threshold: Threshold
+    status: VerdictStatus
+    reason: str
+    """One sentence for the reader: value, interval, n, and what it would take where it is not settled."""
+    estimate: Estimate | None = None
+    settled: bool = True
+    cases_needed: int | None = None
+    """About how many cases would settle it, at the value seen; None where it is settled or can't be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What a run was: enough to say whether another may be compared with it."""
+
+    id: str
+    created: str
+    """UTC, ISO 8601."""
+    commit: str | None = None
+    dirty: bool | None = None
+    label: str | None = None
+    models: tuple[str, ...] = ()
+    seed: int = 0
+    complete: bool = False
+    """False until the last record is written: Ctrl-C, a spent budget and a crash leave it so."""
+    duration: float | None = None
+    calls: int = 0
+    cached: int = 0
+    errors: int = 0
+    cost: float | None = None
+    """US dollars spent in this run; None if a call's cost is unknown."""
+    oldest_reply: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Distribution → version (robusttest, python, litellm, nlpaug … those that were used)."""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> RunInfo:
+        known = {f.name for f in fields(cls)}
+        d = {k: v for k, v in data.items() if k in known}
+        d["models"] = tuple(d.get("models", ()))
+        d["notes"] = tuple(d.get("notes", ()))
+        return cls(**d)

@@ -1,0 +1,1 @@
+"""Cases → records: one test × model as a job, its driver, its rounds, its cell."""

@@ -1,0 +1,229 @@
+"""One cell as a test's body, a notebook and the report read it: records, and every metric computed when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from robusttest.core.nouns import REFERENCE, Estimate, Record, Threshold, Verdict
+from robusttest.engine.rounds import Stopping
+from robusttest.errors import UsageError
+from robusttest.metrics import METRICS
+from robusttest.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from robusttest.stats.cell.frame import Cell
+
+_HEADLINES = ("accuracy", "robust_accuracy", "flip_rate", "consistency_icc", "drop")
+
+
+class _Metrics:
+    """Every metric of `robusttest.metrics` as an attribute: ``result.accuracy`` is an `Estimate`."""
+
+    def metric(self, name: str) -> Estimate:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Estimate:
+        if name in METRICS:
+            return self.metric(name)
+        if name.startswith("_"):
+            raise AttributeError(name)
+        import difflib
+
+        known = [*METRICS, *(n for n in dir(type(self)) if not n.startswith("_"))]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"a result has no {name!r}.{hint} Metrics: {', '.join(METRICS)}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *METRICS})
+
+
+class Result(_Metrics):
+    """What one model did on one task.
+
+    ::
+
+        result.accuracy.value, result.accuracy.low          # an Estimate: value, interval, n
+        result["keyboard"].flip_rate.value                  # at one perturbation (a family, or a whole spec)
+        result.verdicts                                     # each threshold, judged
+        result.worst(3)                                     # failing variants, the most telling first
+        result.to_frame()                                   # the records as a DataFrame
+
+    An estimate without data has the value None and a reason.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        model: str,
+        records: Sequence[Record],
+        *,
+        test: str | None = None,
+        thresholds: Sequence[Threshold] = (),
+        settings: Settings | None = None,
+        notes: Iterable[str] = (),
+        nodeid: str | None = None,
+        known: Iterable[str] = (),
+        adaptive: Stopping | None = None,
+    ) -> None:
+        self.task, self.model, self.test = task, model, test
+        self.records: tuple[Record, ...] = tuple(records)
+        self.thresholds = tuple(thresholds)
+        self.settings = settings or Settings()
+        self.notes = tuple(notes)
+        self.nodeid = nodeid
+        """The test item with its model, where a test made the result: the report prints how to run it again."""
+        self.adaptive = adaptive
+        """How an adaptive run ended: then intervals are confidence sequences, where there are some."""
+        self._known = tuple(known)
+
+    @cached_property
+    def cell(self) -> Cell | None:
+        """The records as arrays; None if there is none. Several tasks or models at once are refused."""
+        from robusttest.stats.cell.frame import cells
+
+        found = cells(self.records, sequential=self.adaptive is not None)
+        if len(found) > 1:
+            raise UsageError(f"a result is of one task and model, and these records are of {len(found)}")
+        return found[0] if found else None
+
+    @property
+    def perturbations(self) -> tuple[str, ...]:
+        """Specs, in the order of the test."""
+        seen = dict.fromkeys(r.perturbation for r in self.records if r.perturbation != REFERENCE)
+        return tuple(dict.fromkeys([*self._known, *seen]))
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of planned calls that gave a reply; None where nothing was planned."""
+        return None if self.cell is None else self.cell.coverage
+
+    def metric(self, name: str, perturbation: str | None = None) -> Estimate:
+        """A metric by name, overall or at one perturbation."""
+        from robusttest.metrics import get_metric
+
+        get_metric(name)
+        if self.cell is None:
+            return Estimate(metric=name, perturbation=perturbation, reason="no_data")
+        from robusttest.stats.cell.estimates import estimate
+
+        return estimate(self.cell, name, perturbation)
+
+    def __getitem__(self, perturbation: str) -> Part:
+        """The metrics at one perturbation: a family pools its severities, a whole spec is that one."""
+        from robusttest.core.names import split_spec
+        from robusttest.errors import UnknownNameError
+
+        names = {n for p in self.perturbations for n in (p, split_spec(p)[0])}
+        if perturbation not in names:
+            raise UnknownNameError("perturbation", str(perturbation), names)
+        return Part(self, perturbation)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Each threshold, judged by the run's policy."""
+        from robusttest.stats.cell.gates import judge
+
+        if self.cell is None:
+            return tuple(
+                Verdict(threshold=t, status="error", reason=f"'{t}': no call was made")
+                for t in self.thresholds
+            )
+        policy, least = self.settings.inconclusive, self.settings.min_coverage
+        return tuple(judge(self.cell, t, policy=policy, min_coverage=least) for t in self.thresholds)
+
+    @property
+    def passed(self) -> bool:
+        """True if every threshold passed (also where there is none)."""
+        return all(v.status == "passed" for v in self.verdicts)
+
+    def worst(self, n: int | None = 3) -> list[Record]:
+        """Failing variants: those of cases whose unperturbed prompt was right first, then by score.
+
+        Different perturbations and cases come before more of the same. ``None``: all of them.
+        """
+        references = {r.case_id: r for r in self.records if r.perturbation == REFERENCE}
+
+        def right(r: Record) -> float:
+            reference = references.get(r.case_id)
+            return 0.0 if reference is None or reference.score is None else reference.score
+
+        failing = [
+            r for r in self.records if r.perturbation != REFERENCE and r.score is not None and r.score < 1
+        ]
+        failing.sort(key=lambda r: (-(right(r) - (r.score or 0.0)), r.score or 0.0))
+        seen: dict[str, int] = {}
+        ranked = []
+        for r in failing:
+            again = seen.get(r.perturbation, 0) + seen.get(f"case {r.case_id}", 0)
+            ranked.append((-(right(r) - (r.score or 0.0)), again, r))
+            seen[r.perturbation] = seen.get(r.perturbation, 0) + 1
+            seen[f"case {r.case_id}"] = seen.get(f"case {r.case_id}", 0) + 1
+        ranked.sort(key=lambda row: row[:2])
+        return [r for _, _, r in ranked[:n]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The records as a DataFrame, one row for each variant."""
+        from robusttest.stats.cell.frame import to_dataframe
+
+        return to_dataframe(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"<result of {self.task!r} × {self.model!r}: {len(self.records)} records>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.task} × {self.model}" if self.model else self.task]
+        lines += [f"  {label:<18} {text}" for label, text in self._summary()]
+        lines += [f"  {v.status:<12} {v.threshold}: {v.reason}" for v in self.verdicts]
+        return "\n".join(lines)
+
+    def _summary(self) -> list[tuple[str, str]]:
+        rows = [(name, estimate_text(self.metric(name))) for name in _HEADLINES]
+        share = self.coverage
+        return [*rows, ("coverage", "no calls" if share is None else f"{share:.1%} of {self._calls()} calls")]
+
+    def _calls(self) -> int:
+        return 0 if self.cell is None else self.cell.n_calls
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = [*self._summary(), *((str(v.threshold), f"{v.status}: {v.reason}") for v in self.verdicts)]
+        body = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
+        return f"<table><caption>{escape(self.task)} × {escape(self.model)}</caption>{body}</table>"
+
+
+class Part(_Metrics):
+    """A result at one perturbation: ``result["keyboard"].flip_rate``."""
+
+    def __init__(self, result: Result, perturbation: str) -> None:
+        self.result, self.perturbation = result, perturbation
+
+    def metric(self, name: str) -> Estimate:
+        return self.result.metric(name, self.perturbation)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of its variants, without the reference."""
+        from robusttest.core.names import split_spec
+
+        p = self.perturbation
+        return tuple(r for r in self.result.records if p in (r.perturbation, split_spec(r.perturbation)[0]))
+
+    def __repr__(self) -> str:
+        return f"<result of {self.result.task!r} × {self.result.model!r} at {self.perturbation!r}>"
+
+
+def estimate_text(e: Estimate) -> str:
+    """``0.912 [0.850, 0.950], n=100``, or the reason why there is no value."""
+    if e.value is None:
+        return e.reason or "no value"
+    interval = "" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]"
+    return f"{e.value:.3f}{interval}, n={e.n}"

@@ -1,0 +1,152 @@
+"""A job: one test × model, resolved. What is wrong with it is refused when it is made, before any call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+from robusttest import __version__
+from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Variant
+from robusttest.engine.rounds import Plan, plan
+from robusttest.errors import UsageError
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.validity import DEFAULT
+from robusttest.settings import Settings
+from robusttest.tasks.task import Task
+from robusttest.variants.expand import expand_case
+from robusttest.variants.frozen import Scope
+from robusttest.variants.remembered import Store, named, remembered
+from robusttest.variants.select import (
+    Selected,
+    check_thresholds,
+    judged,
+    select_cases,
+    select_perturbations,
+    spec_of,
+)
+
+
+class GatewayLike(Protocol):
+    """What running a job, or a body, needs of a gateway; and a `store`, if it keeps variants."""
+
+    def request(
+        self, model: str, messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json], sample: int = 0
+    ) -> Request: ...
+    def submit(self, request: Request) -> Future[Completion]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One test × model: what one item plans. Resolving it refuses what is wrong before any call."""
+
+    task: Task
+    model: str
+    perturbations: Sequence[Any] = ()
+    thresholds: Sequence[Threshold] = ()
+    settings: Settings = Settings()  # noqa: RUF009  frozen
+    test: str | None = None
+    source: Callable[[Case], Iterable[Variant]] | None = None
+    """Where a case's variants come from instead of expansion (a frozen file), the reference first."""
+    keep: Callable[[Variant], None] | None = None
+    """Told of each variant as it is made (to freeze it)."""
+    first: frozenset[str] = frozenset()
+    """Cases that are planned before the others, as they failed the last time. No number depends on it."""
+    wanted: tuple[Perturbation, ...] = field(init=False)
+    """The perturbations that this run takes, with their writers."""
+    judged: tuple[Threshold, ...] = field(init=False)
+    """The thresholds that this run can judge."""
+    notes: tuple[str, ...] = field(init=False)
+    adaptive: Plan | None = field(init=False)
+    """Round by round until every threshold is decided; None: all cases."""
+    _names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        every, wanted = select_perturbations(self.perturbations, self.settings, model=self.model)
+        check_thresholds(self.thresholds, every)
+        kept, notes = judged(self.thresholds, wanted)
+        adaptive, said = plan(self.task.cases, kept, wanted, self.settings)
+        notes += [] if said is None else [said]
+        for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
+            object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "adaptive", adaptive)
+        # What a gate of the user's refuses may change with its code.
+        names = named(self.perturbations) if self.task.validity == DEFAULT else frozenset()
+        object.__setattr__(self, "_names", names)
+
+    def selected(self) -> list[Selected]:
+        """The cases in the order they are put; of an adaptive job those that it may take."""
+        return self.adaptive.cases if self.adaptive else select_cases(self.task.cases, self.settings)
+
+    def models(self) -> tuple[str, ...]:
+        """Every model that the job calls: the one under test, writers and judges."""
+        writers = [p.writer for p in self.wanted] if self.source is None else []
+        judge = self.task.validity.judge if any(writers) else None
+        others = [*writers, judge, self.task.scorer.model]
+        return tuple(dict.fromkeys([self.model, *(m for m in others if m)]))
+
+    def scope(self) -> Scope:
+        """What the job asks of a file of frozen variants."""
+        return Scope(
+            task=self.task.name,
+            cases=self.task.cases,
+            selected=[selected.case for selected in self.selected()],
+            perturbations=self.wanted,
+            variants=self.settings.variants,
+            seed=self.settings.seed,
+            prompt=self.task.prompt,
+            protect=self.task.protect,
+        )
+
+    def variants(self, selected: Selected, store: Store | None = None) -> Iterator[Variant | Perturbation]:
+        """A case's variants, the reference first; then each perturbation that a model has yet to write.
+
+        ``store`` remembers those that it can.
+        """
+        case, only = selected
+        if self.source is not None:
+            yield from (v for v in self.source(case) if only is None or not v.perturbation or v.id in only)
+            return
+        perturbations, most = self.wanted, self.settings.variants
+        if only is not None:
+            parts = [spec_of(v) for v in sorted(only)]
+            specs = {spec for spec, _ in parts}
+            perturbations = tuple(p for p in perturbations if p.spec in specs)
+            if missing := specs - {p.spec for p in self.wanted} - {""}:
+                raise UsageError(
+                    f"--robust-case: the test has no perturbation {min(missing)!r}; it has: "
+                    f"{', '.join(p.spec for p in self.wanted) or 'none'}"
+                )
+            most = max([most, *(i + 1 for _, i in parts)])
+        task, seed = self.task, self.settings.seed
+
+        def expanded(some: Sequence[Perturbation]) -> Iterator[Variant]:
+            return expand_case(
+                case,
+                some,
+                prompt=task.prompt,
+                params=task.params,
+                variants=most,
+                seed=seed,
+                protect=task.protect,
+                validity=task.validity,
+            )
+
+        (reference,) = expanded(())
+        yield reference
+        for v in remembered(
+            store,
+            lambda some: islice(expanded(some), 1, None),
+            reference.draft,
+            [p for p in perturbations if p.rewrite is None],
+            self._names,
+            variants=most,
+            seed=seed,
+            protect=task.protect,
+            version=__version__,
+        ):
+            if only is None or v.id in only:
+                yield v
+        yield from (p for p in perturbations if p.rewrite is not None)

@@ -1,0 +1,231 @@
+"""From an outcome to a `Record`: pure functions, the same for declared tasks and for tests with a body of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from robusttest.core.nouns import (
+    REFERENCE,
+    Completion,
+    Json,
+    Record,
+    RecordStatus,
+    Request,
+    Score,
+    Variant,
+    canonical_json,
+    digest,
+)
+from robusttest.errors import BudgetExhaustedError, UsageError
+from robusttest.perturbations.base.protocol import Expect
+from robusttest.tasks.render import prompt_text
+
+MAX_REPLY = 20_000
+"""Characters of a reply that a record keeps; the reply store has the whole."""
+
+MAX_TEXT = 100_000
+
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w-]{20,}|(?i:bearer)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s@]+@"
+    r"|(?<=key=)[^\s&\"']+"
+)
+
+
+def scrubbed(text: object, limit: int = 300) -> str:
+    """One line without what looks like a key, cut to ``limit`` characters."""
+    line = _SECRET.sub("***", " ".join(str(text).split()))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def input_hash(messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json]) -> str:
+    """16 hex digits over what was put to a model, without the model: baselines pair on it."""
+    return digest(canonical_json([list(messages), dict(params)]), size=8)
+
+
+def make_record(
+    variant: Variant,
+    *,
+    task: str,
+    model: str,
+    test: str | None = None,
+    status: RecordStatus | None = None,
+    score: Score | None = None,
+    reason: str | None = None,
+    request: Request | None = None,
+    completion: Completion | None = None,
+) -> Record:
+    """The row of one variant. Its status is the score's, where there is one, else ``status``."""
+    if score is not None:
+        status = score.status
+        reason = reason or score.explanation
+    if status is None:
+        raise ValueError("make_record: a row has a score or a status")
+    draft = variant.draft
+    edits = {k: [list(e) for e in v] for k, v in draft.edits.items() if v}
+    facts: dict[str, Any] = {}
+    if completion is not None:
+        reply = completion.text
+        if not reply and completion.tool_calls:
+            reply = canonical_json(list(completion.tool_calls))
+        facts = {
+            "reply": reply if len(reply) <= MAX_REPLY else reply[:MAX_REPLY] + "…",
+            "cached": completion.cached,
+            "created": completion.created,
+            "cost": completion.cost,
+            "latency": completion.latency,
+            "input_tokens": completion.input_tokens,
+            "output_tokens": completion.output_tokens,
+        }
+    return Record(
+        task=task,
+        model=model,
+        case_id=variant.original.id,
+        variant=variant.id,
+        perturbation=variant.perturbation,
+        level=variant.level,
+        severity=variant.severity,
+        index=variant.index,
+        status=status,
+        score=None if score is None else float(score.value),
+        answer=None if score is None else _bounded(score.answer),
+        target=variant.target,
+        cluster=variant.original.cluster,
+        reason=None if reason is None else scrubbed(reason),
+        text=_cut(_text(variant, request)),
+        input_hash=None if request is None else input_hash(request.messages, request.params),
+        edits=edits or None,
+        factors=dict(draft.factors) or None,
+        preserves=variant.preserves,
+        test=test,
+        request_key=None if request is None else request.key(),
+        **facts,
+    )
+
+
+def _bounded(answer: Json) -> Json:
+    """An answer of reasonable length; of a longer one the beginning and a digest, so that different ones differ."""
+    if isinstance(answer, str) and len(answer) > MAX_REPLY:
+        return f"{answer[:MAX_REPLY]}… ({len(answer):,} characters, {digest(answer, size=8)})"
+    return answer
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def _text(variant: Variant, request: Request | None) -> str | None:
+    """The one field that was edited, where nothing but its text was; else the prompt as it was put."""
+    changed = [k for k, edits in variant.draft.edits.items() if edits]
+    value = variant.fields.get(changed[0]) if len(changed) == 1 else None
+    if isinstance(value, str) and variant.level == "input":
+        return value
+    if request is not None:
+        return prompt_text(request.messages)
+    text = variant.input
+    return text if isinstance(text, str) else canonical_json(text)
+
+
+def failed_record(
+    variant: Variant,
+    error: BaseException | str,
+    *,
+    task: str,
+    model: str,
+    test: str | None = None,
+    request: Request | None = None,
+    completion: Completion | None = None,
+) -> Record:
+    """The row of a variant without a score: ``skipped`` where the budget is spent, else ``error``."""
+    from robusttest.core.secrets import scrub
+
+    status: RecordStatus = "skipped" if isinstance(error, BudgetExhaustedError) else "error"
+    return make_record(
+        variant,
+        task=task,
+        model=model,
+        test=test,
+        status=status,
+        # Whose text it is nobody knows: a scorer's, a body's, a provider's.
+        reason=scrub(str(error)) or type(error).__name__,
+        request=request,
+        completion=completion,
+    )
+
+
+ANSWERED: tuple[RecordStatus, ...] = ("ok", "unparsed", "refused")
+
+
+def references(records: Iterable[Record]) -> dict[str, Record]:
+    """The unperturbed record of each case."""
+    out: dict[str, Record] = {}
+    for r in records:
+        if r.perturbation == REFERENCE and (r.case_id not in out or r.repeat == 0):
+            out[r.case_id] = r
+    return out
+
+
+def failing(records: Sequence[Record]) -> list[tuple[float, Record]]:
+    """``(loss, record)`` of each variant that scored below 1, the worst first; repeats are left out.
+
+    The largest loss against the reference comes first, so what the perturbation broke comes before what was wrong
+    anyway (loss 0); then the lowest score, then the smallest edit.
+    """
+    before = references(records)
+    found = []
+    for r in records:
+        if r.score is None or r.score >= 1 or r.status not in ANSWERED or r.repeat > 0:
+            continue
+        reference = before.get(r.case_id)
+        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0
+        found.append(((-loss, r.score, _size(r), r.case_id, r.perturbation, r.index), r))
+    found.sort(key=lambda item: item[0])
+    return [(-key[0], r) for key, r in found]
+
+
+def _size(r: Record) -> int:
+    """Characters that the edits touch; a perturbation without an edit list counts as a large one."""
+    if not r.edits:
+        return 1_000_000
+    return sum(max(end - start, len(new)) for edits in r.edits.values() for start, end, new in edits)
+
+
+def score_of(record: Record) -> Score | None:
+    """A record's score as the reference of `by_expectation`; None where it has none."""
+    if record.score is None or record.status not in ("ok", "unparsed", "refused"):
+        return None
+    return Score(value=record.score, answer=record.answer, status=record.status)
+
+
+def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Score | str:
+    """The score where the right answer is not the target but a relation to the reference's answer.
+
+    ``same``: the same answer as unperturbed; ``changes``: any other; ``increases`` and ``decreases``: a larger or
+    smaller number. A
+    string says why nothing can be said: the unperturbed prompt has no answer to compare with.
+    """
+    if expect == "target" or score.status != "ok":
+        return score
+    if reference is None or reference.status != "ok":
+        return "no answer to the unperturbed prompt to compare with"
+    if expect in ("same", "changes"):
+        equal = canonical_json(score.answer) == canonical_json(reference.answer)
+        right = equal if expect == "same" else not equal
+        return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect}")
+    if expect not in ("increases", "decreases"):
+        raise UsageError(f"expect={expect!r}: 'target', 'same', 'changes', 'increases' or 'decreases'")
+    before, now = _number(reference), _number(score)
+    if before is None:
+        return f"the answer {scrubbed(reference.answer, 40)!r} to the unperturbed prompt is no number"
+    if now is None:
+        return Score(value=0.0, status="unparsed", explanation=f"{scrubbed(score.answer, 40)!r} is no number")
+    right = now > before if expect == "increases" else now < before
+    return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect} from {before:g}")
+
+
+def _number(score: Score) -> float | None:
+    try:
+        return None if isinstance(score.answer, bool) else float(score.answer)
+    except (TypeError, ValueError):
+        return None

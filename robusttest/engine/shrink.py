@@ -1,0 +1,318 @@
+"""Which of a variant's edits it takes to fail: delta debugging over the edit list. Pure: asks nobody, draws nothing.
+
+`smallest` is the algorithm, `part` a variant with some of its edits. `Shrinking` puts the two together for one failing
+variant of a run; of a declared task it yields Requests and receives Completions, so that the reply store, the limits and
+the budget of the run hold for it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+from robusttest.core.names import split_spec
+from robusttest.core.nouns import Completion, Json, Record, Request, Score, Variant
+from robusttest.engine.job import Job
+from robusttest.engine.record import by_expectation, failing, references, score_of
+from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.validity import DEFAULT, Validity, check
+from robusttest.tasks.render import prompt_text, render
+from robusttest.variants.expand import identity
+from robusttest.variants.remembered import Store
+from robusttest.variants.select import Selected
+
+T = TypeVar("T")
+
+CONFIRM = (2, 3)
+"""A variant fails if it does in so many of so many samples."""
+AGAIN = 1_000_000
+"""Between the sample numbers of one question that is asked again: far from those of repeats."""
+
+
+class Place(NamedTuple):
+    """One edit of a variant: which field, and which of its edits."""
+
+    field: str
+    number: int
+
+
+def places(variant: Variant) -> tuple[Place, ...]:
+    """Every edit, field by field, from left to right."""
+    return tuple(Place(name, i) for name, edits in variant.draft.edits.items() for i in range(len(edits)))
+
+
+def part(variant: Variant, kept: Collection[Place]) -> Variant:
+    """The variant with these of its edits alone; with none of them its texts are the original's."""
+    fields, made = dict(variant.draft.case.fields), {}
+    for name, edits in variant.draft.edits.items():
+        before = variant.original.fields.get(name)
+        if not isinstance(before, str):
+            continue
+        some = tuple(e for i, e in enumerate(edits) if Place(name, i) in kept)
+        fields[name] = apply_edits(before, some)
+        if some:
+            made[name] = some
+    draft = variant.draft
+    return replace(variant, draft=draft.with_(case=replace(draft.case, fields=fields), edits=made))
+
+
+def can_part(variant: Variant, perturbation: Perturbation) -> bool:
+    """Whether some of the variant's edits may be left out: there are several, they alone made the text, none needs another."""
+    found = places(variant)
+    if len(found) < 2 or not perturbation.separable or perturbation.rewrite is not None:
+        return False
+    return part(variant, found).draft.case.fields == variant.draft.case.fields
+
+
+def smallest(items: Sequence[T]) -> Generator[tuple[T, ...], bool, tuple[T, ...]]:
+    """The smallest part of ``items`` that still fails: yields a part, is sent whether it fails, returns the last that did.
+
+    ``items`` as a whole are known to fail. Delta debugging (ddmin; Zeller and Hildebrandt 2002, "Simplifying and
+    isolating failure-inducing input"): what it returns is 1-minimal, so without any one of its items it does not fail.
+    No part is asked for twice.
+    """
+    known: dict[tuple[int, ...], bool] = {}
+    current = tuple(range(len(items)))
+    pieces = 2
+    while len(current) >= 2:
+        pieces = min(pieces, len(current))
+        bounds = [len(current) * i // pieces for i in range(pieces + 1)]
+        chunks = [current[a:b] for a, b in pairwise(bounds)]
+        rests = (
+            [tuple(i for i in current if i not in chunk) for chunk in map(set, chunks)] if pieces > 2 else []
+        )
+        for candidate in (*chunks, *rests):
+            if candidate not in known:
+                known[candidate] = yield tuple(items[i] for i in candidate)
+            if known[candidate]:
+                pieces = 2 if candidate in chunks else max(pieces - 1, 2)
+                current = candidate
+                break
+        else:
+            if pieces == len(current):
+                break
+            pieces *= 2
+    return tuple(items[i] for i in current)
+
+
+class Budget:
+    """Calls that may be spent on shrinking in one process. A replayed reply costs nothing."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def take(self) -> bool:
+        """Take a call before it is made: searches run side by side."""
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        return True
+
+    def give_back(self, completion: Completion) -> None:
+        self.left += completion.cached
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The smallest part of a failing variant's edits that was seen to fail, for `Record.shrunk`.
+
+    All of them where each is needed, or where the variant did not fail again (``failed`` says so).
+    """
+
+    variant: Variant
+    kept: int
+    """Edits in it."""
+    edits: int
+    """Edits of the failing variant."""
+    failed: int
+    asked: int
+    """It failed so many times of so many that it was asked."""
+    complete: bool
+    """False where the budget ended, or a call failed, before every smaller part was tried."""
+
+    def to_json(self, text: str) -> dict[str, Json]:
+        return {
+            "text": text,
+            "edits": {k: [list(e) for e in made] for k, made in self.variant.draft.edits.items()},
+            "kept": self.kept,
+            "of": self.edits,
+            "failed": self.failed,
+            "asked": self.asked,
+            "complete": self.complete,
+        }
+
+
+Asked = Generator[Any, Any, "bool | None"]
+
+
+class Shrinking:
+    """The search for one failing variant. ``found`` is the best so far, also where the search is cut short.
+
+    `steps` yields what `_scored` yields; a subclass says there how a variant is asked.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        record: Record,
+        perturbation: Perturbation,
+        budget: Budget,
+        validity: Validity = DEFAULT,
+    ) -> None:
+        self.variant, self.record, self.perturbation = variant, record, perturbation
+        self.budget, self.validity = budget, validity
+        self.found: Shrunk | None = None
+        self.steady = True
+        """Whether the failing variant failed each time: then each part of it is asked once."""
+
+    def _scored(self, variant: Variant, number: int) -> Generator[Any, Any, float | None]:
+        """The score of a variant that is asked for the number-th time, within the budget. None: no telling."""
+        raise NotImplementedError
+
+    def record_found(self) -> Record:
+        """The record with what was found, told as the record tells its own text: one field, or the whole prompt."""
+        if self.found is None:
+            return self.record
+        v = self.found.variant
+        changed = [k for k, edits in self.variant.draft.edits.items() if edits]
+        text = v.fields[changed[0]] if len(changed) == 1 and v.level == "input" else None
+        if not isinstance(text, str):
+            text = prompt_text(render(v.draft)) if v.draft.prompt is not None else str(v.input)
+        return replace(self.record, shrunk=self.found.to_json(text))
+
+    def steps(self) -> Generator[Any, Any, None]:
+        """Ends early, with what was found, where the budget is spent."""
+        every = places(self.variant)
+        fails = yield from self._fails(self.variant, CONFIRM[1], first=1)
+        if fails is None:
+            return
+        whole = Shrunk(self.variant, len(every), len(every), *self._count, complete=True)
+        if not fails:
+            self.found = whole
+            return
+        search = smallest(every)
+        candidate = next(search, None)
+        while candidate is not None:
+            fails = yield from self._candidate(candidate)
+            if fails is None:
+                return
+            try:
+                candidate = search.send(fails)
+            except StopIteration:
+                candidate = None
+        if self.found is None:
+            self.found = whole  # every edit is needed
+            return
+        if self.found.asked == 1:
+            # Asked once: asked again, before anybody reads of it as the smallest.
+            fails = yield from self._fails(self.found.variant, CONFIRM[1], first=1)
+            if fails is None:
+                return
+            failed, asked = self._count
+            self.found = replace(self.found, failed=failed, asked=asked) if fails else None
+        if self.found is not None:
+            self.found = replace(self.found, complete=True)
+
+    def _candidate(self, kept: tuple[Place, ...]) -> Asked:
+        smaller = part(self.variant, kept)
+        if not self._may_be_asked(smaller):
+            return False
+        fails = yield from self._fails(smaller, 1 if self.steady else CONFIRM[1])
+        if fails:
+            self.found = Shrunk(smaller, len(kept), len(places(self.variant)), *self._count, complete=False)
+        return fails
+
+    def _may_be_asked(self, v: Variant) -> bool:
+        original = v.draft.with_(case=replace(v.draft.case, fields=dict(v.original.fields)), edits={})
+        if identity(v.draft, original, {}) == identity(original, original, {}):
+            return False
+        return check(v.original, v.draft, self.perturbation, self.validity) is None
+
+    _count = (0, 0)
+
+    def _fails(self, v: Variant, samples: int, *, first: int = 0) -> Asked:
+        """Whether it fails: in `CONFIRM` samples, or in the only one. None: no telling.
+
+        ``first``: it failed once already, in the run.
+        """
+        needed = CONFIRM[0] if samples > 1 else 1
+        failed, asked = first, first
+        while asked < samples:
+            score = yield from self._scored(v, asked)
+            if score is None:
+                return None
+            assert self.record.score is not None
+            failed += score <= self.record.score
+            asked += 1
+            self._count = (failed, asked)
+            if v is not self.variant and (failed >= needed or asked - failed > samples - needed):
+                break
+        if v is self.variant:
+            self.steady = failed == asked
+        return failed >= needed
+
+
+class TaskShrinking(Shrinking):
+    """Asks as the run of a declared task does: yields Requests, receives Completions."""
+
+    def __init__(
+        self,
+        job: Job,
+        variant: Variant,
+        record: Record,
+        reference: Score,
+        perturbation: Perturbation,
+        budget: Budget,
+    ) -> None:
+        super().__init__(variant, record, perturbation, budget, job.task.validity)
+        self.job, self.reference = job, reference
+
+    def _scored(self, variant: Variant, number: int) -> Generator[Request, Completion, float | None]:
+        if not self.budget.take():
+            return None
+        task, draft = self.job.task, variant.draft
+        completion = yield Request(
+            model=self.job.model,
+            messages=render(draft),
+            params={**task.params, **draft.params},
+            sample=draft.sample + number * AGAIN,
+        )
+        self.budget.give_back(completion)
+        scoring = task.score(completion, variant)
+        score = scoring if isinstance(scoring, Score) else (yield from scoring)
+        judged = by_expectation(score, self.perturbation.expect, self.reference)
+        return None if isinstance(judged, str) else judged.value
+
+
+def broken(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+    """The worst failing variant of each family with its reference, the worst first.
+
+    Only what the perturbation broke: where the unperturbed prompt is as wrong, the smallest failing edit is none.
+    """
+    before = references(records)
+    seen: set[str] = set()
+    for loss, record in failing(records):
+        family = split_spec(record.perturbation)[0]
+        if loss > 0 and family not in seen:
+            seen.add(family)
+            yield record, before[record.case_id]
+
+
+def searches(
+    job: Job, records: Sequence[Record], budget: Budget, store: Store | None = None
+) -> list[TaskShrinking]:
+    """A search for each variant of `broken` of which an edit can be left out."""
+    cases = {case.id: case for case in job.task.cases}
+    perturbations = {p.spec: p for p in job.wanted}
+    out: list[TaskShrinking] = []
+    for record, reference in broken(records):
+        p, score = perturbations[record.perturbation], score_of(reference)
+        alone = Selected(cases[record.case_id], frozenset([record.variant]))
+        made = (v for v in job.variants(alone, store) if isinstance(v, Variant) and v.id == record.variant)
+        variant = next(made, None)
+        if variant is not None and score is not None and can_part(variant, p):
+            out.append(TaskShrinking(job, variant, record, score, p, budget))
+    return out

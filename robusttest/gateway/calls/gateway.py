@@ -1,0 +1,324 @@
+"""The way to every model of a run: stored replies first, then one scheduler; callables of the repo beside it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from robusttest.core.nouns import Completion, Json, Request
+from robusttest.core.secrets import endpoint_of, public_params
+from robusttest.errors import (
+    BudgetExhaustedError,
+    ConfigurationError,
+    ReplayMissError,
+    RunAbortedError,
+)
+from robusttest.gateway.callables import Callables, PythonModel, is_callable
+from robusttest.gateway.calls import backends
+from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.calls.scheduler import Flight, Scheduler
+from robusttest.gateway.store import nearest
+from robusttest.gateway.store.replies import ReplyStore
+from robusttest.settings import Settings
+
+EXPLAINED = 3
+"""Missing replies that are compared with what is stored; more of the same are only named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A snapshot of a gateway's calls."""
+
+    submitted: int = 0
+    done: int = 0
+    """Ended, with a reply or without; replayed ones among them."""
+    cached: int = 0
+    """Replies that no call was made for."""
+    failed: int = 0
+    skipped: int = 0
+    """Not called, as the budget is spent; neither done nor failed."""
+    in_flight: int = 0
+    """Submitted and not ended."""
+    cost: float | None = 0.0
+    """US dollars spent; None where a remote call's cost is unknown."""
+    waiting_for: str | None = None
+    """What holds calls back: a rate limit, ``Retry-After``."""
+
+
+class Gateway:
+    """Carries requests to models; a context manager.
+
+    ::
+
+        with Gateway(settings) as gateway:
+            request = gateway.request("openai/gpt-4o-mini", [{"role": "user", "content": "Hi"}], {"temperature": 0})
+            completion = gateway.submit(request).result()
+
+    A future ends with a `Completion`, a `CallError` (this call gave no reply), or a `RunAbortedError` (no call to this
+    model makes sense). Equal requests under way are put once. ``workers`` processes share the limits; those with the
+    same ``run`` share one budget.
+    """
+
+    def __init__(self, settings: Settings, *, workers: int = 1, run: str | None = None) -> None:
+        self.settings = settings
+        self.notes: list[str] = []
+        self.store: ReplyStore | None = None
+        """Replies and variants; None with ``replies="off"``."""
+        self._began = time.time()
+        if settings.replies != "off":
+            self.store = ReplyStore(settings.directory, read_only=settings.replies == "replay")
+        self._backend = backends.litellm_backend(settings)
+        self._budget = Budget(settings, workers=workers, run=run, store=self.store)
+        self._scheduler = Scheduler(
+            settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
+        )
+        self._callables = Callables(most=settings.concurrency)
+        self._lock = threading.Lock()
+        self._flights: dict[str, Flight] = {}
+        self._submitted = self._done = self._cached = self._failed = self._skipped = self._missed = 0
+        self._cost: float | None = 0.0
+        self._remote: dict[str, None] = {}
+        """Models of LiteLLM that the tests name, to be checked before the first live call."""
+        self._with_key: set[str] = set()
+        self._checked: set[str] = set()
+        self._refused: RunAbortedError | None = None
+        self._closed = False
+
+    # --- requests
+
+    def request(
+        self, model: str, messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json], sample: int = 0
+    ) -> Request:
+        """The request that these make: keys and timeouts set apart, endpoint and version filled in.
+
+        Raises `ConfigurationError` for a ``python:`` model that can't be imported.
+        """
+        public, private = public_params(params) if params else ({}, {})
+        endpoint = version = None
+        if is_callable(model):
+            version = self._callables.get(model).version
+        else:
+            endpoint = endpoint_of(model, params)
+        return Request(
+            model=model,
+            messages=tuple(messages),
+            params=public,
+            endpoint=endpoint,
+            version=version,
+            sample=sample,
+            private=private,
+        )
+
+    def preflight(self, models: Iterable[str], *, with_key: Collection[str] = ()) -> None:
+        """Check the models that will be called: callables now, LiteLLM's before the first live call.
+
+        ``with_key`` are those whose tests give an ``api_key`` themselves. Raises `ConfigurationError`.
+        """
+        problems = []
+        self._with_key.update(with_key)
+        for model in models:
+            if not is_callable(model):
+                self._remote[model] = None
+                continue
+            try:
+                self._callables.get(model)
+            except ConfigurationError as e:
+                problems.append(str(e))
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+
+    def stored(self, request: Request) -> bool:
+        """Whether a reply is there that this run would replay."""
+        if self.store is None or (is_callable(request.model) and request.version is None):
+            return False
+        return self.store.get(request.key(), since=self._since()) is not None
+
+    # --- calls
+
+    def submit(self, request: Request) -> Future[Completion]:
+        """Put a request; never blocks on the network (the first live call imports LiteLLM)."""
+        python = self._callables.get(request.model) if is_callable(request.model) else None
+        key = None
+        if python is None or (python.version is not None and self.store is not None):
+            key = request.key()
+        future: Future[Completion] = Future()
+        if key is not None and self.store is not None:
+            stored = self.store.get(key, since=self._since())
+            if stored is not None:
+                with self._lock:
+                    self._submitted += 1
+                    self._done += 1
+                    self._cached += 1
+                future.set_result(stored)
+                return future
+        with self._lock:
+            self._submitted += 1
+            flight = self._flights.get(key) if key is not None else None
+            if flight is not None:
+                flight.waiters.append(future)
+                return future
+            flight = Flight(request=request, key=key, done=self._ended, waiters=[future])
+            if key is not None:
+                self._flights[key] = flight
+        problem = self._problem(request, python)
+        if problem is not None:
+            self._ended(flight, problem)
+        elif python is None:
+            self._scheduler.put(flight)
+        elif python.is_async:
+            flight.call = python.acall
+            self._scheduler.put(flight)
+        else:
+            self._call(python, flight)
+        return future
+
+    def _problem(self, request: Request, python: PythonModel | None) -> BaseException | None:
+        """Why no call is made."""
+        if self._closed:
+            return RunAbortedError("no call was made: the run was stopped")
+        if python is not None:
+            return None  # the repo's own code needs neither key nor network, in replay mode either
+        if self.settings.replies == "replay":
+            return self._miss(request)
+        return self._refused or self._check(request)
+
+    def _miss(self, request: Request) -> ReplayMissError:
+        with self._lock:
+            self._missed += 1
+            first = self._missed <= EXPLAINED
+        if not first or self.store is None:
+            return ReplayMissError(f"no stored reply for {request.model} (request {request.key()[:12]})")
+        return ReplayMissError(nearest.missing(request, self.store.requests_to(request.model)))
+
+    def _check(self, request: Request) -> RunAbortedError | None:
+        """Before the first live call of a model: is there such a provider, and a key?"""
+        if request.model in self._checked:
+            return None
+        with self._lock:
+            if request.model in self._checked:
+                return self._refused
+            if "api_key" in request.private:
+                self._with_key.add(request.model)
+            wanted = [m for m in dict.fromkeys([request.model, *self._remote]) if m not in self._checked]
+            # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's. The
+            # first call imports more of it, elsewhere: where warnings are errors, that call would fail.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                problems = backends.preflight(wanted, with_key=self._with_key)
+            warnings.filterwarnings("ignore", r".* using the `ReadOnly` qualifier", UserWarning)
+            self._checked.update(wanted)
+            if problems:
+                self._refused = ConfigurationError("\n".join(problems))
+            return self._refused
+
+    def _call(self, python: PythonModel, flight: Flight) -> None:
+        try:
+            reserved = self._budget.reserve(0.0)
+        except BudgetExhaustedError as e:
+            self._ended(flight, e)
+            return
+        inner: Future[Completion] = Future()
+
+        def answered(inner: Future[Completion]) -> None:
+            error = inner.exception()
+            self._budget.settle(reserved, 0.0)
+            self._ended(flight, error if error is not None else inner.result())
+
+        inner.add_done_callback(answered)
+        python.call(flight.request, inner)
+
+    def _ended(self, flight: Flight, outcome: Completion | BaseException) -> None:
+        request, key = flight.request, flight.key
+        if (
+            isinstance(outcome, Completion)
+            and not outcome.cached
+            and key is not None
+            and self.store is not None
+        ):
+            self.store.put(key, request, outcome)
+        with self._lock:
+            if key is not None:
+                self._flights.pop(key, None)
+            waiters, flight.waiters = flight.waiters, []
+            n = len(waiters)
+            self._done += 0 if isinstance(outcome, BudgetExhaustedError) else n
+            if isinstance(outcome, Completion):
+                self._cached += n if outcome.cached else n - 1
+                if not outcome.cached and not is_callable(request.model):
+                    known = self._cost is not None and outcome.cost is not None
+                    self._cost = self._cost + outcome.cost if known else None  # type: ignore[operator]
+            elif isinstance(outcome, BudgetExhaustedError):
+                self._skipped += n
+            else:
+                self._failed += n
+        for i, future in enumerate(waiters):
+            if future.cancelled() or not future.set_running_or_notify_cancel():
+                continue
+            if not isinstance(outcome, Completion):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome if i == 0 else replace(outcome, cached=True))
+
+    def _since(self) -> float | None:
+        """From when on a stored reply counts, in seconds since the epoch."""
+        since = self._began if self.settings.replies == "live" else None
+        if self.settings.max_age is not None:
+            since = max(since or 0.0, self._began - self.settings.max_age)
+        return since
+
+    # --- what is told
+
+    def progress(self) -> Progress:
+        with self._lock:
+            done, submitted = self._done, self._submitted
+            return Progress(
+                submitted=submitted,
+                done=done,
+                cached=self._cached,
+                failed=self._failed,
+                skipped=self._skipped,
+                in_flight=submitted - done - self._skipped,
+                cost=self._cost,
+                waiting_for=self._scheduler.waiting_for(),
+            )
+
+    def problems(self) -> list[str]:
+        """What a reader of the run has to know about its calls."""
+        out = [*self.notes, *self._callables.notes, *getattr(self._backend, "notes", ())]
+        if self.store is not None:
+            out += self.store.problems
+        if self._budget.unpriced and self.settings.max_cost is not None:
+            out.append("the price of some calls is unknown: --robust-max-cost does not count them")
+        return list(dict.fromkeys(out))
+
+    def facts(self) -> dict[str, str]:
+        """Versions that decided replies: of LiteLLM and its price table, where it was loaded."""
+        facts: Any = getattr(self._backend, "facts", dict)()
+        return dict(facts)
+
+    # --- the end
+
+    def close(self) -> None:
+        """Stop calling, write what is waiting. Calls under way end with `RunAbortedError`. Takes about two seconds at most."""
+        if self._closed:
+            return
+        self._closed = True
+        self._scheduler.stop()
+        self._callables.close()
+        with self._lock:
+            left = list(self._flights.values())
+        for flight in left:
+            self._ended(flight, RunAbortedError("the call was not finished: the run was stopped"))
+        if self.store is not None:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

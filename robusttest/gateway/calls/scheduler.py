@@ -1,0 +1,393 @@
+"""One thread with one event loop that makes every remote call of a run: retries, waits, limits, in one place.
+
+`Flight` is a request with everybody who waits for its reply. A flight waits in its lane until `Lane.wait` lets it go,
+makes one attempt, and ends, or comes back to the lane after a pause (full jitter; Brooker 2015).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from robusttest.core.nouns import Completion, Request, derive_seed
+from robusttest.core.secrets import scrub
+from robusttest.errors import (
+    CallError,
+    ConfigurationError,
+    RobusttestError,
+    RunAbortedError,
+)
+from robusttest.gateway.calls.backends import Backend
+from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.calls.lanes import START, Lane
+from robusttest.gateway.litellm import logs
+from robusttest.gateway.litellm.failures import AttemptError
+from robusttest.gateway.store.replies import ReplyStore
+from robusttest.settings import Settings
+
+ATTEMPTS = 6
+"""Attempts of one call, at most."""
+PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds: a pause is drawn from 0 to ``PAUSE`` × 2^attempt, at most ``LONGEST_PAUSE``."""
+LEASED_AHEAD = 64
+STOP_SECONDS = 0.3
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A request on its way. ``done`` is told its outcome once, on the scheduler's thread."""
+
+    request: Request
+    key: str | None
+    """None: nothing is stored, nothing shared."""
+    done: Callable[[Flight, Completion | BaseException], None]
+    call: Callable[[Request], Any] | None = None
+    """A coroutine function that makes the call instead of the backend."""
+    tokens: int = 0
+    attempts: int = 0
+    began: float | None = None
+    leased: bool = False
+    ended: bool = False
+    waiters: list[Any] = field(default_factory=list)
+
+
+class _Queue:
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.flights: deque[Flight] = deque()
+        self.timer: asyncio.TimerHandle | None = None
+        self.error: BaseException | None = None
+
+
+class Scheduler:
+    """Runs flights. `put` and `stop` may be called from any thread; the loop's thread starts with the first `put`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        budget: Budget,
+        *,
+        store: ReplyStore | None = None,
+        since: Callable[[], float | None] = lambda: None,
+        workers: int = 1,
+    ) -> None:
+        self._settings, self._backend, self._budget = settings, backend, budget
+        self._store, self._since, self._workers = store, since, workers
+        self._queues: dict[tuple[str, str | None], _Queue] = {}
+        self._inbox: deque[Flight] = deque()
+        self._lock = threading.Lock()
+        self._woken = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights: set[Flight] = set()
+        self._random = random.Random(derive_seed("pauses", settings.seed))
+
+    # --- from any thread
+
+    def put(self, flight: Flight) -> None:
+        with self._lock:
+            if self._stopping:
+                stopped = True
+            else:
+                stopped = False
+                self._inbox.append(flight)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="robusttest-io", daemon=True)
+                    self._thread.start()
+                wake, self._woken = not self._woken, True
+        if stopped:
+            flight.done(flight, RunAbortedError("no call was made: the run was stopped"))
+            return
+        if wake:
+            self._ready.wait()
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def stop(self, seconds: float = 2.0) -> None:
+        """End every call and the thread, within about so many seconds."""
+        with self._lock:
+            self._stopping = True
+            thread = self._thread
+        if thread is None:
+            return
+        self._ready.wait()
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop.set)
+        thread.join(timeout=seconds)
+
+    def waiting_for(self) -> str | None:
+        """What holds calls back, for a reader."""
+        now = time.monotonic()
+        for queue in list(self._queues.values()):
+            if queue.flights and (said := queue.lane.waiting_for(now)):
+                return said
+        return None
+
+    # --- the thread
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        self._loop = loop
+        try:
+            with logs.scrubbed():
+                loop.run_until_complete(self._main())
+        finally:
+            self._ready.set()
+            with contextlib.suppress(Exception):
+                loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _main(self) -> None:
+        self._stop = asyncio.Event()
+        self._ready.set()
+        await self._stop.wait()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        self._drain_inbox()
+        for flight in list(self._flights):
+            self._end(flight, RunAbortedError("the call was not finished: the run was stopped"))
+        with contextlib.suppress(Exception):
+            await self._backend.close()
+
+    def _drain_inbox(self) -> list[Flight]:
+        with self._lock:
+            flights = list(self._inbox)
+            self._inbox.clear()
+            self._woken = False
+        self._flights.update(flights)
+        return flights
+
+    def _drain(self) -> None:
+        touched: dict[int, _Queue] = {}
+        for flight in self._drain_inbox():
+            queue = self._queue(flight)
+            if self._settings.tpm is not None:
+                flight.tokens = _tokens(flight.request)
+            queue.flights.append(flight)
+            touched[id(queue)] = queue
+        for queue in touched.values():
+            self._pump(queue)
+
+    def _queue(self, flight: Flight) -> _Queue:
+        request = flight.request
+        key = (request.model, request.endpoint)
+        queue = self._queues.get(key)
+        if queue is None:
+            s, n = self._settings, self._workers
+            most = max(1, s.concurrency // n)
+            lane = Lane(
+                request.model if request.endpoint is None else f"{request.model} at {request.endpoint}",
+                most=most,
+                start=START if flight.call is None else most,  # the user's own code says no 429
+                rpm=None if s.rpm is None else s.rpm / n,
+                tpm=None if s.tpm is None else s.tpm / n,
+            )
+            queue = self._queues[key] = _Queue(lane)
+        return queue
+
+    def _pump(self, queue: _Queue) -> None:
+        """Start what may start."""
+        if queue.timer is not None:
+            queue.timer.cancel()
+            queue.timer = None
+        loop, lane = asyncio.get_running_loop(), queue.lane
+        while queue.flights:
+            if queue.error is not None:
+                self._end(queue.flights.popleft(), queue.error)
+                continue
+            now = time.monotonic()
+            flight = queue.flights[0]
+            wait = lane.wait(now, flight.tokens)
+            if wait is None:
+                return
+            if wait > 0:
+                queue.timer = loop.call_later(min(wait, 60.0) + 0.001, self._pump, queue)
+                return
+            queue.flights.popleft()
+            if flight.ended:
+                continue
+            if flight.key is not None and not flight.leased and not self._leased(queue, flight):
+                continue
+            lane.begin(now, flight.tokens)
+            self._spawn(self._attempt(queue, flight, now))
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- leases
+
+    def _leased(self, queue: _Queue, flight: Flight) -> bool:
+        """True where the call is ours to make. Those next in line are leased in the same go."""
+        if self._store is None:
+            flight.leased = True
+            return True
+        group = [flight]
+        for other in queue.flights:
+            if len(group) >= LEASED_AHEAD:
+                break
+            if other.key is not None and not other.leased:
+                group.append(other)
+        mine = self._store.lease([f.key for f in group if f.key is not None])
+        for f in group:
+            f.leased = f.key in mine
+            if f.leased and f.key is not None:
+                stored = self._store.get(f.key, since=self._since())
+                if stored is not None:  # another process had it meanwhile
+                    self._end(f, stored)
+        if not flight.leased:
+            self._spawn(self._await_other(queue, flight))
+        return flight.leased and not flight.ended
+
+    async def _await_other(self, queue: _Queue, flight: Flight) -> None:
+        """Another process makes this call: take its reply from the store, or the lease it gave up."""
+        assert self._store is not None
+        assert flight.key is not None
+        pause = 0.02
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+            stored = self._store.get(flight.key, since=self._since())
+            if stored is not None:
+                self._end(flight, stored)
+                return
+            if self._store.lease([flight.key]):
+                # The holder may have stored its reply between our two looks.
+                stored = self._store.get(flight.key, since=self._since())
+                if stored is not None:
+                    self._end(flight, stored)
+                    return
+                flight.leased = True
+                queue.flights.append(flight)
+                self._pump(queue)
+                return
+
+    # --- attempts
+
+    async def _attempt(self, queue: _Queue, flight: Flight, now: float) -> None:
+        lane, request = queue.lane, flight.request
+        flight.attempts += 1
+        if flight.began is None:
+            flight.began = now
+        left = self._settings.deadline - (now - flight.began)
+        outcome: Completion | BaseException
+        reserved = 0.0
+        try:
+            if self._budget.limited:
+                estimate = None if flight.call is not None else self._backend.estimate(request)
+                reserved = self._budget.reserve(estimate)
+            timeout = min(self._settings.timeout, max(0.01, left))
+            if flight.call is not None:
+                async with asyncio.timeout(timeout):
+                    outcome = await flight.call(request)
+            else:
+                outcome = await self._backend.call(request, timeout=timeout)
+        except asyncio.CancelledError:
+            lane.ended()
+            raise
+        except TimeoutError:
+            outcome = CallError(f"{request.model}: no reply within {timeout:g} s", kind="timeout")
+        except RobusttestError as e:
+            outcome = e
+        except Exception as e:  # a defect of ours or of a library: this call's error, not the run's
+            outcome = CallError(scrub(f"{request.model}: {type(e).__name__}: {e}"))
+        self._came(queue, flight, now, outcome, reserved)
+        self._pump(queue)
+
+    def _came(
+        self,
+        queue: _Queue,
+        flight: Flight,
+        started: float,
+        outcome: Completion | BaseException,
+        reserved: float,
+    ) -> None:
+        lane, now = queue.lane, time.monotonic()
+        if isinstance(outcome, Completion):
+            self._budget.settle(reserved, outcome.cost)
+            used = None
+            if outcome.input_tokens is not None and outcome.output_tokens is not None:
+                used = outcome.input_tokens + outcome.output_tokens
+            lane.answered(now, started, estimated=flight.tokens, used=used)
+            limits = outcome.meta.get("rate_limit")
+            if limits:
+                lane.told(now, limits)
+                meta = {k: v for k, v in outcome.meta.items() if k != "rate_limit"}
+                object.__setattr__(outcome, "meta", meta)
+            self._end(flight, outcome)
+            return
+        self._budget.settle(reserved, 0.0)
+        if isinstance(outcome, AttemptError):
+            lane.failed(
+                now, started, kind=outcome.kind, retry_after=outcome.retry_after, message=str(outcome)
+            )
+            if lane.dead is not None and queue.error is None:
+                queue.error = RunAbortedError(
+                    f"{lane.name} does not answer: {lane.dead}. No further call is made to it."
+                )
+            self._again(queue, flight, now, outcome)
+            return
+        lane.ended()
+        if isinstance(outcome, ConfigurationError) and queue.error is None:
+            queue.error = outcome
+        self._end(flight, outcome)
+
+    def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:
+        assert flight.began is not None
+        if queue.error is not None:
+            self._end(flight, queue.error)
+            return
+        pause = self._random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**flight.attempts))
+        resumed = max(now + pause, queue.lane.blocked_until)
+        in_time = resumed - flight.began < self._settings.deadline
+        if not error.retryable or flight.attempts >= ATTEMPTS or not in_time:
+            if error.retryable:
+                why = (
+                    f"{flight.attempts} attempts"
+                    if in_time
+                    else f"the deadline of {self._settings.deadline:g} s"
+                )
+                error = AttemptError(f"{error} (given up after {why})", kind=error.kind, status=error.status)
+            self._end(flight, error)
+            return
+        asyncio.get_running_loop().call_later(pause, self._requeue, queue, flight)
+
+    def _requeue(self, queue: _Queue, flight: Flight) -> None:
+        if not flight.ended:
+            queue.flights.appendleft(flight)
+            self._pump(queue)
+
+    def _end(self, flight: Flight, outcome: Completion | BaseException) -> None:
+        if flight.ended:
+            return
+        flight.ended = True
+        self._flights.discard(flight)
+        flight.done(flight, outcome)
+        if flight.leased and flight.key is not None and self._store is not None:
+            # After `done` has put the reply: the lease goes with the write that holds it.
+            self._store.release(flight.key)
+
+
+def _tokens(request: Request) -> int:
+    """About how many tokens a call takes: the prompt's, and the most it may answer."""
+    most = request.params.get("max_completion_tokens") or request.params.get("max_tokens") or 256
+    size = sum(len(str(m.get("content", ""))) for m in request.messages)
+    return size // CHARACTERS_PER_TOKEN + (most if isinstance(most, int) else 256)

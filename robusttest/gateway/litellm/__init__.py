@@ -1,0 +1,1 @@
+"""Everything that knows LiteLLM: backend, fast transport, responses, failures, keys and prices."""

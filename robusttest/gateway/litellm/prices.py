@@ -1,0 +1,83 @@
+"""What calls cost by LiteLLM's table of prices: read from its file, so that a budget needs no import of LiteLLM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from robusttest.core.nouns import Request
+
+Table = Mapping[str, Mapping[str, Any]]
+FILE = "model_prices_and_context_window_backup.json"
+
+CHARACTERS_PER_TOKEN = 4
+"""A rule of thumb for English: for what is told, not for what is reserved."""
+
+
+class Price(NamedTuple):
+    """US dollars for one token."""
+
+    input: float
+    output: float
+    most_output: int | None
+    """Tokens that a reply has at most; None where LiteLLM does not know."""
+
+
+@cache
+def table() -> Table:
+    """The table that came with the installed LiteLLM, by model; empty if there is none."""
+    spec = find_spec("litellm")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(folder) / FILE
+        if path.is_file():
+            found: Table = json.loads(path.read_text(encoding="utf-8"))
+            return found
+    return {}
+
+
+def price_of(model: str, prices: Table) -> Price | None:
+    """The price of a model as a run names it; None for one that has no price, such as a server of one's own."""
+    provider, slash, rest = model.partition("/")
+    entry = prices.get(model)
+    if entry is None and slash:
+        # "openai/gpt-4o" stands there as "gpt-4o"; but "hosted_vllm/gpt-4o" is somebody else's.
+        entry = prices.get(rest)
+        if entry is not None and not str(entry.get("litellm_provider", "")).startswith(provider):
+            entry = None
+    if not entry or entry.get("input_cost_per_token") is None:
+        return None
+    most = entry.get("max_output_tokens") or entry.get("max_tokens")
+    return Price(
+        float(entry["input_cost_per_token"]),
+        float(entry.get("output_cost_per_token") or 0),
+        most if isinstance(most, int) else None,
+    )
+
+
+def output_limit(request: Request) -> int | None:
+    """Tokens that all the replies of a request may have; None where it does not say."""
+    asked = request.params.get("max_completion_tokens") or request.params.get("max_tokens")
+    n = request.params.get("n")
+    return asked * (n if isinstance(n, int) else 1) if isinstance(asked, int) else None
+
+
+def size(request: Request) -> int:
+    """Characters of the messages, as they are sent."""
+    return sum(len(json.dumps(m, ensure_ascii=False, default=str)) for m in request.messages)
+
+
+def most(request: Request, price: Price) -> float | None:
+    """US dollars that a call costs at most: its characters as tokens, of which there are fewer in nearly all scripts,
+    and all the output that it may have. None where nothing limits the output.
+    """
+    output = output_limit(request)
+    if output is None:
+        if price.most_output is None:
+            return None
+        n = request.params.get("n")
+        output = price.most_output * (n if isinstance(n, int) else 1)
+    return size(request) * price.input + output * price.output

@@ -1,0 +1,127 @@
+"""LiteLLM's ``ModelResponse`` → our ``Completion``: what the model said and what it cost, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from robusttest.core.nouns import Completion, Json
+from robusttest.gateway.litellm.failures import AttemptError
+
+_KEPT_META = ("system_fingerprint", "service_tier")
+
+
+def completion_of(response: Any, *, model: str, latency: float, cost: float | None) -> Completion:
+    """The reply as plain data. A reply without a choice is an ``invalid_reply`` error that may be retried.
+
+    A refusal, an empty text and a reply cut short are answers: ``refusal`` and ``finish_reason`` say so.
+    """
+    choices = getattr(response, "choices", None)
+    if not choices:
+        raise AttemptError(f"{model}: a reply without choices", kind="invalid_reply", retryable=True)
+    choice = choices[0]
+    message = getattr(choice, "message", None)
+    if message is None:
+        raise AttemptError(f"{model}: a reply without a message", kind="invalid_reply", retryable=True)
+    finish = _text(getattr(choice, "finish_reason", None))
+    refusal = _text(getattr(message, "refusal", None))
+    if refusal is None:
+        specific = getattr(message, "provider_specific_fields", None)
+        if isinstance(specific, Mapping):
+            refusal = _text(specific.get("refusal"))
+    text = _content(getattr(message, "content", None))
+    if refusal is None and finish == "content_filter":
+        refusal = "content filter"
+    if refusal is None and finish == "refusal":
+        refusal = text or "refused"
+    usage = getattr(response, "usage", None)
+    return Completion(
+        text=text,
+        model=_text(getattr(response, "model", None)),
+        finish_reason=finish,
+        refusal=refusal,
+        tool_calls=_tool_calls(message),
+        input_tokens=_count(getattr(usage, "prompt_tokens", None)),
+        output_tokens=_count(getattr(usage, "completion_tokens", None)),
+        cost=cost,
+        latency=latency,
+        created=_now(),
+        meta=_meta(response),
+    )
+
+
+def filtered(message: str, *, latency: float) -> Completion:
+    """The reply that the provider's filter gave in the model's place: no text, and what it said as refusal."""
+    return Completion(
+        text="", finish_reason="content_filter", refusal=message, latency=latency, created=_now()
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rate_limit_of(headers: Mapping[str, Any]) -> dict[str, str]:
+    """The rate-limit facts among a reply's headers: ``{"remaining-requests": "99", …}``.
+
+    Names lose ``x-ratelimit-``, ``anthropic-ratelimit-`` and LiteLLM's ``llm_provider-`` in front.
+    """
+    facts: dict[str, str] = {}
+    for name, value in headers.items():
+        low = str(name).lower().removeprefix("llm_provider-")
+        for prefix in ("x-ratelimit-", "anthropic-ratelimit-"):
+            if low.startswith(prefix):
+                facts.setdefault(low[len(prefix) :], str(value))
+    return facts
+
+
+def _meta(response: Any) -> dict[str, Json]:
+    meta: dict[str, Json] = {}
+    for name in _KEPT_META:
+        if value := _text(getattr(response, name, None)):
+            meta[name] = value
+    hidden = getattr(response, "_hidden_params", None) or {}
+    headers = hidden.get("additional_headers") or {}
+    if isinstance(headers, Mapping) and (limits := rate_limit_of(headers)):
+        meta["rate_limit"] = limits
+    return meta
+
+
+def _content(content: Any) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    return str(content)
+
+
+def _tool_calls(message: Any) -> tuple[Json, ...] | None:
+    """``[{"id": …, "type": "function", "function": {"name": …, "arguments": "…"}}, …]``."""
+    calls = getattr(message, "tool_calls", None)
+    if not calls:
+        return None
+    plain = []
+    for call in calls:
+        call = call if isinstance(call, Mapping) else call.model_dump()
+        function = call.get("function") or {}
+        function = function if isinstance(function, Mapping) else function.model_dump()
+        plain.append(
+            {
+                "id": _text(call.get("id")),
+                "type": _text(call.get("type")) or "function",
+                "function": {"name": function.get("name"), "arguments": function.get("arguments")},
+            }
+        )
+    return tuple(plain)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Any) -> int | None:
+    """Tokens; None where the provider did not count (LiteLLM writes 0 for a missing usage's prompt)."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,326 @@
+"""LiteLLM builds the request and reads the reply; one pooled session of ours carries it.
+
+``litellm.acompletion`` costs about 3 ms of CPU a call, its provider layer alone about a tenth. Only requests for
+which the tests prove both ways equal (body, headers, parsed reply, usage, cost, kinds of failure) go this way:
+a provider, a range of LiteLLM versions, parameters, kinds of messages, and an app that has not changed LiteLLM's
+global state. All others go through ``acompletion``: `ProviderTransport.carries` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from robusttest.core.nouns import Completion, Request
+from robusttest.gateway.litellm import proven
+from robusttest.gateway.litellm.failures import Failure, classify
+from robusttest.gateway.litellm.response import completion_of, filtered, rate_limit_of
+
+_PLANS_KEPT = 512
+_CONNECTIONS = 512
+_KEEPALIVE = 60.0
+
+
+class _Silent:
+    """What LiteLLM's transformations report to; nobody listens."""
+
+    def __init__(self) -> None:
+        self.model_call_details: dict[str, Any] = {}
+
+    def post_call(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    pre_call = post_call
+
+
+class _Raw:
+    """As much of an ``httpx.Response`` as LiteLLM's transformations read."""
+
+    __slots__ = ("content", "headers", "status_code")
+
+    def __init__(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.status_code, self.headers, self.content = status, headers, content
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What all requests of one shape share."""
+
+    provider: str
+    model: str
+    config: Any
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    optional: dict[str, Any]
+    litellm_params: dict[str, Any] = field(repr=False)
+    api_key: str | None = field(repr=False)
+    json_mode: bool | None
+    nested: bool
+    """``optional`` holds lists or dicts, which a transformation may change in place."""
+    timeout: float | None
+
+
+class ProviderTransport:
+    """Carries the requests that `carries` says yes to. Lives on one event loop."""
+
+    def __init__(self, litellm: Any) -> None:
+        self._litellm = litellm
+        self._session: Any = None
+        self._plans: dict[tuple[Any, ...], _Plan | None] = {}
+        self._encoding: Any = None
+        self._unpriced: set[tuple[object, ...]] = set()
+        self._providers = proven.providers(version("litellm"))
+
+    def carries(self, request: Request) -> bool:
+        """Whether this request is proven to fare the same this way."""
+        provider = request.model.partition("/")[0]
+        return (
+            provider in self._providers and proven.neutral(self._litellm) and self._plan(request) is not None
+        )
+
+    async def call(self, request: Request, *, timeout: float) -> Completion:
+        """One attempt; raises what `failures.classify` says, a timeout as ``TimeoutError``."""
+        __tracebackhide__ = True
+        plan = self._plan(request)
+        assert plan is not None
+        if plan.timeout is not None:
+            timeout = min(timeout, plan.timeout)
+        optional = copy.deepcopy(plan.optional) if plan.nested else dict(plan.optional)
+        body = plan.config.transform_request(
+            model=plan.model,
+            messages=self._messages(request),
+            optional_params=optional,
+            litellm_params=plan.litellm_params,
+            headers=plan.headers,
+        )
+        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        session = self._session or self._open()
+        started = time.perf_counter()
+        async with (
+            asyncio.timeout(timeout),
+            session.post(plan.url, data=data, headers=plan.headers) as answer,
+        ):
+            content = await answer.read()
+        raw = _Raw(answer.status, answer.headers, content)
+        latency = time.perf_counter() - started
+        if not 200 <= raw.status_code < 300:
+            failure = classify(
+                model=request.model, status=raw.status_code, text=raw.text, headers=raw.headers
+            )
+            if failure.kind == "refused":
+                return filtered(failure.message, latency=latency)
+            failure.raise_()
+        return self._read(request, plan, raw, body, optional, latency)
+
+    def _read(
+        self,
+        request: Request,
+        plan: _Plan,
+        raw: _Raw,
+        body: dict[str, Any],
+        optional: dict[str, Any],
+        latency: float,
+    ) -> Completion:
+        __tracebackhide__ = True
+        failure: Failure | None = None
+        try:
+            response = plan.config.transform_response(
+                model=plan.model,
+                raw_response=raw,
+                model_response=self._litellm.ModelResponse(),
+                logging_obj=_Silent(),
+                request_data=body,
+                messages=body.get("messages") or [],
+                optional_params=optional,
+                litellm_params=plan.litellm_params,
+                encoding=self._encoding,
+                api_key=plan.api_key,
+                json_mode=plan.json_mode,
+            )
+        except Exception as error:
+            failure = unreadable(error, request.model)
+        if failure is not None:
+            failure.raise_()
+        completion = completion_of(
+            response, model=request.model, latency=latency, cost=self._cost(response, plan)
+        )
+        if limits := rate_limit_of(raw.headers):
+            meta = {**completion.meta, "rate_limit": limits}
+            object.__setattr__(completion, "meta", meta)
+        return completion
+
+    def _cost(self, response: Any, plan: _Plan) -> float | None:
+        # Finding out that a model has no price takes LiteLLM as long as the rest of a call together.
+        names = (plan.provider, plan.model, response.model, len(self._litellm.model_cost))
+        if names in self._unpriced:
+            return None
+        try:
+            cost = self._litellm.completion_cost(
+                completion_response=response, model=plan.model, custom_llm_provider=plan.provider
+            )
+        except Exception as error:
+            if "mapped" in str(error):
+                self._unpriced.add(names)
+            return None
+        return float(cost) if cost is not None else None
+
+    def _plan(self, request: Request) -> _Plan | None:
+        """The plan of this request's shape, made once; None where the shape is not proven."""
+        key = (
+            request.model,
+            json.dumps(request.params, sort_keys=True, default=repr),
+            tuple(sorted((k, repr(v)) for k, v in request.private.items())),
+            proven.shape(request.messages),
+        )
+        try:
+            return self._plans[key]
+        except KeyError:
+            pass
+        if len(self._plans) >= _PLANS_KEPT:
+            self._plans.clear()
+        plan = self._plans[key] = self._make_plan(request) if key[-1] else None
+        return plan
+
+    def _make_plan(self, request: Request) -> _Plan | None:
+        """None as well where LiteLLM raises: ``acompletion`` then says what is wrong."""
+        litellm = self._litellm
+        private = dict(request.private)
+        if set(request.params) - proven.PARAMS or set(private) - proven.PRIVATE:
+            return None
+        try:
+            params = copy.deepcopy(dict(request.params))
+            extra_headers = {**params.pop("extra_headers", {}), **private.get("extra_headers", {})}
+            model, provider, key, base = litellm.get_llm_provider(
+                request.model,
+                api_base=private.get("api_base") or private.get("base_url"),
+                api_key=private.get("api_key"),
+            )
+            if provider not in self._providers or proven.special(litellm, model, provider):
+                return None
+            key = key or private.get("api_key") or os.environ.get(f"{provider.upper()}_API_KEY")
+            base = base or proven.base_from_environment(provider)
+            if not key:
+                return None
+            config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
+                model=model, provider=litellm.LlmProviders(provider)
+            )
+            messages = self._messages(request)
+            # As ``completion`` does before anything else.
+            if "stop" in params:
+                params["stop"] = litellm.utils.validate_openai_optional_params(stop=params["stop"])
+            if "tool_choice" in params:
+                params["tool_choice"] = litellm.utils.validate_chat_completion_tool_choice(
+                    tool_choice=params["tool_choice"]
+                )
+            optional = litellm.utils.get_optional_params(
+                model=model,
+                custom_llm_provider=provider,
+                messages=messages,
+                drop_params=False,
+                stream=None,
+                **params,
+            )
+            if optional.pop("extra_body", None):
+                return None
+            optional.pop("max_retries", None)
+            json_mode = optional.pop("json_mode", None)
+            litellm_params = {"custom_llm_provider": provider, "api_base": base, "api_key": key}
+            headers = config.validate_environment(
+                headers=dict(extra_headers),
+                model=model,
+                messages=messages,
+                optional_params=optional,
+                litellm_params=litellm_params,
+                api_key=key,
+                api_base=base,
+            )
+            if provider == "anthropic":
+                base = base or "https://api.anthropic.com"
+                base = base if base.endswith("/v1/messages") else base + "/v1/messages"
+            url = config.get_complete_url(
+                api_base=base,
+                api_key=key,
+                model=model,
+                optional_params=optional,
+                litellm_params=litellm_params,
+                stream=False,
+            )
+        except Exception:
+            return None
+        if proven.proxied(url):
+            return None
+        headers = {str(k): str(v) for k, v in headers.items()}
+        if "content-type" not in {k.lower() for k in headers}:
+            headers["Content-Type"] = "application/json"
+        timeout = private.get("timeout")
+        return _Plan(
+            provider=provider,
+            model=model,
+            config=config,
+            url=url,
+            headers=headers,
+            optional=optional,
+            litellm_params=litellm_params,
+            api_key=key,
+            json_mode=json_mode,
+            nested=any(isinstance(v, dict | list) for v in optional.values()),
+            timeout=float(timeout) if isinstance(timeout, int | float) else None,
+        )
+
+    def _messages(self, request: Request) -> list[dict[str, Any]]:
+        """A copy, as LiteLLM's transformations change messages in place and a request is shared."""
+        if all(type(m) is dict and len(m) == 2 and type(m.get("content")) is str for m in request.messages):
+            return [dict(m) for m in request.messages]
+        copies = [copy.deepcopy(dict(m)) for m in request.messages]
+        fixed: list[dict[str, Any]] = self._litellm.utils.validate_and_fix_openai_messages(messages=copies)
+        return fixed
+
+    def _open(self) -> Any:
+        import aiohttp
+
+        try:
+            from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+
+            ssl = get_ssl_configuration(None)
+        except ImportError:
+            ssl = True
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=300, ssl=ssl
+            ),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self._session
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def unreadable(error: Exception, model: str) -> Failure:
+    """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
+    status = getattr(error, "status_code", None)
+    return classify(
+        model=model,
+        # LiteLLM's own client calls it a 500 as well.
+        status=status if isinstance(status, int) else 500,
+        names=type(error).__name__,
+        text=str(getattr(error, "message", None) or error),
+    )

@@ -1,0 +1,1 @@
+"""What was paid for: replies and variants in SQLite, and cassettes."""

@@ -1,0 +1,161 @@
+"""The SQLite file under the reply store: how it is opened, what damage is, what of a damaged one can be saved."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from robusttest.errors import StorageError
+from robusttest.gateway.store.stored import completion_from, loads
+
+SCHEMA = 1
+BUSY_SECONDS = 10.0
+"""So long another process's lock is waited for."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, model TEXT NOT NULL, request BLOB NOT NULL,
+    completion TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replies_by_model ON replies (model);
+CREATE TABLE IF NOT EXISTS variants (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, calls INTEGER NOT NULL, cost REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open, and make it if it is not there. Raises `sqlite3.Error`, and `StorageError` for a later schema."""
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+    try:
+        _journal(db)
+        db.execute("PRAGMA synchronous=NORMAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            db.executescript(_TABLES)
+            db.execute(f"PRAGMA user_version={SCHEMA}")
+        _check_schema(path, version)
+    except (sqlite3.Error, StorageError):
+        db.close()
+        raise
+    return db
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open, and change nothing: not even the log beside the file, where the medium can't be written."""
+    uri = path.resolve().as_uri()
+    for mode in ("mode=ro", "immutable=1"):
+        db = sqlite3.connect(f"{uri}?{mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+        try:
+            db.execute("SELECT 1 FROM replies LIMIT 1")
+            _check_schema(path, db.execute("PRAGMA user_version").fetchone()[0])
+        except sqlite3.Error as e:
+            db.close()
+            if mode == "mode=ro" and _code(e) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                continue
+            raise
+        except StorageError:
+            db.close()
+            raise
+        return db
+    raise AssertionError("unreachable")
+
+
+def _check_schema(path: Path, version: int) -> None:
+    if version > SCHEMA:
+        raise StorageError(
+            f"{path} was written by a later version of robusttest (schema {version}, this one reads {SCHEMA}): "
+            "upgrade robusttest, or use another folder"
+        )
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection | None) -> Iterator[sqlite3.Connection]:
+    """All or nothing."""
+    if db is None:
+        raise sqlite3.OperationalError("the store is closed")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def readable(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Rows of a damaged file, as far as they can be read: a damaged page costs the keys near it."""
+    digits = "0123456789abcdef"
+    starts = [a + b + c for a in digits for b in digits for c in digits]
+    for start, end in zip(starts, [*starts[1:], "g"], strict=True):
+        with contextlib.suppress(sqlite3.Error):
+            rows = db.execute(
+                "SELECT key, model, request, completion, created FROM replies WHERE key >= ? AND key < ?",
+                (start, end),
+            )
+            for row in rows:
+                with contextlib.suppress(zlib.error, ValueError, TypeError, AttributeError):
+                    loads(zlib.decompress(row[2]))
+                    completion_from(row[3])
+                    yield row
+
+
+def _journal(db: sqlite3.Connection) -> None:
+    """Set WAL mode. SQLite does not wait for other processes that do the same just now: we do."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as e:
+            if _code(e) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; -1 where Python raised it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return -1 if code is None else code & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@cache
+def machine() -> str:
+    """What numbers processes: the host, and on Linux the namespace (two containers may bear one host's name)."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return f"{platform.node()}/{space}".replace(":", "")
+
+
+def is_gone(owner: str) -> bool:
+    """Whether a lease's owner is known to be dead: a process of this machine that is there no more."""
+    where, _, pid = owner.rpartition(":")[0].rpartition(":")
+    if where != machine() or not pid.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,1 @@
+"""What perturbations are made of: protocol, catalog, edits, spans, validity, designs."""

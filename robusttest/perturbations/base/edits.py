@@ -1,0 +1,377 @@
+"""Pick places, edit them one at a time, splice, verify, keep the edit list.
+
+The rule that everything here keeps: ``apply_edits(original, edits) == text``, no edit touches a protected span,
+and the edits are sorted and don't overlap. Places are drawn from a generator that is handed in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from robusttest.core.nouns import Draft, Edit, Level, NotApplicable, Preserves
+from robusttest.errors import UsageError
+from robusttest.perturbations.base.protocol import Expect, Perturbation
+from robusttest.perturbations.base.spans import KINDS, Span, outside, protected_spans, tears, unusable, words
+
+Edited: TypeAlias = tuple[str, tuple[Edit, ...]]
+"""The new text and the edits that lead to it."""
+
+EditWord = Callable[[str, random.Random], str | None]
+"""One word in, another out; None where it has nothing to do to this word."""
+
+
+class EditText(Protocol):
+    """What `text_perturbation` lifts: a text in, text and edits out; ``protected`` is what must stand."""
+
+    def __call__(
+        self, text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable: ...
+
+
+_TRIES = 4  # draws on one word before another is tried: swapping "ll" changes nothing, swapping "el" does
+
+
+def apply_edits(text: str, edits: Iterable[Edit | Sequence[Any]]) -> str:
+    """``text`` with every edit made. Edits are sorted by start and don't overlap.
+
+    >>> apply_edits("The cat sat", [Edit(4, 7, "dog")])
+    'The dog sat'
+    """
+    out: list[str] = []
+    at = 0
+    for start, end, new in edits:
+        out += (text[at:start], new)
+        at = end
+    out.append(text[at:])
+    return "".join(out)
+
+
+def share(severity: float, eligible: int) -> int:
+    """How many of ``eligible`` places a severity means: the share, rounded up, at least one."""
+    return min(eligible, max(1, math.ceil(severity * eligible - 1e-9)))
+
+
+def edit_words(
+    text: str,
+    *,
+    severity: float,
+    rng: random.Random,
+    edit_word: EditWord,
+    protected: tuple[Span, ...],
+    min_letters: int = 1,
+    scripts: tuple[str, ...] = ("any",),
+    eligible: Callable[[str], bool] | None = None,
+    what: str = "word",
+) -> Edited | NotApplicable:
+    """Edit a share of the words outside ``protected``, each by ``edit_word``.
+
+    ``severity`` is the share of the eligible words: those of ``min_letters`` or more, in ``scripts``, and for which
+    ``eligible`` holds. ``what`` names them in the reason where there are none. A word that can't be changed
+    gives its place to another one.
+    """
+    spans = words(text, protected, min_letters, scripts)
+    if eligible is not None:
+        spans = _eligible(text, spans, eligible)
+    n = len(spans)
+    if not n:
+        return NotApplicable(reason=_no_words(what, min_letters, scripts))
+    k = share(severity, n)
+    picked = rng.sample(range(n), k)
+    edits: list[Edit] = []
+    tried = set(picked)
+    while picked:
+        for i in picked:
+            start, end = spans[i]
+            word = text[start:end]
+            for _ in range(_TRIES):
+                new = edit_word(word, rng)
+                if new is not None and new != word and not tears(new):
+                    edits.append(_trim(start, word, new))
+                    break
+        missing = k - len(edits)
+        if not missing or len(tried) == n:
+            break
+        rest = [i for i in range(n) if i not in tried]
+        picked = rng.sample(rest, min(missing, len(rest)))
+        tried.update(picked)
+    if not edits:
+        return NotApplicable(reason=f"no {what} of the text can be changed")
+    edits.sort()
+    return apply_edits(text, edits), tuple(edits)
+
+
+@lru_cache(maxsize=64)
+def _eligible(
+    text: str, spans: tuple[tuple[int, int], ...], eligible: Callable[[str], bool]
+) -> tuple[tuple[int, int], ...]:
+    """Asked once for the variants of a text, which come one after another."""
+    return tuple(s for s in spans if eligible(text[s[0] : s[1]]))
+
+
+def _no_words(what: str, min_letters: int, scripts: tuple[str, ...]) -> str:
+    script = (
+        "" if "any" in scripts else f" in {' or '.join(scripts[:3])}{' …' if len(scripts) > 3 else ''} script"
+    )
+    letters = f" of {min_letters} or more letters" if min_letters > 1 else ""
+    return f"no {what}{letters}{script} outside protected text"
+
+
+def _trim(start: int, old: str, new: str) -> Edit:
+    """The smallest edit that turns ``old`` at ``start`` into ``new``."""
+    head = 0
+    stop = min(len(old), len(new))
+    while head < stop and old[head] == new[head]:
+        head += 1
+    tail = 0
+    stop -= head
+    while tail < stop and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return Edit(start + head, start + len(old) - tail, new[head : len(new) - tail])
+
+
+def replace_spans(
+    text: str,
+    candidates: Iterable[tuple[int, int, str]],
+    *,
+    rng: random.Random,
+    protected: tuple[Span, ...],
+    severity: float | None = None,
+    what: str = "place",
+) -> Edited | NotApplicable:
+    """Make a share of the replacements ``(start, end, new)``; several for one span are alternatives.
+
+    Those that touch protected text, change nothing, or overlap an earlier one are left out first; ``severity`` is
+    the share of the remaining places (None: all of them).
+    """
+    places: list[tuple[int, int, list[str]]] = []
+    at = -1
+    for (start, end), group in groupby(sorted(candidates), key=lambda c: c[:2]):
+        options = list(dict.fromkeys(new for _, _, new in group if new != text[start:end]))
+        if options and start >= at and outside(start, end, protected):
+            places.append((start, end, options))
+            at = end if end > start else start + 1
+    if not places:
+        return NotApplicable(reason=f"no {what} outside protected text")
+    chosen = places if severity is None else sorted(rng.sample(places, share(severity, len(places))))
+    edits = tuple(_trim(s, text[s:e], rng.choice(new) if len(new) > 1 else new[0]) for s, e, new in chosen)
+    return apply_edits(text, edits), edits
+
+
+# --- from a function on text to a perturbation --------------------------------------------------------------
+
+
+def text_perturbation(
+    name: str,
+    fn: EditText,
+    *,
+    spec: str | None = None,
+    severity: float | None = None,
+    preserves: Preserves = "preserves",
+    scripts: tuple[str, ...] = ("any",),
+    limit: int | None = None,
+    level: Level = "input",
+    expect: Expect = "target",
+    changes: tuple[str, ...] = (),
+    fields: Collection[str] | None = None,
+    moves: bool = False,
+    separable: bool = True,
+    description: str = "",
+) -> Perturbation:
+    """Lift ``fn(text, *, rng, index, protected)`` onto a draft's text fields, recording edits for each field.
+
+    ``changes`` names the kinds of protected text (`spans.KINDS`) that it changes on purpose, and the validity
+    gates (`validity.GATES`) that don't apply to it. ``fields`` restricts it to some input fields. ``moves``: protected
+    strings may stand elsewhere afterwards (sentence order), and ``fn`` answers for them. ``separable``: a part of the
+    edits is a variant, too; never where something moves. A field that is not text, is empty, or broken is left alone; where all are, the perturbation is not applicable.
+    """
+    allow = tuple(c for c in changes if c in KINDS)
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        case = draft.case
+        new_fields = dict(case.fields)
+        new_edits = dict(draft.edits)
+        reasons: list[str] = []
+        changed = False
+        for key, text in case.fields.items():
+            if not isinstance(text, str) or (fields is not None and key not in fields):
+                continue
+            if reason := unusable(text):
+                reasons.append(reason)
+                continue
+            protected = protected_spans(text, case=case, extra=draft.protect, allow=allow)
+            outcome = fn(text, rng=rng, index=index, protected=protected)
+            if isinstance(outcome, NotApplicable):
+                reasons.append(outcome.reason)
+                continue
+            new, edits = outcome
+            if not moves and not survive(text, new, edits, protected):
+                raise AssertionError(f"perturbation {name!r} changed protected text of field {key!r}")
+            before = new_edits.get(key)
+            new_fields[key] = new
+            new_edits[key] = compose_edits(text, before, edits) if before else edits
+            changed = True
+        if not changed:
+            return NotApplicable(reason=reasons[0] if reasons else "the case has no text field")
+        return draft.with_(case=replace(case, fields=new_fields), edits=new_edits)
+
+    return Perturbation(
+        name=name,
+        spec=spec or name,
+        level=level,
+        apply=apply,
+        severity=severity,
+        preserves=preserves,
+        scripts=scripts,
+        limit=limit,
+        separable=separable and not moves,
+        expect=expect,
+        changes=changes,
+        description=description,
+    )
+
+
+def survive(text: str, new: str, edits: Sequence[Edit], protected: Sequence[Span]) -> bool:
+    """Whether every protected string stands, byte for byte, at the offset that the edits move it to."""
+    shift = i = 0
+    for span in protected:
+        while i < len(edits) and edits[i].end <= span.start and edits[i].start <= span.start:
+            shift += len(edits[i].text) - (edits[i].end - edits[i].start)
+            i += 1
+        if text[span.start : span.end] != new[span.start + shift : span.end + shift]:
+            return False
+    return True
+
+
+def compose_edits(middle: str, first: Sequence[Edit], second: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The edits from the original to the end, where ``first`` leads to ``middle`` and ``second`` on from there."""
+
+    class Piece(NamedTuple):
+        start: int  # in the middle text
+        end: int
+        old: int  # length in the original (first), or None marks an edit of ``second``
+        new: str | None
+
+    pieces: list[Piece] = []
+    shift = 0
+    for e in first:
+        pieces.append(Piece(e.start + shift, e.start + shift + len(e.text), e.end - e.start, None))
+        shift += len(e.text) - (e.end - e.start)
+    pieces += [Piece(e.start, e.end, 0, e.text) for e in second]
+    pieces.sort(key=lambda p: (p.start, p.end, p.new is not None))
+    out: list[Edit] = []
+    shift = 0  # original offset minus middle offset, at the place reached
+    i = 0
+    while i < len(pieces):
+        start, end = pieces[i].start, pieces[i].end
+        j = i + 1
+        while j < len(pieces) and pieces[j].start <= end:
+            end = max(end, pieces[j].end)
+            j += 1
+        group = pieces[i:j]
+        grown = sum(p.old - (p.end - p.start) for p in group if p.new is None)
+        later = [Edit(p.start - start, p.end - start, p.new) for p in group if p.new is not None]
+        text = apply_edits(middle[start:end], sorted(later))
+        out.append(Edit(start + shift, end + shift + grown, text))
+        shift += grown
+        i = j
+    return tuple(out)
+
+
+# --- edits of a function that returns only text -------------------------------------------------------------
+
+_TOKEN = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+_MATCHES = 100_000  # pairs of equal tokens above which alignment would take seconds
+
+
+def diff_edits(a: str, b: str) -> tuple[Edit, ...]:
+    """Edits by words that lead from ``a`` to ``b``; empty where they are equal.
+
+    Work is bounded: where very long texts differ in more than words for words, the changed part is one edit.
+    """
+    if a == b:
+        return ()
+    whole = _trim(0, a, b)
+    # Back to token borders, so that "cat" → "cut" is one word and not a letter inside it.
+    start, end_a, end_b = whole.start, whole.end, whole.start + len(whole.text)
+    while start and _same_token(a[start - 1], a[start : start + 1] or b[start : start + 1]):
+        start -= 1
+    while end_a < len(a) and _same_token(a[end_a - 1 : end_a] or b[end_b - 1 : end_b], a[end_a]):
+        end_a, end_b = end_a + 1, end_b + 1
+    left, right = _TOKEN.findall(a[start:end_a]), _TOKEN.findall(b[start:end_b])
+    blocks = _aligned(left, right)
+    if blocks is None:
+        return (whole,)
+    offsets = [start]
+    for token in left:
+        offsets.append(offsets[-1] + len(token))
+    return tuple(_trim(offsets[i1], "".join(left[i1:i2]), "".join(right[j1:j2])) for i1, i2, j1, j2 in blocks)
+
+
+def _aligned(left: list[str], right: list[str]) -> list[tuple[int, int, int, int]] | None:
+    """Ranges of tokens that differ; None where finding them would take too long."""
+    if len(left) == len(right):
+        alike = sum(x.casefold() == y.casefold() for x, y in zip(left, right, strict=True))
+        if 2 * alike >= len(left):  # words for words: no need to look for what moved
+            return [(i, i + 1, i, i + 1) for i, (x, y) in enumerate(zip(left, right, strict=True)) if x != y]
+    counts = Counter(right)
+    if sum(counts[token] for token in left) > _MATCHES:
+        return None
+    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
+    return [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
+
+
+def _same_token(x: str, y: str) -> bool:
+    return bool(x and y) and ((x.isalnum() and y.isalnum()) or (x.isspace() and y.isspace()))
+
+
+def keep_protected(text: str, new: str, protected: Sequence[Span]) -> Edited:
+    """``new`` with its edits, where it leaves protected text standing; else without the edits that touch it.
+
+    A function of the user's knows nothing of protection. Where every protected string is still there (moved,
+    perhaps), its text is taken as it is; where one is gone, the edits that touch protected spans are undone.
+    """
+    edits = diff_edits(text, new)
+    if survive(text, new, edits, protected) or lost(text, new, protected) is None:
+        return new, edits
+    kept = tuple(e for e in edits if outside(e.start, e.end, protected))
+    return apply_edits(text, kept), kept
+
+
+def lost(text: str, new: str, protected: Sequence[Span]) -> str | None:
+    """The first protected string that ``new`` holds less often than ``text`` protects it; None: all are there."""
+    needed: dict[str, int] = {}
+    for span in protected:
+        part = text[span.start : span.end]
+        needed[part] = needed.get(part, 0) + 1
+    return next((part for part, n in needed.items() if new.count(part) < n), None)
+
+
+# --- arguments of factories ---------------------------------------------------------------------------------
+
+
+def parse_severity(name: str, value: float | str | None, *, default: float) -> tuple[float, str]:
+    """``(severity, spec)`` from a factory's argument: None is the default, and the bare name its spec.
+
+    >>> parse_severity("keyboard", "0.2", default=0.1)
+    (0.2, 'keyboard:0.2')
+    """
+    if value is None:
+        return default, name
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number <= 1:
+        raise UsageError(
+            f"{name}:{value}: the severity is the share of eligible words, a number in (0, 1], as in {name}:{default:g}"
+        )
+    return number, f"{name}:{value.strip() if isinstance(value, str) else format(value, 'g')}"

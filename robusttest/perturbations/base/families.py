@@ -1,0 +1,74 @@
+"""The built-in families under their names. Imported by the registry when the first name is asked for."""
+
+from __future__ import annotations
+
+from robusttest.perturbations.base.catalog import PERTURBATIONS, Factory
+from robusttest.perturbations.chars import noise, surface, unicode
+from robusttest.perturbations.prompt import as_data, decoding, layout, prompt
+from robusttest.perturbations.words import context, meaning, pairs, wordnet, words, words_random
+from robusttest.perturbations.written import rewrite, transformer
+
+BUILT_IN: dict[str, Factory] = {
+    # characters
+    "keyboard": noise.keyboard,
+    "ocr": noise.ocr,
+    "insert": noise.insert,
+    "substitute": noise.substitute,
+    "swap": noise.swap,
+    "delete": noise.delete,
+    "spelling": noise.spelling,
+    "split": noise.split,
+    "casing": surface.casing,
+    "whitespace": surface.whitespace,
+    "punctuation": surface.punctuation,
+    "doubled": surface.doubled,
+    "missing_space": surface.missing_space,
+    "confusables": unicode.confusables,
+    "zero_width": unicode.zero_width,
+    "normal_form": unicode.normal_form,
+    "full_width": unicode.full_width,
+    # words
+    "contractions": words.contractions,
+    "numbers": words.numbers,
+    "spelling_variant": words.spelling_variant,
+    "word_swap": words_random.word_swap,
+    "word_delete": words_random.word_delete,
+    "word_crop": words_random.word_crop,
+    "reserved": words_random.reserved,
+    "tfidf": words_random.tfidf,
+    "synonym": wordnet.synonym,
+    "antonym": wordnet.antonym,
+    "negation": meaning.negation,
+    "contextual": transformer.contextual,
+    # sentence and context
+    "distractor": context.distractor,
+    "politeness": context.politeness,
+    "url": context.url,
+    "statement": context.statement,
+    "sentence_order": context.sentence_order,
+    # written by people
+    "counterpart": pairs.counterpart,
+    # written by a model
+    "paraphrase": rewrite.paraphrase,
+    "style": rewrite.style,
+    "back_translation": rewrite.back_translation,
+    "machine_translation": transformer.machine_translation,
+    # the prompt around the case
+    "template": prompt.template,
+    "instructions": prompt.instructions,
+    "system": prompt.system,
+    "demos": prompt.demos,
+    "demo_order": prompt.demo_order,
+    "option_order": prompt.option_order,
+    "option_labels": layout.option_labels,
+    "format": layout.format_,
+    "rendering": as_data.rendering,
+    # decoding
+    "repeat": decoding.repeat,
+    "temperature": decoding.temperature,
+    "top_p": decoding.top_p,
+    "sampling_seed": decoding.sampling_seed,
+}
+
+for _name, _factory in BUILT_IN.items():
+    PERTURBATIONS.register(_name)(_factory)

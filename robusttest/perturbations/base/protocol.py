@@ -1,0 +1,63 @@
+"""What a perturbation is: a name, a level, and a function from one `Draft` to another.
+
+A user's own is a function, registered by decorator::
+
+    @perturbation("shout", preserves="preserves")
+    def shout(text: str, rng: random.Random) -> str:
+        return text.upper()
+
+It gets the same guarantees as the built-in ones: protected parts restored or the variant rejected, no no-op,
+no duplicate, a private random generator.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from robusttest.core.nouns import Completion, Draft, Level, NotApplicable, Preserves, Request
+
+Apply = Callable[[Draft, random.Random, int], Draft | NotApplicable]
+"""``(draft, rng, index)``: ``index`` is the variant's number, for perturbations that count through levels."""
+
+Rewrite = Callable[[Draft, random.Random, int], Generator[Request, Completion, Draft | NotApplicable]]
+"""A perturbation that a model writes: yields Requests, receives Completions, does no I/O itself."""
+
+Expect = Literal["target", "same", "changes", "increases", "decreases"]
+"""What a right answer is: the target; the reference's answer; any other answer; a larger or smaller number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perturbation:
+    """One perturbation at one severity. ``spec`` is its identity in thresholds, records and seeds."""
+
+    name: str
+    """The family, as in ``flip_rate["keyboard"]``."""
+    spec: str
+    """``keyboard`` at its default severity, else ``keyboard:0.2``."""
+    level: Level
+    apply: Apply | None = None
+    rewrite: Rewrite | None = None
+    """Set instead of ``apply`` where a model writes the variant."""
+    severity: float | None = None
+    """Share of eligible words that are edited, in (0, 1]; None where that has no meaning."""
+    preserves: Preserves = "preserves"
+    scripts: tuple[str, ...] = ("any",)
+    """Unicode scripts it can act on (``Latin`` …), or ``any``."""
+    limit: int | None = None
+    """How many distinct variants exist at most (``casing`` has four); None: as many as asked for."""
+    writer: str | None = None
+    separable: bool = True
+    """Whether a part of its edits is a variant, too: of two typos one is, of two sentences that change places none.
+    Shrinking leaves out edits only where it is."""
+    expect: Expect = "target"
+    changes: tuple[str, ...] = ()
+    """Kinds of protected text that it changes on purpose (``number``, ``negation`` …, `spans.KINDS`), and
+    validity gates that don't apply to it (``lines``, ``share`` …, `validity.GATES`)."""
+    description: str = ""
+    """One line for the documentation and ``robusttest perturb --list``."""
+
+    def __str__(self) -> str:
+        return self.spec

@@ -1,0 +1,379 @@
+"""What may be edited and what must stand: protected spans, words, graphemes, scripts.
+
+Everything here is a pure function of the text, takes time linear in its length, and is cached for the texts
+that were asked about last, because every variant of a case asks again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from robusttest.core.nouns import Case, Json
+from robusttest.errors import UsageError
+
+
+class Span(NamedTuple):
+    """Characters ``start:end`` are protected, and why (one of `KINDS`)."""
+
+    start: int
+    end: int
+    kind: str
+
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_NUMBER_WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
+    "|trillion|dozen|half|twice|thrice"
+)
+_UNITS = (
+    r"hundred|thousand|million|billion|trillion|percent|dollars?|euros?|pounds?|cents?|[ap]\.?m\.?|[kmc]?m|[km]?g"
+    r"|mph|km/h|[kmgt]b|hours?|minutes?|seconds?|days?|weeks?|months?|years?"
+)
+_NEGATIONS = (
+    "no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|cant|wont|dont|without|hardly|barely|scarcely"
+    "|except|unless|nicht|kein(?:e[nmrs]?)?|nie|niemals|ohne|ne|pas|jamais|aucune?|sans|nunca|jamás|ningun[ao]"
+    "|ningún|sin|não|nem|senza|non|mai|niet|geen|не|нет|ни|без|никогда"
+)
+
+# Order matters: the first alternative that matches at a place names the span. Every repetition is bounded or
+# anchored to a token's start, so that a text of one endless token still takes linear time.
+_PATTERNS: dict[str, str] = {
+    "code": r"```[\s\S]*?(?:```|\Z)|~~~[\s\S]*?(?:~~~|\Z)|`[^`\n]{1,1000}`"
+    r"|(?m:^[ \t]{0,40}(?:def|class|import|from|return|function|const|let|var|public|private|static|SELECT|INSERT"
+    r"|UPDATE|DELETE|CREATE|#include|@\w+)\b[^\n]{0,400}[;:{}()=][ \t]*$)|(?m:^[^\n]{0,400};[ \t]*$)",
+    "chat": r"<\|[^|<>\n]{1,80}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>"
+    r"|(?m:^(?:Human|Assistant|User|System|AI|Question|Answer|Context|Passage|Premise|Hypothesis|Q|A):)",
+    "placeholder": r"\{\{[^{}\n]{0,200}\}\}|\$\{[^{}\n]{1,200}\}|\{[^{}\n]{0,200}\}|%\(\w{1,60}\)[sdifrx]"
+    r"|(?<![\d%])%[sdifrx](?!\w)|\$[A-Za-z_]\w{0,60}|\[\[[^\[\]\n]{1,200}\]\]|<<[^<>\n]{1,200}>>"
+    r"|\[[A-Z][A-Z0-9_ ]{1,40}\]|%[A-Z_]{2,40}%",
+    "url": r"(?:https?|ftp|file|mailto|s3)://?[^\s<>\"'\])}]{1,4000}|(?<![\w.])www\.[^\s<>\"'\])}]{1,4000}"
+    r"|(?<![\w@.-])(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:com|org|net|io|ai|dev|edu|gov|co|uk|de|fr|eu|info|app)"
+    r"(?![\w-])(?:/[^\s<>\"'\])}]{0,4000})?|(?<![\w/])(?:~|\.{1,2})?(?:/[\w.@+-]{1,200}){2,100}/?"
+    r"|(?<!\w)[A-Za-z]:\\[^\s<>\"]{1,400}",
+    "email": r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+    "tag": r"</?[A-Za-z!][^<>\n]{0,300}>|&(?:[A-Za-z]{2,12}|\#\d{1,7});",
+    "handle": r"(?<!\w)[@#][^\W\d]\w{0,100}",
+    "json": r"\"(?:[^\"\\\n]|\\.){0,300}\"[ \t]{0,4}:(?:[ \t]{0,4}\"(?:[^\"\\\n]|\\.){0,2000}\")?",
+    "option": r"(?m:^[ \t]{0,40}(?:\(?[A-Ja-j]\)|[A-J]\.|\(?\d{1,2}\))[ \t]+\S[^\n]{0,1000}$)",
+    "number": rf"(?i:(?<!\w){_MONTH}\s\d{{1,4}}(?:st|nd|rd|th)?(?:,?\s\d{{4}})?(?!\w)"
+    rf"|(?<!\w)\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}(?!\w)(?:,?\s\d{{4}})?"
+    rf"|(?:[$€£¥₹₩]\s?|(?<!\w)[-−+±](?=[.\d]))?(?<!\w)\.?(?=\w{{0,60}}\d)\w+(?:[.,:/'’–-]\w{{0,60}}\d\w{{0,60}}){{0,40}}"
+    rf"(?:\s?(?:[%‰$€£¥₹₩]|°[CF]?)|[ \u00a0](?:{_UNITS})(?!\w))?|[½⅓⅔¼¾⅛]"
+    rf"|(?<!\w)(?:{_NUMBER_WORDS})(?!\w)"
+    r"|(?<!\w)(?:mon|tues|wednes|thurs|fri|satur|sun)days?(?!\w))"
+    r"|(?<!\w)(?:January|February|March|April|June|July|August|September|October|November|December)(?!\w)",
+    "negation": rf"(?i:(?<!\w)(?:{_NEGATIONS})(?!\w)|(?<!\w)\w{{1,12}}n['’]t(?!\w))|नहीं|मत|ليس|不|没|無|ไม่|ない",
+    "identifier": r"(?<!\w)(?=\w{0,80}_\w)\w+|(?<!\w)[a-z]{1,40}(?:[A-Z][a-z0-9]{1,40}){1,20}(?!\w)"
+    r"|(?<!\w)[A-Za-z]\w{0,80}\(\)|(?<![\w-])--?[A-Za-z][\w-]{0,80}(?=[\s=]|$)",
+    "acronym": r"(?<!\w)(?:[A-ZÀ-ÖØ-ÞА-ЯΑ-Ω]{2,12}s?|(?:[A-Z]\.){2,12})(?!\w)",
+}
+
+KINDS = (*_PATTERNS, "label", "custom")
+"""Why something is protected. A perturbation that is about one of them allows it (``allow=("number",)``).
+
+``label``: the target and the choices of the case; ``custom``: the user's own ``protect``."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def unusable(text: str) -> str | None:
+    """Why no perturbation of characters or words can act on this text at all; None where one can."""
+    if not text:
+        return "the text is empty"
+    if text.isspace():
+        return "the text is only whitespace"
+    if not text.isascii() and _SURROGATE.search(text):
+        return "the text holds lone surrogates (broken UTF-16): it is not text that a model can be sent"
+    return None
+
+
+def protected_spans(
+    text: str,
+    *,
+    case: Case | None = None,
+    extra: Iterable[str | re.Pattern[str]] = (),
+    allow: Collection[str] = (),
+) -> tuple[Span, ...]:
+    """The parts of ``text`` that an edit must leave alone, sorted, not overlapping.
+
+    ``case`` adds its target and choices wherever they stand as words; ``extra`` is the user's own list: a
+    string is literal text, ``"re:…"`` or a compiled pattern is a regular expression. ``allow`` names kinds
+    (of `KINDS`) that the caller means to change and which are therefore not protected.
+    """
+    for kind in allow:
+        if kind not in KINDS:
+            raise UsageError(f"allow={kind!r}: no such kind of protected text. Known: {', '.join(KINDS)}")
+    labels = _labels(case) if case is not None and "label" not in allow else ()
+    return _protected(text, labels, protect_rules(extra), tuple(sorted(allow)))
+
+
+def protect_rules(rules: Iterable[str | re.Pattern[str]]) -> tuple[str, ...]:
+    """User's ``protect`` in its plain form: literal strings and ``re:…`` patterns, each checked.
+
+    >>> protect_rules(["Acme", re.compile("[A-Z]-[0-9]+")])
+    ('Acme', 're:[A-Z]-[0-9]+')
+    """
+    if isinstance(rules, str | re.Pattern):
+        rules = (rules,)
+    plain: list[str] = []
+    for rule in rules:
+        if isinstance(rule, re.Pattern):
+            flags = "".join(c for c in "aimsx" if rule.flags & getattr(re, c.upper()))
+            rule = f"re:(?{flags}:{rule.pattern})" if flags else f"re:{rule.pattern}"
+        if not isinstance(rule, str) or not rule or rule == "re:":
+            raise UsageError(f"protect={rule!r}: give non-empty texts, 're:…' patterns or compiled patterns")
+        if rule.startswith("re:"):
+            _user_pattern(rule)
+        plain.append(rule)
+    return tuple(plain)
+
+
+@cache
+def _user_pattern(rule: str) -> re.Pattern[str]:
+    try:
+        return re.compile(rule[3:]) if rule.startswith("re:") else re.compile(re.escape(rule))
+    except re.error as e:
+        raise UsageError(f"protect={rule!r}: not a regular expression ({e})") from None
+
+
+def _labels(case: Case) -> tuple[str, ...]:
+    found: set[str] = set()
+
+    def add(value: Json) -> None:
+        if isinstance(value, str):
+            found.add(value.strip())
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.add(str(value))
+        elif isinstance(value, list | tuple):
+            for item in value:
+                add(item)
+        elif isinstance(value, dict):
+            add(list(value.values()))
+
+    add(case.target)
+    add(case.choices or ())
+    found.discard("")
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=256)
+def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(labels, key=lambda x: (-len(x), x))
+    return re.compile(rf"(?i:(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w))")
+
+
+@cache
+def _pattern(allow: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{kind}>{p})" for kind, p in _PATTERNS.items() if kind not in allow))
+
+
+@lru_cache(maxsize=512)
+def _protected(
+    text: str, labels: tuple[str, ...], rules: tuple[str, ...], allow: tuple[str, ...]
+) -> tuple[Span, ...]:
+    if "acronym" not in allow and _shouts(text):
+        allow = (*allow, "acronym")
+    found = [
+        Span(m.start(), m.end(), m.lastgroup or "")
+        for m in _pattern(allow).finditer(text)
+        if m.end() > m.start()
+    ]
+    if "json" not in allow:
+        found += _json_spans(text)
+    if labels:
+        found += [Span(m.start(), m.end(), "label") for m in _label_pattern(labels).finditer(text)]
+    for rule in rules:
+        found += [
+            Span(*m.span(), "custom") for m in _user_pattern(rule).finditer(text) if m.end() > m.start()
+        ]
+    return merge(found)
+
+
+def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Sorted, overlapping ones joined under the kind of the first."""
+    out: list[Span] = []
+    for span in sorted(spans):
+        if out and span.start < out[-1].end:
+            if span.end > out[-1].end:
+                out[-1] = out[-1]._replace(end=span.end)
+        else:
+            out.append(span)
+    return tuple(out)
+
+
+def _shouts(text: str) -> bool:
+    """In a text that is mostly capitals, capitals do not mark an acronym."""
+    upper = lower = 0
+    for c in text[:2000]:
+        upper += c.isupper()
+        lower += c.islower()
+    return upper > lower and upper >= 12
+
+
+_JSON_START = re.compile(r"[\[{]\s{0,40}[\[{\"\d\-tfn\]}]")
+_BRACKET = re.compile(r"[\[\]{}]")
+_UNMATCHED_TRIES = 50
+
+
+def _json_spans(text: str) -> Iterator[Span]:
+    """JSON objects and arrays anywhere in the text, found with the real parser and bounded work."""
+    if "{" not in text and "[" not in text:
+        return
+    matched: set[int] = set()
+    stack: list[int] = []
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] in "[{":
+            stack.append(bracket.start())
+        elif stack:
+            matched.add(stack.pop())
+    decoder = json.JSONDecoder()
+    # A bracket without a partner may still begin JSON (its partner was one inside a string); most don't, and
+    # each failure costs time in proportion to its place.
+    at, work, tries = 0, 4 * len(text) + 1000, _UNMATCHED_TRIES
+    while work > 0 and (m := _JSON_START.search(text, at)):
+        start = m.start()
+        at = start + 1
+        if start not in matched:
+            tries -= 1
+            if tries < 0:
+                continue
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as e:
+            work -= max(e.pos - start, 1)
+        except RecursionError:
+            return
+        else:
+            work -= end - start
+            at = end
+            if value:
+                yield Span(start, end, "json")
+
+
+# --- words, graphemes, scripts ------------------------------------------------------------------------------
+
+
+@cache
+def _marks() -> str:
+    """Character class of everything that hangs on the character before it: marks, joiners, selectors."""
+    ranges: list[list[int]] = []
+    for code in (*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0)):
+        if unicodedata.category(chr(code))[0] == "M" or code in (0x200C, 0x200D):
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in ranges)
+
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    return re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_marks()}])*")
+
+
+@cache
+def _grapheme_pattern() -> re.Pattern[str]:
+    joined = rf"[{_marks()}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+    return re.compile(
+        rf"\r\n|[\U0001f1e6-\U0001f1ff]{{2}}{joined}*|(?s:.){joined}*(?:(?<=\u200d)[^\s\w]{joined}*)*"
+        # Thai and Lao vowels written before their consonant belong to it on paper, not in Unicode.
+    )
+
+
+def graphemes(text: str) -> list[str]:
+    """What a reader takes for one character each: base and marks, emoji with modifiers and joiners, flags.
+
+    >>> len(graphemes("नि")), len(graphemes("👩🏽‍🚀")), len(graphemes("🇫🇷"))
+    (1, 1, 1)
+    """
+    return list(text) if text.isascii() and "\r\n" not in text else _grapheme_pattern().findall(text)
+
+
+def tears(text: str) -> bool:
+    """True if a mark hangs on nothing: at the start, or after a space."""
+    if text.isascii():
+        return False
+    previous = " "
+    for c in text:
+        if previous.isspace() and unicodedata.category(c)[0] == "M":
+            return True
+        previous = c
+    return False
+
+
+_SCRIPT_NAMES = {"Cjk": "Han", "Fullwidth": "Latin", "Halfwidth": "Katakana"}
+
+
+@lru_cache(maxsize=4096)
+def script_of(char: str) -> str:
+    """``Latin``, ``Cyrillic``, ``Han``, ``Devanagari`` …: the first word of the character's Unicode name."""
+    if char.isascii():
+        return "Latin" if char.isalpha() else "Common"
+    name = unicodedata.name(char, "Unknown").split()[0].split("-")[0].capitalize()
+    return _SCRIPT_NAMES.get(name, name)
+
+
+def script_of_word(word: str) -> str:
+    """The script of its letters; ``Mixed`` where there are several."""
+    if word.isascii():
+        return "Latin"
+    scripts = {script_of(c) for c in word if c.isalpha()}
+    return scripts.pop() if len(scripts) == 1 else "Mixed"
+
+
+_ASCII_WORD = re.compile(r"[A-Za-z]+")
+
+
+@lru_cache(maxsize=512)
+def words(
+    text: str, protected: tuple[Span, ...], min_letters: int = 1, scripts: tuple[str, ...] = ("any",)
+) -> tuple[tuple[int, int], ...]:
+    """Spans of words (letters with their marks) outside the protected ones.
+
+    A word that touches a digit, an underscore or an apostrophe's other side of a protected span is part of
+    something else and is left out.
+    """
+    pattern = _ASCII_WORD if text.isascii() else _word_pattern()
+    anywhere = "any" in scripts
+    out: list[tuple[int, int]] = []
+    n = len(text)
+    i = 0
+    for m in pattern.finditer(text):
+        start, end = m.span()
+        while i < len(protected) and protected[i].end <= start:
+            i += 1
+        if i < len(protected) and protected[i].start < end:
+            continue
+        if (start and (text[start - 1].isdigit() or text[start - 1] == "_")) or (
+            end < n and (text[end].isdigit() or text[end] == "_")
+        ):
+            continue
+        if end - start < min_letters:
+            continue
+        if not anywhere and script_of_word(text[start:end]) not in scripts:
+            continue
+        out.append((start, end))
+    return tuple(out)
+
+
+def outside(start: int, end: int, protected: Sequence[Span]) -> bool:
+    """Whether ``start:end`` touches no protected character (an empty span must not stand inside one)."""
+    lo, hi = 0, len(protected)
+    while lo < hi:
+        mid = (lo + hi) // 2
+        if protected[mid].end <= start:
+            lo = mid + 1
+        else:
+            hi = mid
+    if lo == len(protected):
+        return True
+    return protected[lo].start >= end

@@ -1,0 +1,200 @@
+"""Gates that a variant passes before it is asked: cheap ones first, then the user's similarity, then a model.
+
+A variant that a gate refuses is ``rejected`` with the gate's reason: counted and shown, never replaced in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from robusttest.core.nouns import Case, Completion, Draft, Edit, Request
+from robusttest.errors import UsageError
+from robusttest.perturbations.base.protocol import Perturbation
+
+GATES = ("share", "number", "negation", "lines", "json")
+"""The cheap gates. A perturbation is excused from those in its ``changes``."""
+
+Similarity = Callable[[str, str], float]
+"""``(original, variant) -> number``; larger is more alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """What a variant must keep to be asked: ``Task(validity=…)``, or ``robust(cases=…, validity=…)``.
+
+    The defaults cost microseconds; ``similarity`` and ``judge`` are opt-in::
+
+        Validity(similarity=my_function, min_similarity=0.75)     # (before, after) -> number
+        Validity(similarity=embedding())                          # a local model: pip install 'robusttest[transformers]'
+        Validity(judge="openai/gpt-4o-mini")                      # asked through the gateway, replies are stored
+    """
+
+    max_edit_share: float = 0.5
+    """Largest share of a text's characters that noise may change; a severity above it raises it."""
+    similarity: Similarity | None = None
+    """Semantic gate: a function of the user's, of texts before and after."""
+    min_similarity: float = 0.8
+    judge: str | None = None
+    """Model that is asked whether the variant asks the same (`judge_steps`); only for what a model wrote."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_edit_share <= 1:
+            raise UsageError(f"max_edit_share={self.max_edit_share!r}: a share of the characters, in (0, 1]")
+        if self.similarity is not None and not callable(self.similarity):
+            raise UsageError(f"similarity={self.similarity!r}: give a function of two texts, or embedding()")
+        if self.judge is not None and (not isinstance(self.judge, str) or not self.judge.strip()):
+            raise UsageError(f"judge={self.judge!r}: give the name of a model")
+        if not math.isfinite(self.min_similarity):
+            raise UsageError(
+                f"min_similarity={self.min_similarity!r}: a finite number on the scale of similarity"
+            )
+
+
+DEFAULT = Validity()
+
+_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+(?:[.,]\d+)*(?![^\W\d_])")
+_NEGATION = re.compile(
+    r"(?i)(?<!\w)(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w{1,12}n['’`´]t)(?!\w)"
+)
+
+
+@lru_cache(maxsize=256)
+def _numbers(text: str) -> tuple[str, ...]:
+    return tuple(sorted(_NUMBER.findall(text)))
+
+
+@lru_cache(maxsize=256)
+def _negations(text: str) -> int:
+    return len(_NEGATION.findall(text))
+
+
+@lru_cache(maxsize=256)
+def _parses(text: str) -> bool:
+    stripped = text.strip()
+    if stripped[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(stripped)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def check(
+    original: Case, draft: Draft, perturbation: Perturbation, validity: Validity = DEFAULT
+) -> str | None:
+    """Why this variant may not be asked, or None. Looks at the text fields that were changed."""
+    if perturbation.preserves == "alters" or draft.case.target != original.target:
+        gates: tuple[str, ...] = tuple(g for g in ("lines", "json") if g not in perturbation.changes)
+    else:
+        gates = tuple(g for g in GATES if g not in perturbation.changes)
+    for key, before in original.fields.items():
+        after = draft.case.fields.get(key)
+        if before is after or not isinstance(before, str) or not isinstance(after, str) or before == after:
+            continue
+        reason = _text_gates(before, after, draft.edits.get(key, ()), perturbation, validity, gates)
+        if reason is not None:
+            return reason if key == "input" or len(original.fields) == 1 else f"{key}: {reason}"
+    return None
+
+
+def _text_gates(
+    before: str,
+    after: str,
+    edits: tuple[Edit, ...],
+    perturbation: Perturbation,
+    validity: Validity,
+    gates: tuple[str, ...],
+) -> str | None:
+    if not after.strip():
+        return "nothing is left of the text"
+    if "share" in gates and perturbation.severity is not None and edits:
+        changed = sum(max(e.end - e.start, len(e.text)) for e in edits)
+        cap = max(validity.max_edit_share, perturbation.severity)
+        # One word of a two-word text is more than any share: an edit of up to three characters always passes.
+        if changed > 3 and changed > cap * len(before):
+            return f"{changed} of {len(before)} characters changed, more than {cap:.0%}"
+    if "number" in gates:
+        old, new = _numbers(before), _NUMBER.findall(after) if _DIGIT.search(after) else []
+        if old != tuple(sorted(new)):
+            lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
+            return f"numbers changed: {_listed(lost)} became {_listed(found)}"
+    if "negation" in gates:
+        was, now = _negations(before), len(_NEGATION.findall(after))
+        if was != now:
+            return f"negations changed: {was} before, {now} after"
+    if "lines" in gates:
+        was, now = before.count("\n"), after.count("\n")
+        if was != now:
+            return f"lines changed: {was + 1} before, {now + 1} after"
+    if "json" in gates and _parses(before):
+        try:
+            json.loads(after)
+        except ValueError as e:
+            return f"the JSON no longer parses: {e}"
+    if validity.similarity is not None:
+        return _similar(before, after, validity)
+    return None
+
+
+def _similar(before: str, after: str, validity: Validity) -> str | None:
+    assert validity.similarity is not None
+    try:
+        value = float(validity.similarity(before, after))
+    except Exception as e:
+        raise UsageError(f"the similarity function raised {type(e).__name__}: {e}") from e
+    if math.isnan(value):
+        raise UsageError(f"the similarity function returned nan for {before[:60]!r} and {after[:60]!r}")
+    if value < validity.min_similarity:
+        return f"similarity {value:.3g} is below {validity.min_similarity:g}"
+    return None
+
+
+def _listed(numbers: Counter[str]) -> str:
+    return ", ".join(sorted(numbers.elements())[:5]) or "none"
+
+
+_QUESTION = """Two versions of a text follow. Could a careful reader answer any question about the second exactly as \
+about the first? Spelling, wording and style do not matter; facts, numbers, negations, names and what is asked do.
+
+<first>
+{before}
+</first>
+
+<second>
+{after}
+</second>
+
+Reply with one word: SAME or DIFFERENT."""
+
+
+def judge_steps(
+    original: Case, draft: Draft, validity: Validity
+) -> Generator[Request, Completion, str | None]:
+    """Ask ``validity.judge`` about each changed field: yields Requests, receives Completions, returns a reason or None."""
+    if validity.judge is None:
+        return None
+    for key, before in original.fields.items():
+        after = draft.case.fields.get(key)
+        if not isinstance(before, str) or not isinstance(after, str) or before == after:
+            continue
+        question = _QUESTION.replace("{before}", before).replace("{after}", after)
+        completion = yield Request(
+            model=validity.judge,
+            messages=({"role": "user", "content": question},),
+            params={"temperature": 0, "max_tokens": 8},
+        )
+        word = re.search(r"[A-Za-z]+", completion.text)
+        verdict = word[0].upper() if word else ""
+        if verdict == "DIFFERENT":
+            return f"{validity.judge} says it no longer asks the same"
+        if verdict != "SAME":
+            return f"{validity.judge} gave no verdict: {completion.text[:40]!r}"
+    return None

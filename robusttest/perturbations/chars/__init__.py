@@ -1,0 +1,1 @@
+"""Perturbations of characters: typos, surface forms, Unicode."""

@@ -1,0 +1,198 @@
+"""Casing, whitespace, punctuation: the same words, written in another way."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+
+from robusttest.core.nouns import Edit, NotApplicable
+from robusttest.errors import UsageError
+from robusttest.perturbations.base.edits import (
+    Edited,
+    apply_edits,
+    edit_words,
+    parse_severity,
+    replace_spans,
+    text_perturbation,
+)
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import Span, graphemes, words
+
+_CASED = ("Latin", "Greek", "Cyrillic", "Armenian")
+
+
+def _title(word: str) -> str:
+    return word[:1].upper() + word[1:].lower()
+
+
+_CASINGS: dict[str, Callable[[str], str]] = {
+    "lower": str.lower,
+    "upper": str.upper,
+    "title": _title,
+    "swap": str.swapcase,
+}
+
+
+def casing(how: str | None = None) -> Perturbation:
+    """All words in ``lower``, ``upper`` or ``title`` case, or with the case of each letter ``swap``-ped.
+
+    Without an argument these four in turn, one a variant, leaving out those that change nothing. Labels, acronyms,
+    placeholders and code keep their case.
+    """
+    if how is not None and how not in _CASINGS:
+        raise UsageError(f"casing:{how}: give one of {', '.join(_CASINGS)}")
+    hows = [how] if how is not None else list(_CASINGS)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        spans = words(text, protected, 1, _CASED)
+        versions: list[tuple[Edit, ...]] = []
+        for name in hows:
+            change = _CASINGS[name]
+            made = ((start, end, change(text[start:end])) for start, end in spans)
+            # "ß".upper() is longer and "İ".lower() gains a mark: those words are left alone.
+            edits = tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e] and len(new) == e - s)
+            if edits and edits not in versions:
+                versions.append(edits)
+        if not versions:
+            return NotApplicable(reason="no letters with a case outside protected text")
+        if index >= len(versions):
+            return NotApplicable(
+                reason=f"the text has {len(versions)} other casing{'s' * (len(versions) > 1)} only"
+            )
+        return apply_edits(text, versions[index]), versions[index]
+
+    return text_perturbation(
+        "casing",
+        fn,
+        spec="casing" if how is None else f"casing:{how}",
+        limit=len(hows),
+        scripts=_CASED,
+        changes=("negation", "number", "share"),
+        description="lower, upper, title or swapped case",
+    )
+
+
+_GAP = re.compile(r"(?<=\S) (?=\S)")
+
+
+def whitespace(severity: float | str | None = None) -> Perturbation:
+    """Double spaces, tabs and no-break spaces for ``severity`` (0.1) of the gaps, and now and then a trailing one."""
+    value, spec = parse_severity("whitespace", severity, default=0.1)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        def gaps() -> Iterator[tuple[int, int, str]]:
+            for m in _GAP.finditer(text):
+                for new in ("  ", "   ", "\t", "\u00a0"):
+                    yield m.start(), m.end(), new
+            for new in (" ", "  "):
+                yield 0, 0, new
+                yield len(text), len(text), new
+
+        return replace_spans(text, gaps(), rng=rng, protected=protected, severity=value, what="gap")
+
+    return text_perturbation(
+        "whitespace", fn, spec=spec, severity=value, description="double spaces, tabs, no-break spaces"
+    )
+
+
+_MARK = re.compile(
+    r"(?<![\d\s.])(?:[,;:!?]|\.(?!\.))(?![\d\w.])|(?<!\w)[\"“”](?=\w)|(?<=[\w.!?])[\"“”](?!\w)|(?<=\w)['’](?=\w)| [–—-] "
+)
+_ALTERNATIVES = {
+    ",": ("", " ,", ";"),
+    ";": (",", " ;"),
+    ":": (" :", " -"),
+    ".": ("", " .", "..", "!"),
+    "!": (".", "!!", " !"),
+    "?": ("", "??", " ?"),
+    "'": ("’", "`", "´"),
+    "’": ("'", "`", "´"),
+    '"': ("“", "”", "''"),
+    "“": ('"', "«", "„"),
+    "”": ('"', "»", "''"),
+    " - ": (" – ", " — ", "—"),
+    " – ": (" - ", " — ", "–"),
+    " — ": (" - ", " – ", "—"),
+}  # fmt: skip
+
+
+def punctuation(severity: float | str | None = None) -> Perturbation:
+    """Marks dropped, doubled, spaced or drawn differently (curly quotes, dashes), ``severity`` (0.1) of them.
+
+    A text that ends without a mark may get one.
+    """
+    value, spec = parse_severity("punctuation", severity, default=0.1)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        def marks() -> Iterator[tuple[int, int, str]]:
+            for m in _MARK.finditer(text):
+                for new in _ALTERNATIVES[m[0]]:
+                    yield m.start(), m.end(), new
+            end = len(text.rstrip())
+            if text[end - 1].isalpha():
+                for new in (".", "..", "!", " ."):
+                    yield end, end, new
+
+        return replace_spans(text, marks(), rng=rng, protected=protected, severity=value, what="mark")
+
+    return text_perturbation(
+        "punctuation",
+        fn,
+        spec=spec,
+        severity=value,
+        description="marks dropped, doubled or drawn differently",
+    )
+
+
+def doubled(severity: float | str | None = None) -> Perturbation:
+    """One letter typed twice in ``severity`` (0.1) of the words of three letters or more."""
+    value, spec = parse_severity("doubled", severity, default=0.1)
+
+    def edit(word: str, rng: random.Random) -> str | None:
+        parts = graphemes(word)
+        i = rng.randrange(len(parts))
+        return "".join(parts[: i + 1] + parts[i:])
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        return edit_words(
+            text, severity=value, rng=rng, edit_word=edit, protected=protected, min_letters=3, scripts=_SPACED
+        )
+
+    return text_perturbation(
+        "doubled", fn, spec=spec, severity=value, scripts=_SPACED, description="a letter typed twice"
+    )
+
+
+_SPACED = (
+    "Latin", "Greek", "Cyrillic", "Armenian", "Georgian", "Hebrew", "Arabic", "Devanagari", "Bengali", "Gurmukhi",
+    "Gujarati", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala", "Hangul", "Ethiopic",
+)  # fmt: skip
+
+_WORD_GAP = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
+
+
+def missing_space(severity: float | str | None = None) -> Perturbation:
+    """The space between two words left out, at ``severity`` (0.1) of the places; never next to protected text."""
+    value, spec = parse_severity("missing_space", severity, default=0.1)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        borders = {s.end for s in protected} | {s.start - 1 for s in protected}
+        gaps = ((m.start(), m.end(), "") for m in _WORD_GAP.finditer(text) if m.start() not in borders)
+        return replace_spans(
+            text, gaps, rng=rng, protected=protected, severity=value, what="gap between two words"
+        )
+
+    return text_perturbation(
+        "missing_space", fn, spec=spec, severity=value, description="two words run together"
+    )

@@ -1,0 +1,1 @@
+"""Perturbations of the prompt around the case, and of decoding."""

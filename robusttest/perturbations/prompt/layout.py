@@ -1,0 +1,222 @@
+"""The same question in another layout: separators, casing, spacing, option markers, field order.
+
+``format`` spans the space of Sclar et al., "Quantifying Language Models' Sensitivity to Spurious Features in Prompt
+Design" (arXiv 2310.11324), for the ``Descriptor: {field}`` lines of the user's own template. Variant *i* is the same
+format for every case of a task, so that formats can be compared with each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from robusttest.core.nouns import Draft, NotApplicable, Prompt, derive_seed
+from robusttest.errors import UnknownNameError, UsageError
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.prompt.templates import (
+    block,
+    field_lines,
+    rewrite_lines,
+    shown,
+    texts,
+    with_texts,
+)
+
+SEPARATORS = (": ", " : ", ":: ", " - ", " -- ", " = ", " || ", "\t", ":\n", ": \n\t", " > ")
+"""Between a descriptor and its field."""
+CASINGS: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "title": str.title}
+GAPS = ("\n", "\n\n", " || ", " -- ", "; ", " \n")
+"""Between neighbouring field lines."""
+OPTION_MARKERS = (
+    "{letter}) ",
+    "({letter}) ",
+    "{letter}. ",
+    "[{letter}] ",
+    "{letter}: ",
+    "{lower}) ",
+    "({lower}) ",
+    "{number}. ",
+    "{number}) ",
+    "({number}) ",
+    "{roman}. ",
+    "{roman}) ",
+)
+OPTION_SEPARATORS = ("\n", "\n\n", "; ", "  ", " || ")
+CHOICE_SEPARATORS = (", ", " | ", "; ", " / ", " or ")
+_LIMIT = 1000
+"""Formats of one prompt that are told apart; draws beyond it would repeat nothing, but nobody asks for them."""
+_MAX_ORDERS = 24
+
+
+def format_(arg: int | str | None = None) -> Perturbation:
+    """FormatSpread: each variant is another layout of the same prompt. ``format:7`` draws another set of layouts."""
+    if arg is not None and not (str(arg).isascii() and str(arg).isdigit()):
+        raise UsageError(f"format:{arg}: the argument numbers a set of formats: format, format:1, format:2 …")
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        if draft.prompt is None:
+            return NotApplicable(reason="the test has a body of its own: there is no prompt to lay out")
+        space = _space(
+            texts(draft.prompt),
+            frozenset(shown(draft.prompt)),
+            draft.prompt.option_marker,
+            draft.prompt.option_separator,
+            draft.prompt.choice_separator,
+        )
+        if not space.size:
+            return NotApplicable(
+                reason="the prompt has no 'Descriptor: {field}' line, {choices} or {options} to lay out differently"
+            )
+        if index >= min(space.size, _LIMIT):
+            return NotApplicable(reason=f"the prompt has {min(space.size, _LIMIT)} other formats only")
+        numbers = _draws(space.size, derive_seed("format", *texts(draft.prompt), str(arg or "")))
+        return draft.with_(prompt=space.applied(draft.prompt, numbers[index]))
+
+    return Perturbation(
+        name="format",
+        spec="format" if arg is None else f"format:{arg}",
+        level="prompt",
+        apply=apply,
+        description="separators, casing, spacing, option markers and field order of the prompt (FormatSpread)",
+    )
+
+
+@lru_cache(maxsize=256)
+def _draws(size: int, seed: int) -> list[int]:
+    """Numbers of formats 1 … size in a random order without repetition (0 is the prompt as it is)."""
+    return random.Random(seed).sample(range(1, size + 1), min(size, _LIMIT))
+
+
+_Change = Callable[[Prompt], Prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Independent dimensions, each a list of changes that differ from the prompt and from each other."""
+
+    dimensions: tuple[tuple[_Change, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """Formats other than the prompt's own."""
+        return math.prod(len(d) + 1 for d in self.dimensions) - 1
+
+    def applied(self, prompt: Prompt, number: int) -> Prompt:
+        """Format ``number`` in mixed radix: digit 0 of a dimension leaves it as it is."""
+        for changes in self.dimensions:
+            number, digit = divmod(number, len(changes) + 1)
+            if digit:
+                prompt = changes[digit - 1](prompt)
+        return prompt
+
+
+@lru_cache(maxsize=256)
+def _space(
+    parts: tuple[str, ...], names: frozenset[str], marker: str, option_separator: str, choice_separator: str
+) -> _Space:
+    dimensions: list[tuple[_Change, ...]] = []
+    rewrites: list[list[Callable[[str], str]]] = [
+        # The order first: it looks at the lines as the user wrote them, the others leave the lines findable.
+        [_ordered(order) for order in _orders(parts)],
+        [_cased(casing) for casing in CASINGS.values()],
+        [_separated(separator, gap) for separator, gap in _spacings(parts)],
+    ]
+    for dimension in rewrites:
+        seen = {parts}
+        kept: list[_Change] = []
+        for rewrite in dimension:
+            result = tuple(rewrite(part) for part in parts)
+            if result not in seen:
+                seen.add(result)
+                kept.append(_on_texts(rewrite))
+        dimensions.append(tuple(kept))
+    if "options" in names:
+        dimensions.append(tuple(_setting(option_marker=m) for m in _same_kind(OPTION_MARKERS, marker, parts)))
+        dimensions.append(
+            tuple(_setting(option_separator=s) for s in OPTION_SEPARATORS if s != option_separator)
+        )
+    if "choices" in names:
+        dimensions.append(
+            tuple(_setting(choice_separator=s) for s in CHOICE_SEPARATORS if s != choice_separator)
+        )
+    return _Space(tuple(d for d in dimensions if d))
+
+
+def _spacings(parts: tuple[str, ...]) -> list[tuple[str | None, str | None]]:
+    """Separators × gaps in one dimension: both are read off the same lines, so one rewrite sets both."""
+    if not any(field_lines(part) for part in parts):
+        return []
+    every = itertools.product((None, *SEPARATORS), (None, *GAPS))
+    # A field on its own line needs its neighbour to begin on a new one.
+    return [(s, g) for s, g in every if not (s and "\n" in s and g is not None and "\n" not in g)]
+
+
+def _orders(parts: tuple[str, ...]) -> list[tuple[int, ...]]:
+    counts = {count for part in parts if (count := block(part)[1]) > 1}
+    if len(counts) != 1:
+        return []  # the template and the demos' template would not agree
+    return list(itertools.islice(itertools.permutations(range(counts.pop())), 1, _MAX_ORDERS))
+
+
+def _ordered(order: tuple[int, ...]) -> Callable[[str], str]:
+    return lambda text: rewrite_lines(text, order=order)
+
+
+def _cased(casing: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: rewrite_lines(text, descriptor=casing)
+
+
+def _separated(separator: str | None, gap: str | None) -> Callable[[str], str]:
+    return lambda text: rewrite_lines(text, separator=separator, gap=gap)
+
+
+def _on_texts(rewrite: Callable[[str], str]) -> _Change:
+    return lambda prompt: with_texts(prompt, rewrite)
+
+
+def _setting(**changes: str) -> _Change:
+    return lambda prompt: replace(prompt, **changes)  # type: ignore[arg-type]
+
+
+def _same_kind(markers: tuple[str, ...], current: str, parts: tuple[str, ...]) -> list[str]:
+    """Markers other than the current one; letters only where the prompt speaks of letters."""
+    letters = any(re.search(r"\bletters?\b", part, re.IGNORECASE) for part in parts)
+    return [m for m in markers if m != current and (not letters or "{letter}" in m)]
+
+
+def option_labels(kind: str | None = None) -> Perturbation:
+    """Other markers before the options of ``{options}``: ``(A)``, ``a)``, ``1.``, ``i.`` …
+
+    ``option_labels:number`` keeps to one kind (``letter``, ``lower``, ``number``, ``roman``). Where the prompt speaks
+    of letters, only capital letters come.
+    """
+    kinds = ("letter", "lower", "number", "roman")
+    if kind is not None and kind not in kinds:
+        raise UnknownNameError("kind of option labels", kind, kinds)
+    wanted = tuple(m for m in OPTION_MARKERS if kind is None or "{" + kind + "}" in m)
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        prompt = draft.prompt
+        if prompt is None or "options" not in shown(prompt):
+            return NotApplicable(reason="the prompt shows no {options} to label")
+        if not draft.case.choices:
+            return NotApplicable(reason="the case has no choices")
+        every = texts(prompt) + ((prompt.system,) if prompt.system else ())
+        others = _same_kind(wanted, prompt.option_marker, every)
+        if index >= len(others):
+            return NotApplicable(reason=f"there are {len(others)} other labels only")
+        return draft.with_(prompt=replace(prompt, option_marker=others[index]))
+
+    return Perturbation(
+        name="option_labels",
+        spec="option_labels" if kind is None else f"option_labels:{kind}",
+        level="prompt",
+        apply=apply,
+        limit=len(wanted),
+        description="other markers before the options: (A), a), 1., i. …",
+    )

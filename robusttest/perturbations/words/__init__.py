@@ -1,0 +1,1 @@
+"""Perturbations of words, sentences and what stands around them."""

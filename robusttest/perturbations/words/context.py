@@ -1,0 +1,282 @@
+"""What stands around the question: sentences beside the point, courtesy, links, another order of sentences.
+
+Everything is inserted before or after the text, or moves whole sentences; the words of the question stay.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from robusttest.core.nouns import Edit, NotApplicable
+from robusttest.errors import UnknownNameError, UsageError
+from robusttest.perturbations.base.edits import Edited, apply_edits, diff_edits, text_perturbation
+from robusttest.perturbations.base.lexicon import english, table
+from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import Span, outside
+from robusttest.perturbations.prompt.orders import other_order
+
+Where = Literal["before", "after"]
+_PLACES = ("before", "after")
+_ADDS = ("share",)
+"""Whole sentences come or move: the share of changed characters says nothing here."""
+
+
+def distractor(where: str | None = None, *, sentences: Sequence[str] | None = None) -> Perturbation:
+    """A neutral sentence that has nothing to do with the question, before or after it.
+
+    ``distractor:before`` and ``distractor:after`` keep to one side. ``sentences`` are the user's own: choose them so
+    that they don't answer any case.
+    """
+    own = _given("distractor", sentences) or tuple(table("context")["distractors"])
+    places = _places("distractor", where)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        unused = [s for s in own if s not in text]
+        if not unused:
+            return NotApplicable(reason="every distractor stands in the text already")
+        return _beside(text, rng.choice(unused), rng.choice(places))
+
+    return text_perturbation(
+        "distractor",
+        fn,
+        spec="distractor" if where is None else f"distractor:{where}",
+        limit=len(own) * len(places),
+        changes=_ADDS,
+        description="a sentence that is beside the point, before or after the text",
+    )
+
+
+def politeness(where: str | None = None) -> Perturbation:
+    """A greeting or a please before the text, or thanks after it."""
+    prefixes, suffixes = table("context")["polite_prefixes"], table("context")["polite_suffixes"]
+    every = [("before", p) for p in prefixes] + [("after", s) for s in suffixes]
+    places = _places("politeness", where)
+    choices = [c for c in every if c[0] in places]
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        place, phrase = rng.choice(choices)
+        return _beside(text, phrase.strip(), place)
+
+    return text_perturbation(
+        "politeness",
+        fn,
+        spec="politeness" if where is None else f"politeness:{where}",
+        scripts=("Latin",),
+        limit=len(choices),
+        changes=_ADDS,
+        description="a greeting, a please or thanks around the text",
+    )
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def url(kind: str | None = None) -> Perturbation:
+    """A meaningless link or handle at the end, as in CheckList: ``https://t.co/Ab3…`` or ``@kqzvt``.
+
+    ``url:link`` and ``url:handle`` keep to one kind.
+    """
+    kinds = ("link", "handle")
+    if kind is not None and kind not in kinds:
+        raise UnknownNameError("kind of url", kind, kinds)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        what = kind or rng.choice(kinds)
+        if what == "link":
+            added = "https://t.co/" + "".join(rng.choices(_LETTERS + _LETTERS.upper(), k=10))
+        else:
+            added = "@" + "".join(rng.choices(_LETTERS, k=6))
+        return _beside(text, added, "after")
+
+    return text_perturbation(
+        "url",
+        fn,
+        spec="url" if kind is None else f"url:{kind}",
+        changes=_ADDS,
+        description="a random link or handle after the text",
+    )
+
+
+def _beside(text: str, added: str, place: str) -> Edited:
+    """``added`` inserted before or after the text's own blanks, set off by a space (by a line in a text of lines)."""
+    gap = "\n" if "\n" in text.strip() else " "
+    if place == "before":
+        at = len(text) - len(text.lstrip())
+        edit = Edit(at, at, added + gap)
+    else:
+        at = len(text.rstrip())
+        edit = Edit(at, at, gap + added)
+    return apply_edits(text, [edit]), (edit,)
+
+
+def _given(name: str, sentences: Sequence[str] | None) -> tuple[str, ...] | None:
+    if sentences is None:
+        return None
+    if isinstance(sentences, str):
+        sentences = (sentences,)
+    own = tuple(sentences)
+    if not own or not all(isinstance(s, str) and s.strip() for s in own):
+        raise UsageError(f"{name}: sentences={sentences!r}: give a list of non-empty sentences")
+    return tuple(dict.fromkeys(own))
+
+
+def _places(name: str, where: str | None) -> tuple[str, ...]:
+    if where is None:
+        return _PLACES
+    if where not in _PLACES:
+        raise UnknownNameError(f"place of {name}", where, _PLACES)
+    return (where,)
+
+
+# --- question as statement ---------------------------------------------------------------------------------------
+
+_STATEMENTS = (
+    "I would like to know {}.",
+    "Please tell me {}.",
+    "I want to know {}.",
+    "My question is {}.",
+    "Tell me {}.",
+    "I am wondering {}.",
+)
+_WH = r"(?P<wh>(?:what|who|whom|whose|which|when|where|why|how)(?:\s[\w'-]+){0,4}?)"
+_AUX = r"(?P<aux>is|are|was|were|can|could|will|would|should|may|might|must|have|has|had)"
+_PRONOUN = r"(?P<subject>I|you|he|she|it|we|they|this|that|there)\b"
+_WH_PRONOUN = re.compile(rf"{_WH}\s{_AUX}\s{_PRONOUN}(?P<rest>.*)", re.IGNORECASE)
+_WH_DO = re.compile(rf"{_WH}\sdo\s(?P<subject>I|you|we|they)\b(?P<rest>.+)", re.IGNORECASE)
+_WH_SUBJECT = re.compile(r"(?P<wh>who|what|which\s\w+)\s(?P<rest>[\w'-]+.*)", re.IGNORECASE)
+_YES_NO = re.compile(rf"{_AUX}\s{_PRONOUN}(?P<rest>.+)", re.IGNORECASE)
+_YES_NO_DO = re.compile(r"do\s(?P<subject>I|you|we|they)\b(?P<rest>.+)", re.IGNORECASE)
+
+
+def as_clause(question: str) -> str | None:
+    """``How can I pay?`` → ``how I can pay``; ``Is it late?`` → ``whether it is late``; None where it is unsure.
+
+    Only questions whose subject is a pronoun are turned round: with a noun the end of the subject can't be told.
+    """
+    body = question.strip().rstrip("?").rstrip()
+    if not body or any(c in body for c in "?!\n;:"):
+        return None
+
+    def subject(m: re.Match[str]) -> str:
+        return "I" if m["subject"] in "Ii" else m["subject"].lower()
+
+    def asked(m: re.Match[str]) -> str | None:
+        words = m["wh"].lower().split()
+        return None if english("verbs_that_move") & set(words) else m["wh"][0].lower() + m["wh"][1:]
+
+    if m := _YES_NO_DO.fullmatch(body):
+        return f"whether {subject(m)}{m['rest']}"
+    if m := _YES_NO.fullmatch(body):
+        return f"whether {subject(m)} {m['aux'].lower()}{m['rest']}"
+    if (m := _WH_DO.fullmatch(body)) and (wh := asked(m)):
+        return f"{wh} {subject(m)}{m['rest']}"
+    if (m := _WH_PRONOUN.fullmatch(body)) and (wh := asked(m)):
+        return f"{wh} {subject(m)} {m['aux'].lower()}{m['rest']}"
+    if (m := _WH_SUBJECT.fullmatch(body)) and m["rest"].split()[0].lower() not in english("verbs_that_move"):
+        return f"{m['wh'][0].lower()}{m['wh'][1:]} {m['rest']}"
+    return None
+
+
+def statement() -> Perturbation:
+    """The question as a statement: ``How can I pay?`` → ``I would like to know how I can pay.``"""
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        for start, end in reversed(sentences_of(text, protected)):
+            sentence = text[start:end]
+            if not sentence.endswith("?") or not (clause := as_clause(sentence)):
+                continue
+            new = rng.choice(_STATEMENTS).format(clause)
+            edits = _around(sentence, start, new)
+            if all(outside(e.start, e.end, protected) for e in edits):
+                return apply_edits(text, edits), edits
+        return NotApplicable(reason="no question that can be turned into a statement with certainty")
+
+    return text_perturbation(
+        "statement",
+        fn,
+        preserves="probably",
+        scripts=("Latin",),
+        limit=len(_STATEMENTS),
+        changes=_ADDS,
+        separable=False,
+        description="the question as a statement: I would like to know how …",
+    )
+
+
+def _around(old: str, start: int, new: str) -> tuple[Edit, ...]:
+    """Edits by words, so that what stays is not part of an edit."""
+    return tuple(Edit(e.start + start, e.end + start, e.text) for e in diff_edits(old, new))
+
+
+# --- the order of sentences --------------------------------------------------------------------------------------
+
+_END = re.compile(
+    r"(?<![.][^\W\d_])(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs|No))(?<!\b(?:Mrs|etc|e\.g|i\.e))[.!?。！？]+[\"'”’)]*(?=\s|$)|\n+"
+)
+
+
+def sentences_of(text: str, protected: Sequence[Span] = ()) -> list[tuple[int, int]]:
+    """Spans of the sentences, without the blanks between them; an end inside protected text is none."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for m in _END.finditer(text):
+        if not outside(m.start(), m.end(), protected):
+            continue
+        _add_trimmed(found, text, start, m.end())
+        start = m.end()
+    _add_trimmed(found, text, start, len(text))
+    return found
+
+
+def _add_trimmed(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        found.append((start, end))
+
+
+def sentence_order() -> Perturbation:
+    """The sentences in another order; the blanks between them stay where they are.
+
+    What is told in an order (a story, steps) may mean something else afterwards.
+    """
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        spans = sentences_of(text, protected)
+        if len(spans) < 2:
+            return NotApplicable(reason="the text has fewer than two sentences")
+        order = other_order(len(spans), index, rng, "sentence_order", text)
+        if order is None:
+            return NotApplicable(reason=f"{len(spans)} sentences have no further order")
+        edits = tuple(
+            Edit(start, end, text[slice(*spans[other])])
+            for (start, end), other in zip(spans, order, strict=True)
+            if text[start:end] != text[slice(*spans[other])]
+        )
+        if not edits:
+            return NotApplicable(reason="the sentences are equal to each other")
+        return apply_edits(text, edits), edits
+
+    return text_perturbation(
+        "sentence_order",
+        fn,
+        preserves="probably",
+        changes=_ADDS,
+        moves=True,
+        description="the sentences in another order",
+    )

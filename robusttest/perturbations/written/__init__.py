@@ -1,0 +1,1 @@
+"""Perturbations that a model writes."""

@@ -1,0 +1,1 @@
+"""Numbers over many cells (tasks × models): claims, scatter, advice."""

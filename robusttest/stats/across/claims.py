@@ -1,0 +1,336 @@
+"""The two claims of arXiv 2602.03344, each by a test that arithmetic alone does not pass.
+
+Consistency and accuracy go together by arithmetic: a world in which all cells have the same chance-corrected
+consistency gives R² of .7 to .98. So claim 1 is tested on the chance-corrected scales, one point for each task, since
+tasks differ for reasons of their own:
+
+    κ_t = 1 - Σ_m W_mt / Σ_m T_mt on x_t = mean_m p_mt, OLS, t with T-2 degrees of freedom; and atanh of the latent r.
+
+Claim 2 is tested on what is left of each cell when its task's κ is taken out, one row for each model:
+
+    d_mt = ((T-W)_mt - κ_t T_mt) / mean T, e_m = mean_t d_mt, less the line of e_m on the models' own accuracy.
+
+Do these differ between models by more than from task to task (F, M-2 and (M-1)(T-1) degrees of freedom), and by how
+much (Williams' and Tukey's interval of a variance component)?
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Literal
+
+import numpy as np
+from scipy.special import chdtri, fdtrc, fdtri
+
+from robusttest.stats.across.grid import Grid, left_over, task_latent_r
+from robusttest.stats.cell.frame import Floats
+from robusttest.stats.cell.intervals import ALPHA, t_quantile
+from robusttest.stats.cell.moments import Slope, slope_test
+
+DELTA_MIN = 0.35
+"""Slopes below this (.035 κ for 10 points of accuracy) are no rise worth the name."""
+SD_MIN = 0.05
+"""Models that differ by less than this standard deviation of κ are alike."""
+MIN_TASKS, MIN_MODELS, MIN_RANGE = 5, 2, 0.15
+MIN_MODELS_WITHIN = 5
+MIN_MODELS_APART, MIN_TASKS_APART = 4, 3
+_POWER = 0.8
+_MOST = 10_000
+_LARGEST_R = 0.999
+_EXACT = 7
+"""Permutations of up to so many tasks are counted."""
+
+Answer = Literal["supported", "not supported", "contradicted", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """How far models differ beyond their accuracy, as a standard deviation of κ; limits one-sided 95 % each."""
+
+    n_models: int
+    n_tasks: int
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    f: float | None = None
+    p: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One claim, what the data say of it, and what it would take where they can't."""
+
+    key: Literal["competence", "task_not_model"]
+    claim: str
+    answer: Answer
+    sentence: str
+    """One plain sentence with the numbers that decide."""
+    slopes: tuple[Slope, ...] = ()
+    """Claim 1: κ and latent r between tasks (they decide), and κ within tasks (a better model on the same task)."""
+    apart: Apart | None = None
+    """Claim 2."""
+    p_permutation: float | None = None
+    """Claim 1: exact one-sided permutation p of the κ slope, up to 7 tasks."""
+    tasks_needed: int | None = None
+    """About how many tasks (with as many models) would tell; None where that would not, or nothing is missing."""
+    models_needed: int | None = None
+
+
+COMPETENCE = "Robustness rises with competence at the task, beyond what arithmetic gives."
+TASK_NOT_MODEL = "Robustness comes with competence at the task and is no property of the model."
+
+
+def within_tasks(g: Grid) -> Slope:
+    """A better model on the same task: e_m = Σ_t[(T-W) - κ_t T]/Σ_t T on x_m = mean_t(p_mt - mean p_t), df M-2."""
+    m = len(g.p)
+    if m < MIN_MODELS_WITHIN:
+        return Slope(
+            scale="kappa within tasks",
+            n=m,
+            df=max(m - 2, 0),
+            reason=f"{m} models, {MIN_MODELS_WITHIN} needed",
+        )
+    left = left_over(g)
+    total = g.total.sum(axis=1)
+    keep = total > 1e-12
+    x = (g.p - g.p.mean(axis=0)).mean(axis=1)
+    return slope_test(x[keep], left.sum(axis=1)[keep] / total[keep], scale="kappa within tasks")
+
+
+def competence(g: Grid) -> Claim:
+    """Claim 1. *Supported*: both one-sided lower limits above 0. *Contradicted*: both upper ones below 0. *Not
+    supported*: κ's upper limit below `DELTA_MIN`. Else it can't be told.
+    """
+    m, tasks = g.p.shape
+    kappa = g.task_kappa
+    keep = ~np.isnan(kappa)
+    x, y = g.p.mean(axis=0)[keep], kappa[keep]
+    t = int(keep.sum())
+    inside = within_tasks(g)
+
+    def cannot(why: str, *slopes: Slope, tasks_needed: int | None = None) -> Claim:
+        return Claim(
+            key="competence", claim=COMPETENCE, answer="cannot tell", sentence=f"Cannot tell: {why}.",
+            slopes=(*slopes, inside), tasks_needed=tasks_needed,
+        )  # fmt: skip
+
+    if m < MIN_MODELS:
+        return cannot(f"{m} model; the test needs {MIN_MODELS} or more")
+    if t < MIN_TASKS:
+        saturated = f" ({tasks - t} more are all right or all wrong)" if t < tasks else ""
+        return cannot(f"{t} tasks{saturated}; the test needs {MIN_TASKS} or more", tasks_needed=MIN_TASKS)
+    if float(np.ptp(x)) < MIN_RANGE:
+        return cannot(
+            f"the tasks' accuracies span {float(np.ptp(x)):.2f}; the test needs {MIN_RANGE:.2f} or more, "
+            "so easier or harder tasks"
+        )
+    first = slope_test(x, y, scale="kappa")
+    second = Slope(scale="atanh latent r", n=t, df=t - 2, reason="needs right/wrong scores (0 or 1)")
+    if g.binary:
+        r = np.clip(task_latent_r(g)[keep], -_LARGEST_R, _LARGEST_R)
+        second = slope_test(x, np.arctanh(r), scale="atanh latent r")
+    answer = _competence(first, second)
+    needed = _tasks_needed(first, second) if answer == "cannot tell" else None
+    return Claim(
+        key="competence", claim=COMPETENCE, answer=answer, slopes=(first, second, inside),
+        sentence=_told(answer, first, second, t, m, needed), p_permutation=_permutation(x, y), tasks_needed=needed,
+    )  # fmt: skip
+
+
+def _competence(first: Slope, second: Slope) -> Answer:
+    if first.low is None or first.high is None:
+        return "cannot tell"
+    if second.low is not None and second.high is not None:
+        if first.low > 0 and second.low > 0:
+            return "supported"
+        if first.high < 0 and second.high < 0:
+            return "contradicted"
+    return "not supported" if first.high < DELTA_MIN else "cannot tell"
+
+
+def _told(answer: Answer, first: Slope, second: Slope, tasks: int, models: int, needed: int | None) -> str:
+    def ten(value: float | None) -> str:
+        return f"{(value or 0.0) / 10:+.3f}"
+
+    rise = f"{ten(first.slope)} [{ten(first.low)}, {ten(first.high)}]"
+    base = f"{models} models, {tasks} tasks"
+    if answer == "supported":
+        return (
+            f"Supported: kappa rises by {rise} for 10 points of task accuracy, and so does latent r ({base})."
+        )
+    if answer == "contradicted":
+        return f"Contradicted: kappa falls on easier tasks, by {rise} for 10 points of accuracy, and latent r does ({base})."
+    if answer == "not supported":
+        return (
+            f"Not supported: kappa changes by {rise} for 10 points of task accuracy, "
+            f"less than +{DELTA_MIN / 10:.3f} ({base})."
+        )
+    scale = ""
+    if first.low is not None and first.low > 0:
+        scale = (
+            "on the kappa scale alone "
+            if second.low is not None
+            else "(no latent scale without right/wrong scores) "
+        )
+    more = f"; about {needed:,} tasks like these would tell" if needed is not None else ""
+    return f"Cannot tell: kappa changes {scale}by {rise} for 10 points of task accuracy ({base}){more}."
+
+
+def _tasks_needed(first: Slope, second: Slope) -> int | None:
+    """Tasks at which, with the slope and scatter seen, the verdict comes with 80 % probability."""
+    if first.slope is None:
+        return None
+    rising = [(s.slope, s) for s in (first, second)]
+    found = []
+    if all(b is not None and b > 0 for b, _ in rising):
+        each = [_tasks_for(b or 0.0, s) for b, s in rising]
+        if all(each):
+            found.append(max(n or 0 for n in each))
+    if first.slope < DELTA_MIN and (n := _tasks_for(DELTA_MIN - first.slope, first)) is not None:
+        found.append(n)
+    return min(found) if found else None
+
+
+def _tasks_for(distance: float, s: Slope) -> int | None:
+    """The fewest tasks at which (t_.95 + t_.80)·SE is within ``distance``, SE falling with their root."""
+    if s.se is None or distance <= 0:
+        return None
+    for n in range(s.n + 1, _MOST):
+        df = n - 2
+        if (t_quantile(1 - ALPHA, df) + t_quantile(_POWER, df)) * s.se * math.sqrt(s.n / n) <= distance:
+            return n
+    return None
+
+
+def _permutation(x: Floats, y: Floats) -> float | None:
+    """Exact one-sided p of the slope over all orders of y; None where they are too many."""
+    if len(x) > _EXACT:
+        return None
+    dx = x - x.mean()
+    orders = np.array(list(permutations(range(len(x)))))
+    values = y[orders] @ dx
+    return float((values >= float(y @ dx) - 1e-12).mean())
+
+
+def task_not_model(g: Grid) -> Claim:
+    """Claim 2. *Supported*: models differ, beyond accuracy, by surely less than `SD_MIN`. *Contradicted*: by surely
+    more. *Not supported*: they differ (p < .05), by more or less than that. Else it can't be told.
+    """
+    apart = models_apart(g)
+    answer: Answer = "cannot tell"
+    tasks = models = None
+    base = f"{apart.n_models} models, {apart.n_tasks} tasks"
+    if apart.low is None or apart.high is None or apart.sd is None:
+        sentence = f"Cannot tell: {apart.reason}."
+        return Claim(
+            key="task_not_model", claim=TASK_NOT_MODEL, answer=answer, sentence=sentence, apart=apart
+        )
+    sd = f"{apart.sd:.3f} [{apart.low:.3f}, {apart.high:.3f}]"
+    answer = _apart_answer(apart)
+    if answer == "supported":
+        sentence = (
+            f"Supported: beyond their accuracy, models differ by sd {sd} of kappa, "
+            f"less than {SD_MIN:g} ({base})."
+        )
+    elif answer == "contradicted":
+        sentence = (
+            f"Contradicted: beyond their accuracy, models differ by sd {sd} of kappa, "
+            f"more than {SD_MIN:g}, over all tasks ({base})."
+        )
+    elif answer == "not supported":
+        sentence = (
+            f"Not supported: beyond their accuracy, models differ in robustness by sd {sd} of kappa ({base})."
+        )
+    else:
+        tasks, models = _more_for_apart(apart, g)
+        take = (
+            f"; about {tasks:,} tasks with these models would tell" if tasks is not None
+            else f"; about {models:,} models would tell" if models is not None else ""
+        )  # fmt: skip
+        sentence = f"Cannot tell: beyond their accuracy, models differ by sd {sd} of kappa ({base}){take}."
+    return Claim(
+        key="task_not_model", claim=TASK_NOT_MODEL, answer=answer, sentence=sentence, apart=apart,
+        tasks_needed=tasks, models_needed=models,
+    )  # fmt: skip
+
+
+def _apart_answer(a: Apart) -> Answer:
+    if a.low is None or a.high is None or a.p is None:
+        return "cannot tell"
+    if a.high < SD_MIN:
+        return "supported"
+    if a.low > SD_MIN:
+        return "contradicted"
+    return "not supported" if a.p <= ALPHA else "cannot tell"
+
+
+def models_apart(g: Grid) -> Apart:
+    """The variance of models' κ beyond the line of e_m on their accuracy, over tasks as a random sample."""
+    keep = g.task_total > 1e-12
+    m, t = len(g.p), int(keep.sum())
+    empty = Apart(n_models=m, n_tasks=t)
+    if m < MIN_MODELS_APART or t < MIN_TASKS_APART:
+        return replace(
+            empty,
+            reason=f"{m} models on {t} tasks that vary; the test needs {MIN_MODELS_APART} on {MIN_TASKS_APART}",
+        )
+    d = left_over(g)[:, keep] / float(g.total[:, keep].mean())
+    e = d.mean(axis=1)
+    x = (g.p - g.p.mean(axis=0))[:, keep].mean(axis=1)
+    xx = float((x**2).sum())
+    line = float((x * e).sum()) / xx * x if xx > 1e-12 else np.zeros(m)
+    df_model, df_rest = m - 2, (m - 1) * (t - 1)
+    of_model = t * float(((e - line) ** 2).sum()) / df_model
+    of_rest = float(((d - e[:, None]) ** 2).sum()) / df_rest
+    if of_rest < 1e-18:
+        return replace(empty, reason="nothing varies beyond accuracy")
+    return _variance_component(empty, of_model, of_rest, df_model, df_rest)
+
+
+def _variance_component(empty: Apart, of_model: float, of_rest: float, df_model: int, df_rest: int) -> Apart:
+    """Williams' (1962) and Tukey's (1951) limits: SS/(T χ²)·(1 - F_crit/F)."""
+    f, t = of_model / of_rest, empty.n_tasks
+    square = max(of_model - of_rest, 0.0) / t
+
+    def limit(tail: float) -> float:
+        """The upper limit at ``tail`` = α, the lower at 1-α."""
+        critical = float(fdtri(df_model, df_rest, tail))
+        chi = float(chdtri(df_model, 1 - tail))
+        return math.sqrt(max(df_model * of_model * (1 - critical / f), 0.0) / (t * chi))
+
+    return replace(
+        empty, sd=math.sqrt(square), low=limit(1 - ALPHA), high=limit(ALPHA), f=f,
+        p=float(fdtrc(df_model, df_rest, f)),
+    )  # fmt: skip
+
+
+def _more_for_apart(a: Apart, g: Grid) -> tuple[int | None, int | None]:
+    """Tasks, or else models, with which the same spreads would give an answer."""
+    assert a.sd is not None
+    assert a.f is not None
+    # MS_rest from F and the variance component (or from F alone, where that is 0).
+    keep = g.task_total > 1e-12
+    d = left_over(g)[:, keep] / float(g.total[:, keep].mean())
+    of_rest = float(((d - d.mean(axis=1, keepdims=True)) ** 2).sum()) / ((a.n_models - 1) * (a.n_tasks - 1))
+
+    def answered(models: int, tasks: int) -> bool:
+        seen = _variance_component(
+            Apart(n_models=models, n_tasks=tasks), of_rest + tasks * (a.sd or 0.0) ** 2, of_rest, models - 2,
+            (models - 1) * (tasks - 1),
+        )  # fmt: skip
+        return _apart_answer(seen) != "cannot tell"
+
+    for tasks in _steps(a.n_tasks + 1, 500):
+        if answered(a.n_models, tasks):
+            return tasks, None
+    for models in _steps(a.n_models + 1, 500):
+        if answered(models, a.n_tasks):
+            return None, models
+    return None, None
+
+
+def _steps(first: int, last: int) -> list[int]:
+    return [*range(first, min(first + 40, last)), *range(first + 40, last, 20)]

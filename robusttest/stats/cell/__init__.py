@@ -1,0 +1,1 @@
+"""Numbers of one cell (task × model): measures, metrics, intervals, gates."""

@@ -1,0 +1,227 @@
+"""Chance-corrected consistency of correctness: how much of the variance of right and wrong lies between cases.
+
+m_i and w_i are a case's mean score and its variance over variants (ddof 1). W = mean w_i is unbiased for the
+variance within cases; T = mean(y²) - p² + s²(m)/n for the total one. For right/wrong scores mean(y²) = p,
+so that T = p(1-p) + s²(m)/n and W = mean m_i(1-m_i)K_i/(K_i-1).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri, owens_t
+
+from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.intervals import (
+    Limits,
+    Spread,
+    fisher_z,
+    jackknife,
+    leave_one_out,
+    mean_se,
+    t_interval,
+)
+from robusttest.stats.cell.measures import Measures, measures
+
+Floats = NDArray[np.float64]
+
+MIN_FAILING = 10
+"""Fewer cases with a failure (a success, if p < .5) carry no interval of a chance-corrected metric."""
+_ZERO = 1e-12
+
+
+class Variances(NamedTuple):
+    """p, W and T of one cell; arrays where they are made from many sums at once."""
+
+    p: Floats
+    within: Floats
+    """W."""
+    total: Floats
+    """T, unbiased."""
+    plain_total: Floats
+    """mean(y²) - p²: p(1-p) for right/wrong scores; biased down by s²(m)/n."""
+
+    @property
+    def icc(self) -> Floats:
+        return _one_minus(self.within, self.total, self.plain_total > _ZERO)
+
+    @property
+    def kappa(self) -> Floats:
+        return _one_minus(self.within, self.plain_total, self.plain_total > _ZERO)
+
+    @property
+    def latent_r(self) -> Floats:
+        return latent_r(self.p, self.kappa)
+
+
+def parts(m: Measures) -> Floats:
+    """(n, 5) columns that sum to what `variances` reads, of the cases with two scores or more."""
+    rows = m.k >= 2
+    mean, within = m.mean[rows], m.within[rows]
+    square = m.std[rows] ** 2 + mean**2
+    return np.stack([np.ones_like(mean), mean, mean**2, square, within], axis=1)
+
+
+def variances(sums: Floats) -> Variances:
+    """W and T from sums over cases of ``parts``, (…, 5)."""
+    n, m, mm, yy, w = np.moveaxis(sums, -1, 0)
+    with np.errstate(all="ignore"):
+        p = m / n
+        plain = yy / n - p**2
+        between = (mm - n * p**2) / (n - 1)
+        return Variances(p, w / n, plain + between / n, plain)
+
+
+def of_cell(cell: Cell) -> Variances:
+    """p, W and T of a cell (over its columns as they are: select first)."""
+    return variances(parts(measures(cell)).sum(axis=0))
+
+
+def n_failing(m: Measures) -> int:
+    """Cases with at least one failure; with at least one success, if most answers are wrong."""
+    rows = m.k >= 2
+    mean = m.mean[rows]
+    if not len(mean):
+        return 0
+    return int((mean < 1).sum() if mean.mean() >= 0.5 else (mean > 0).sum())
+
+
+def phi2(z: Floats, r: Floats) -> Floats:
+    """P(X <= z, Y <= z) of a standard bivariate normal with correlation r: Φ(z) - 2T(z, sqrt((1-r)/(1+r)))."""
+    with np.errstate(divide="ignore"):
+        out: Floats = ndtr(z) - 2 * owens_t(z, np.sqrt((1 - r) / (1 + r)))
+    return out
+
+
+def latent_r(p: Floats, kappa: Floats) -> Floats:
+    """R with Φ₂(z, z; r) = p² + κp(1-p), z = Φ⁻¹(p): the correlation on the latent normal scale.
+
+    Bisection on the angle θ with r = cos 2θ, where Φ₂ falls from p to max(0, 2p-1). NaN in, NaN out.
+    """
+    p, kappa = np.broadcast_arrays(np.asarray(p, dtype=float), np.asarray(kappa, dtype=float))
+    z = ndtri(p)
+    goal = p * (1 - p) * (1 - kappa) / 2  # of Owen's T, which rises with θ
+    low, high = np.zeros(p.shape), np.full(p.shape, np.pi / 2)
+    for _ in range(48):
+        middle = (low + high) / 2
+        below = owens_t(z, np.tan(middle)) < goal
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    # Near the least joint probability that p allows the curve is flat: there r is -1, not noise.
+    lowest = p * p + kappa * p * (1 - p) - np.maximum(0, 2 * p - 1) <= 1e-9
+    return _where((p > 0) & (p < 1) & ~np.isnan(kappa), np.where(lowest, -1.0, np.cos(low + high)))
+
+
+def chance_corrected(
+    m: Measures, metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
+) -> tuple[float | None, Limits, int]:
+    """``consistency_icc``, ``consistency_kappa`` or ``latent_r``: value, jackknife-t interval on Fisher's z, n."""
+    read = {"consistency_icc": "icc", "consistency_kappa": "kappa", "latent_r": "latent_r"}[metric]
+    each = parts(m)
+    n = len(each)
+    if not n:
+        return None, Limits(), 0
+    if read == "latent_r" and not m.binary:
+        return None, Limits(reason="needs right/wrong scores (0 or 1)"), n
+    value = float(getattr(variances(each.sum(axis=0)), read))
+    if np.isnan(value):
+        return None, Limits(reason=saturated(m)), n
+    if (few := too_few(m)) is not None:
+        return value, Limits(method="jackknife-z", reason=few), n
+    groups = None if clusters is None else clusters[m.k >= 2]
+    replicates = leave_one_out(each, lambda s: getattr(variances(s), read), groups)
+    return value, fisher_z(value, jackknife(replicates, groups), level=level), n
+
+
+def saturated(m: Measures) -> str:
+    p = float(np.nanmean(m.mean)) if (m.k > 0).any() else 0.0
+    what = "right" if p == 1 else "wrong" if p == 0 else f"scored {p:g}"
+    return f"saturated: every answer is {what}"
+
+
+def too_few(m: Measures) -> str | None:
+    failing = n_failing(m)
+    if failing >= MIN_FAILING:
+        return None
+    mean = m.mean[m.k >= 2]
+    kind = "failure" if not len(mean) or mean.mean() >= 0.5 else "success"
+    return f"interval unreliable: {failing} cases with a {kind}, {MIN_FAILING} needed"
+
+
+def recoverable_error(
+    m: Measures, clusters: NDArray[np.int64] | None, *, level: float = 0.95
+) -> tuple[float | None, Limits, int]:
+    """φ = W/(1-p) = P(another variant is right | this one is wrong), with its linearised SE.
+
+    r_i = w_i - φ(1-m_i), SE = sqrt(Σr²/(n-1)/n)/(1-p); t with (cases with a failure) - 1 degrees of freedom.
+    """
+    rows = m.k >= 2
+    n = int(rows.sum())
+    if not n:
+        return None, Limits(), 0
+    if not m.binary:
+        return None, Limits(reason="needs right/wrong scores (0 or 1)"), n
+    wrong, w = 1 - m.mean[rows], m.within[rows]
+    rate = float(wrong.mean())
+    if rate <= _ZERO:
+        return None, Limits(reason="saturated: no error to recover from"), n
+    phi = float(w.mean()) / rate
+    failing = int((wrong > 0).sum())
+    if failing < MIN_FAILING:
+        few = f"interval unreliable: {failing} cases with a failure, {MIN_FAILING} needed"
+        return phi, Limits(method="linearised", reason=few), n
+    spread = recoverable_error_spread(w, wrong, None if clusters is None else clusters[rows])
+    df = min(failing - 1, spread.df)
+    return phi, t_interval(phi, spread._replace(df=df), level=level, method="linearised"), n
+
+
+def recoverable_error_spread(w: Floats, wrong: Floats, clusters: NDArray[np.int64] | None = None) -> Spread:
+    """The linearised SE of φ from each case's w_i and 1-m_i."""
+    residuals = (w - float(w.mean() / wrong.mean()) * wrong) / wrong.mean()
+    return mean_se(residuals, clusters)
+
+
+def excess(
+    m: Measures, metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
+) -> tuple[float | None, Limits, int]:
+    """What is left of unanimity above p^K, which cases of equal difficulty would give anyway.
+
+    ``excess_consistency`` OC - p^K, ``excess_robust_accuracy`` R - p^K, ``normalised_excess``
+    (R - p^K)/(p - p^K); where K differs between cases, p^K is the mean of p^{K_i}. Jackknife-t.
+    """
+    unanimous = m.all_equal if metric == "excess_consistency" else m.worst
+    rows = (m.k >= 2) & ~np.isnan(unanimous)
+    n = int(rows.sum())
+    if not n:
+        return None, Limits(), 0
+    if not m.binary:
+        return None, Limits(reason="needs right/wrong scores (0 or 1)"), n
+    mean = m.mean[rows]
+    if mean.min() == mean.max() and mean[0] in (0, 1):
+        return None, Limits(reason=saturated(m)), n
+    sizes, which = np.unique(m.k[rows], return_inverse=True)
+    one_hot = (which[:, None] == np.arange(len(sizes))).astype(float)
+    each = np.concatenate([mean[:, None], unanimous[rows][:, None], one_hot], axis=1)
+
+    def value(sums: Floats) -> Floats:
+        count = sums[..., 2:].sum(axis=-1)
+        p = sums[..., 0] / count
+        null = (sums[..., 2:] * p[..., None] ** sizes).sum(axis=-1) / count
+        over = sums[..., 1] / count - null
+        return np.asarray(over / (p - null) if metric == "normalised_excess" else over)
+
+    found = float(value(each.sum(axis=0)[None])[0])
+    groups = None if clusters is None else clusters[rows]
+    spread = jackknife(leave_one_out(each, value, groups), groups)
+    return found, t_interval(found, spread, level=level, method="jackknife-t"), n
+
+
+def _one_minus(part: Floats, whole: Floats, defined: NDArray[np.bool_]) -> Floats:
+    with np.errstate(all="ignore"):
+        return _where(defined, 1 - part / whole)
+
+
+def _where(condition: NDArray[np.bool_], value: Floats) -> Floats:
+    out: Floats = np.where(condition, value, np.nan)
+    return out

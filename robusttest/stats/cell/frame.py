@@ -1,0 +1,348 @@
+"""One task × model as arrays: cases down, variants across. Everything in `robusttest.stats` reads a `Cell`.
+
+`cells` makes them from records in one pass; `robusttest.stats.cell.tables` from recorded tables. A missing score is NaN in
+the array and nowhere else: it is in no numerator and no denominator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robusttest.core.names import split_spec
+from robusttest.core.nouns import REFERENCE, Record
+from robusttest.errors import CaseError, UnknownNameError
+from robusttest.stats.cell.answers import UNREADABLE, Coder, settle_unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+REPEAT = "repeat"
+OWN_NAME_ONLY = ("decoding", REPEAT)
+"""Levels whose variants count only where they are asked for by name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One way to put the question, the same for all cases. ``variant`` is empty for the reference."""
+
+    variant: str
+    perturbation: str
+    family: str
+    level: str = "input"
+    severity: float | None = None
+    index: int = 0
+    repeat: int = 0
+
+    @property
+    def is_reference(self) -> bool:
+        return self.perturbation == REFERENCE
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What one model did on one task: ``n`` cases × ``K`` columns (variants and their repeats)."""
+
+    task: str
+    model: str
+    test: str | None
+    case_ids: tuple[str, ...]
+    clusters: tuple[str | None, ...]
+    columns: tuple[Column, ...]
+    """The reference first, where there is one."""
+    scores: Floats
+    """(n, K) in [0, 1]; NaN where there is none. An unparsed or refused reply has its 0."""
+    answers: Codes
+    """(n, K): equal codes are equal answers; -1 is absent. Each unreadable reply equals nothing."""
+    replies: Codes | None
+    """(n, K) codes of the raw replies, -1 absent; None if no reply was recorded."""
+    planned: Mask
+    unparsed: Mask
+    refused: Mask
+    errors: Mask
+    """Planned, and without a reply: failed calls and those a budget left out."""
+    known: tuple[str, ...] = ()
+    """Every perturbation's spec in first-seen order, those included that could act on no case."""
+    questions: Codes | None = None
+    """(n, K) codes of what was put to the model (``input_hash``), -1 absent."""
+    sequential: bool = False
+    """The cases came in random order until every threshold was decided: only anytime-valid limits are shown."""
+
+    @property
+    def n_cases(self) -> int:
+        return len(self.case_ids)
+
+    @property
+    def n_variants(self) -> int:
+        """Columns, the reference and repeats included."""
+        return len(self.columns)
+
+    @property
+    def n_calls(self) -> int:
+        return int(self.planned.sum())
+
+    @cached_property
+    def is_reference(self) -> Mask:
+        """(K,) True at the reference and its repeats."""
+        return np.array([c.is_reference for c in self.columns], dtype=bool)
+
+    @property
+    def has_reference(self) -> bool:
+        return bool(self.is_reference.any())
+
+    @property
+    def coverage(self) -> float | None:
+        """Replies (read or not) / planned calls; None where nothing was planned."""
+        return _share(self.planned & ~self.errors, self.planned)
+
+    @property
+    def reference_coverage(self) -> float | None:
+        ref = self.is_reference
+        return _share((self.planned & ~self.errors)[:, ref], self.planned[:, ref])
+
+    @property
+    def perturbations(self) -> tuple[str, ...]:
+        """Specs in first-seen order."""
+        return self.known
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names without severity, in first-seen order."""
+        return tuple(dict.fromkeys(split_spec(p)[0] for p in self.known))
+
+    @property
+    def has_repeats(self) -> bool:
+        return any(c.level == REPEAT or (c.is_reference and c.repeat > 0) for c in self.columns)
+
+    @property
+    def unchanged(self) -> int:
+        """Input and prompt variants that put the very question of the reference: they inflate consistency."""
+        if self.questions is None or not self.has_reference:
+            return 0
+        cols = [i for i, c in enumerate(self.columns) if not c.is_reference and c.level not in OWN_NAME_ONLY]
+        ref = self.questions[:, [int(np.argmax(self.is_reference))]]
+        return int(((self.questions[:, cols] == ref) & (ref >= 0)).sum())
+
+    @cached_property
+    def cluster_index(self) -> Codes | None:
+        """(n,) cluster number of each case; None if the cases are independent (no cluster holds two)."""
+        seen: dict[tuple[bool, str], int] = {}
+        keys = (
+            (c is None, case if c is None else c)
+            for case, c in zip(self.case_ids, self.clusters, strict=True)
+        )
+        index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
+        return index if len(seen) < len(index) else None
+
+    def select(self, perturbation: str | None = None) -> Cell:
+        """The reference and the columns that a metric runs over.
+
+        ``None``: every input and prompt variant. A family (``"ocr"``) pools its severities, a whole spec
+        (``"ocr:0.2"``) is that one. ``"repeat"`` also finds reruns of the reference itself.
+
+        Raises `UnknownNameError` for a perturbation that this cell has never seen.
+        """
+        memo: dict[str | None, Cell] = self._selected
+        if perturbation not in memo:
+            memo[perturbation] = self._select(perturbation)
+        return memo[perturbation]
+
+    @cached_property
+    def _selected(self) -> dict[str | None, Cell]:
+        return {}
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What other modules of this room have computed from these (never changing) arrays."""
+        return {}
+
+    def _select(self, perturbation: str | None) -> Cell:
+        if perturbation is None:
+            keep = [i for i, c in enumerate(self.columns) if c.level not in OWN_NAME_ONLY]
+            return self if len(keep) == len(self.columns) else self.take(keep)
+        names = {*self.known, *self.families, *([REPEAT] if self.has_repeats else [])}
+        if perturbation not in names:
+            raise UnknownNameError("perturbation", perturbation, names)
+        keep, columns = [], []
+        for i, c in enumerate(self.columns):
+            if c.is_reference and c.repeat > 0 and perturbation == REPEAT:
+                c = Column(f"{REPEAT}#{c.repeat}", REPEAT, REPEAT, REPEAT, None, c.repeat - 1)
+            elif not (c.is_reference or perturbation in (c.perturbation, c.family)):
+                continue
+            keep.append(i)
+            columns.append(c)
+        return replace(self.take(keep), columns=tuple(columns))
+
+    def take(self, columns: Sequence[int]) -> Cell:
+        """A cell of these columns alone."""
+        at = list(columns)
+        return replace(self, columns=tuple(self.columns[i] for i in at), **self._arrays((slice(None), at)))
+
+    def take_cases(self, rows: Sequence[int] | Codes | Mask) -> Cell:
+        """A cell of these cases alone (indices or a mask)."""
+        at = np.arange(self.n_cases)[rows]
+        return replace(
+            self,
+            case_ids=tuple(self.case_ids[i] for i in at),
+            clusters=tuple(self.clusters[i] for i in at),
+            **self._arrays((at,)),
+        )
+
+    def _arrays(self, at: tuple[Any, ...]) -> dict[str, Any]:
+        names = ("scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "questions")
+        return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
+
+
+def cells(records: Iterable[Record], *, unparsed_equal: bool = False, sequential: bool = False) -> list[Cell]:
+    """Group records into cells by (test, task, model), in first-seen order.
+
+    ``unparsed_equal``: all unreadable replies count as one answer instead of agreeing with nothing. ``sequential``:
+    they are of an adaptive run, in the order of its cases.
+
+    Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
+    """
+    builders: dict[tuple[str | None, str, str], _Builder] = {}
+    key: tuple[str | None, str, str] | None = None
+    builder: _Builder
+    for r in records:
+        mine = (r.test, r.task, r.model)
+        if mine != key:
+            key = mine
+            if key not in builders:
+                builders[key] = _Builder(*key)
+            builder = builders[key]
+        builder.add(r)
+    return [b.build(unparsed_equal, sequential) for b in builders.values()]
+
+
+_OK, _UNPARSED, _REFUSED, _ERROR, _ABSENT = range(5)
+_STATUS = {"ok": _OK, "unparsed": _UNPARSED, "refused": _REFUSED, "error": _ERROR, "skipped": _ERROR}
+
+
+class _Builder:
+    """The rows of one cell as they come: parallel lists, turned into arrays once."""
+
+    def __init__(self, test: str | None, task: str, model: str) -> None:
+        self.test, self.task, self.model = test, task, model
+        self.cases: dict[str, int] = {}
+        self.clusters: list[str | None] = []
+        self.columns: dict[tuple[str, str, int], int] = {}
+        self.details: list[Column] = []
+        self.known: dict[str, None] = {}
+        self.answer, self.reply, self.question = Coder(), Coder(), Coder()
+        self.rows: list[tuple[int, int, int, float, int, int, int]] = []
+
+    def add(self, r: Record) -> None:
+        row = self.cases.get(r.case_id)
+        if row is None:
+            row = self.cases[r.case_id] = len(self.cases)
+            self.clusters.append(r.cluster)
+        status = _STATUS.get(r.status, _ABSENT)
+        if status == _ABSENT:
+            self.known.setdefault(r.perturbation)
+            return
+        where = (r.perturbation, r.variant, r.repeat)
+        column = self.columns.get(where)
+        if column is None:
+            column = self.columns[where] = len(self.columns)
+            self.known.setdefault(r.perturbation)
+            family = split_spec(r.perturbation)[0]
+            self.details.append(
+                Column(r.variant, r.perturbation, family, r.level, r.severity, r.index, r.repeat)
+            )
+        if status == _ERROR:
+            self.rows.append((row, column, status, np.nan, -1, -1, -1))
+            return
+        answer = self.answer(r.answer) if status == _OK else UNREADABLE
+        score = r.score
+        if score is None:
+            score = np.nan
+        elif not 0.0 <= score <= 1.0:
+            raise CaseError(
+                f"case {r.case_id!r}, variant {r.variant or 'reference'!r} of task {self.task!r}, "
+                f"model {self.model!r}: score {score!r} is not in [0, 1]"
+            )
+        self.rows.append(
+            (row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash))
+        )
+
+    def build(self, unparsed_equal: bool, sequential: bool) -> Cell:
+        order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
+        n, k = len(self.cases), len(order)
+        data = np.array(self.rows, dtype=np.float64).reshape(-1, 7)
+        rows, cols, status = data[:, 0].astype(np.int64), data[:, 1].astype(np.int64), data[:, 2]
+        self._refuse_duplicates(rows, cols, k)
+        place = np.empty(k, dtype=np.int64)
+        place[order] = np.arange(k)
+        at = (rows, place[cols])
+
+        def spread(values: NDArray[Any], empty: Any, dtype: Any) -> NDArray[Any]:
+            full = np.full((n, k), empty, dtype=dtype)
+            full[at] = values
+            return full
+
+        def codes(coder: Coder, column: int) -> Codes | None:
+            return spread(data[:, column], -1, np.int64) if len(coder) else None
+
+        return Cell(
+            task=self.task,
+            model=self.model,
+            test=self.test,
+            case_ids=tuple(self.cases),
+            clusters=tuple(self.clusters),
+            columns=tuple(self.details[i] for i in order),
+            scores=spread(data[:, 3], np.nan, np.float64),
+            answers=settle_unreadable(spread(data[:, 4], -1, np.int64), equal=unparsed_equal),
+            replies=codes(self.reply, 5),
+            planned=spread(np.ones(len(rows)), False, np.bool_),
+            unparsed=spread(status == _UNPARSED, False, np.bool_),
+            refused=spread(status == _REFUSED, False, np.bool_),
+            errors=spread(status == _ERROR, False, np.bool_),
+            known=tuple(p for p in self.known if p != REFERENCE),
+            questions=codes(self.question, 6),
+            sequential=sequential,
+        )
+
+    def _refuse_duplicates(self, rows: Codes, cols: Codes, k: int) -> None:
+        flat = rows * max(k, 1) + cols
+        values, counts = np.unique(flat, return_counts=True)
+        if len(values) == len(flat):
+            return
+        twice = int(values[np.argmax(counts > 1)])
+        case, column = list(self.cases)[twice // k], self.details[twice % k]
+        raise CaseError(
+            f"task {self.task!r}, model {self.model!r}: two rows for case {case!r}, "
+            f"variant {column.variant or 'reference'!r}, repeat {column.repeat}; each may come once"
+        )
+
+
+def _share(part: Mask, whole: Mask) -> float | None:
+    total = int(whole.sum())
+    return int(part.sum()) / total if total else None
+
+
+def from_dataframe(
+    df: pd.DataFrame, *, mapping: Mapping[str, str] | None = None, reference: str | None = None
+) -> list[Cell]:
+    """Cells from a recorded table; see `robusttest.stats.cell.tables.from_dataframe`."""
+    from robusttest.stats.cell import tables
+
+    return tables.from_dataframe(df, mapping=mapping, reference=reference)
+
+
+def to_dataframe(records: Iterable[Record]) -> pd.DataFrame:
+    """Records as a DataFrame; see `robusttest.stats.cell.tables.to_dataframe`."""
+    from robusttest.stats.cell import tables
+
+    return tables.to_dataframe(records)

@@ -1,0 +1,243 @@
+"""Verdicts: a threshold against an estimate, three-valued, and how many cases a verdict takes.
+
+A threshold ``metric >= limit`` is settled where the one-sided 95 % limit is on one side of it: *passed* if the
+lower one is at or above the limit, *failed* if the upper one is below it. Between, the policy decides.
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import bdtr
+
+from robusttest.core.nouns import Estimate, Threshold, Verdict, VerdictStatus
+from robusttest.errors import UnknownNameError
+from robusttest.metrics import get_metric
+from robusttest.settings import InconclusivePolicy
+from robusttest.stats.cell import sequential
+from robusttest.stats.cell.consistency import MIN_FAILING
+from robusttest.stats.cell.estimates import CHANCE_CORRECTED, NEEDS_REFERENCE, SIGNED, estimate
+from robusttest.stats.cell.frame import REPEAT, Cell
+from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
+
+MOST_CASES = 10_000_000
+"""More cases than this are not worth a number."""
+
+
+def judge(
+    cell: Cell, threshold: Threshold, *, policy: InconclusivePolicy = "point", min_coverage: float = 0.95
+) -> Verdict:
+    """One threshold on one cell.
+
+    ``error`` where nothing can be said: no data, an unknown perturbation, or fewer replies than ``min_coverage``
+    of the planned calls that the metric reads. ``inconclusive`` where the metric is undefined (saturated), or
+    has no gate (too few failing cases or clusters), whatever the policy. Where the interval straddles the
+    limit ``settled`` is False; policy ``point`` then goes by the estimate, the others say ``inconclusive``.
+    """
+
+    def verdict(status: VerdictStatus, reason: str, e: Estimate | None = None) -> Verdict:
+        return Verdict(
+            threshold=threshold, status=status, reason=reason, estimate=e, settled=status == "error"
+        )
+
+    try:
+        e = estimate(cell, threshold.metric, threshold.perturbation)
+    except UnknownNameError as error:
+        return verdict("error", str(error))
+    if (gap := _coverage_gap(cell, threshold, min_coverage)) is not None:
+        return verdict("error", gap, e)
+    if e.value is None:
+        undefined = (e.reason or "").startswith(("saturated", "no case whose"))
+        return verdict("inconclusive" if undefined else "error", f"{_name(threshold)}: {e.reason}", e)
+    if e.lower is None or e.upper is None:
+        return verdict("inconclusive", f"{_value(threshold, e)}: {e.reason}", e)
+    return _decide(threshold, e, policy)
+
+
+def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Verdict:
+    assert e.value is not None
+    assert e.lower is not None
+    assert e.upper is not None
+    up, limit = threshold.op == ">=", threshold.limit
+    met = e.value >= limit if up else e.value <= limit
+    surely = e.lower >= limit if up else e.upper <= limit
+    never = e.upper < limit if up else e.lower > limit
+    if surely or never:
+        bound, word = (e.lower, "at least") if surely == up else (e.upper, "at most")
+        reason = f"{_value(threshold, e)}; {word} {bound:.3f} at 95 % confidence"
+        return Verdict(
+            threshold=threshold, status="passed" if surely else "failed", reason=reason, estimate=e
+        )
+    needed = cases_to_settle(threshold, e)
+    bound = e.lower if met == up else e.upper
+    reason = (
+        f"{_value(threshold, e)}; not settled: the 95 % limit {bound:.3f} is across {limit:g}, "
+        "so another sample of cases may decide otherwise"
+    )
+    if needed is not None:
+        reason += f"; about {needed:,} cases would settle it"
+    point: VerdictStatus = "passed" if met else "failed"
+    status = point if policy == "point" else "inconclusive"
+    return Verdict(
+        threshold=threshold, status=status, reason=reason, estimate=e, settled=False, cases_needed=needed
+    )
+
+
+def _name(threshold: Threshold) -> str:
+    where = f"[{threshold.perturbation}]" if threshold.perturbation is not None else ""
+    return f"{threshold.metric}{where}"
+
+
+def _value(threshold: Threshold, e: Estimate) -> str:
+    between = "" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]"
+    return f"{_name(threshold)} {e.value:.3f}{between}, n={e.n}"
+
+
+def _coverage_gap(cell: Cell, threshold: Threshold, least: float) -> str | None:
+    at = cell.select(threshold.perturbation)
+    shares = {"replies": at.coverage}
+    if threshold.metric in NEEDS_REFERENCE:
+        shares["replies to unperturbed prompts"] = at.reference_coverage
+    if threshold.metric.startswith("net_") and cell.has_repeats:
+        shares["replies to repeats"] = cell.select(REPEAT).coverage
+    for what, share in shares.items():
+        if share is not None and share < least:
+            return f"{_name(threshold)}: {what} for {share:.1%} of the planned calls, {least:.0%} needed"
+    return None
+
+
+def cases_to_settle(threshold: Threshold, e: Estimate) -> int | None:
+    """About how many cases would settle it, at the value and the spread seen; None where none would."""
+    if e.value is None or e.lower is None or e.upper is None or e.n < 1 or e.value == threshold.limit:
+        return None
+    below = e.value < threshold.limit  # then the upper limit has to come down to the threshold
+    seen = e.upper if below else e.lower
+    if e.method == sequential.METHOD and e.metric not in SIGNED and e.metric != "pdr":
+        needed = sequential.cases_to_decide(threshold.limit, e.value)
+        return None if needed is None else max(needed, e.n + 1)
+    if e.method.startswith(("wilson", "case-means")) and 0 <= e.value <= 1:
+        n_eff = _solve_n(e.value, seen, below)
+        goal = _solve_n(e.value, threshold.limit, below)
+        if n_eff is None or goal is None:
+            return None
+        factor = goal / n_eff
+    else:
+        factor = ((seen - e.value) / (threshold.limit - e.value)) ** 2
+    if not e.n * factor < MOST_CASES:
+        return None
+    return max(math.ceil(e.n * factor), e.n + 1)
+
+
+def _solve_n(p: float, limit: float, upper: bool) -> float | None:
+    """The n at which the one-sided Clopper-Pearson limit of p is ``limit``."""
+
+    def reached(n: float) -> bool:
+        return cp_upper(p * n, n) <= limit if upper else cp_lower(p * n, n) >= limit
+
+    low, high = 1e-3, 1.0
+    while not reached(high):
+        low, high = high, high * 2
+        if high > MOST_CASES:
+            return None
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def cases_needed(limit: float, failures: int = 0) -> int | None:
+    """The fewest yes/no cases with which ``rate >= limit`` passes at 95 % confidence in spite of ``failures``."""
+    if limit <= 0:
+        return failures + 1
+    if limit >= 1:
+        return None
+    low, high = failures, failures + 1
+    while cp_lower(high - failures, high) < limit:
+        low, high = high, high * 2
+        if high > MOST_CASES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if cp_lower(middle - failures, middle) >= limit else (middle, high)
+    return high
+
+
+def cases_for_power(limit: float, truth: float, power: float = 0.8) -> int | None:
+    """The n from which on a model of rate ``truth`` passes ``rate >= limit`` with at least this probability.
+
+    The probability saws: with f failures allowed it falls until n allows f+1. This is the start of the first
+    run from which no later run falls below ``power`` any more.
+    """
+    if not 0 < limit < truth <= 1:
+        return None
+    last_bad, failures = -1, 0
+    while failures <= 2 * last_bad + 20:
+        end = cases_needed(limit, failures + 1)
+        if end is None or end > MOST_CASES:
+            return None
+        if float(bdtr(failures, end - 1, 1 - truth)) < power:
+            last_bad = failures
+        failures += 1
+    return cases_needed(limit, last_bad + 1)
+
+
+def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -> str | None:
+    """Said before any call: why ``n_cases`` cannot settle this threshold as passed, even without a failure.
+
+    None where they can, and for metrics whose best case has no bound to go by. ``adaptive``: where the cases are
+    looked at one after another, which takes more of them.
+    """
+    metric = get_metric(threshold.metric)
+    up, limit = threshold.op == ">=", threshold.limit
+    needed: int | None
+    if threshold.metric in CHANCE_CORRECTED:
+        if n_cases >= MIN_FAILING:
+            return None
+        return f"'{threshold}' cannot be settled with {n_cases} cases: {metric.name} needs {MIN_FAILING} with a failure"
+    if adaptive and metric.name != "pdr" and 0 < (rate := limit if up else 1 - limit) < 1:
+        needed = sequential.cases_to_decide(rate, 1.0)
+        edge = sequential.lower_limit(n_cases, n_cases)
+        best, word = (edge, "at least") if up else (1 - edge, "at most")
+    elif metric.name in SIGNED or metric.name == "pdr":
+        # No case with a drop: Tango's upper limit z²/(n+z²), for a perfect reference.
+        if limit <= 0:
+            return None
+        zz = z_quantile(1 - ALPHA) ** 2
+        needed = math.ceil(zz * (1 - limit) / limit - 1e-9)
+        best = zz / (n_cases + zz)
+        word = "at most"
+    elif metric.low == 0 and metric.high == 1 and metric.name not in _UNBOUNDED:
+        needed = cases_needed(limit if up else 1 - limit)
+        edge = ALPHA ** (1 / n_cases) if n_cases else 0.0
+        best, word = (edge, "at least") if up else (1 - edge, "at most")
+    else:
+        return None
+    if needed is None:
+        return (
+            f"'{threshold}' cannot pass with confidence at any number of cases: no sample shows a rate of "
+            f"exactly {limit:g}; leave room, as in '{_with_room(threshold)}'"
+        )
+    if n_cases >= needed:
+        return None
+    return (
+        f"'{threshold}' cannot pass with confidence with {n_cases} cases: without a single failure they show "
+        f"{word} {best:.3f}; {needed:,} cases are needed"
+    )
+
+
+_UNBOUNDED = {
+    "spread",
+    "saturation",
+    "cps",
+    "worst_variant_accuracy",
+    "maxp",
+    "avgp",
+    "kendall_w",
+    "kendall_w_uncorrected",
+}
+"""In [0, 1], and not the mean of one yes/no number per case."""
+
+
+def _with_room(threshold: Threshold) -> str:
+    room = 0.99 if threshold.op == ">=" else 0.01
+    return f"{_name(threshold)} {threshold.op} {room:g}"

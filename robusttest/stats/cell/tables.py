@@ -1,0 +1,355 @@
+"""Recorded results in, records out: a DataFrame, or a file. The only module of this room that imports pandas."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from robusttest.core.names import split_spec
+from robusttest.core.nouns import REFERENCE, Record
+from robusttest.errors import CaseError, UsageError
+from robusttest.stats.cell.frame import REPEAT, Cell, cells
+from robusttest.tasks.sources import rows as source_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = ("model", "task", "case_id", "variant")
+OPTIONAL = (
+    "score", "answer", "target", "perturbation", "repeat", "cluster", "level", "severity", "status", "reply",
+    "test", "input_hash",
+)  # fmt: skip
+DECODING = ("temperature", "top_p")
+_STATUSES = ("ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable")
+
+
+def from_dataframe(
+    df: pd.DataFrame, *, mapping: Mapping[str, str] | None = None, reference: str | None = None
+) -> list[Cell]:
+    """Cells from a table with one row for each reply.
+
+    Columns ``model``, ``task``, ``case_id``, ``variant`` and ``score`` (in [0, 1]), or ``answer`` and ``target``
+    (then right is equal, and an empty answer is unparsed: wrong, and equal to nothing). Optional
+    ``perturbation``, ``repeat``, ``cluster``, ``level``, ``severity``, ``status``, ``reply``.
+
+    ``mapping`` says our column → the table's, where they differ (``{"task": "dataset"}``); ``"a+b"`` are the texts of
+    two columns joined. ``reference`` names the
+    variant that stands for the unperturbed prompt; without it, it is the variant with an empty ``perturbation``
+    (or an empty name), or none: then metrics that need one are absent.
+
+    Without ``perturbation`` each variant is one. A ``score`` may be missing only where ``status`` is ``error`` or
+    ``skipped``. Raises `UsageError` and `CaseError` that name row and column.
+
+    """
+    return cells(records_from(df, mapping=mapping, reference=reference))
+
+
+def records_from(
+    df: pd.DataFrame, *, mapping: Mapping[str, str] | None = None, reference: str | None = None
+) -> list[Record]:
+    """The table's rows as records, checked; see `from_dataframe`."""
+    columns = [str(c) for c in df.columns]
+    values = {}
+    for i, name in enumerate(columns):
+        column = df.iloc[:, i]
+        missing = column.isna().tolist()
+        values[name] = [None if gone else v for v, gone in zip(column.tolist(), missing, strict=True)]
+    table = _Table("the table", columns, values, len(df), lambda row: f"row {row + 1}")
+    return _records(table, mapping or {}, reference)
+
+
+def records_from_file(
+    path: str | PathLike[str],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    reference: str | None = None,
+    encoding: str = "utf-8",
+) -> list[Record]:
+    """The rows of a csv, tsv, jsonl, json or parquet file as records; see `from_dataframe` for its columns.
+
+    Values of a csv are texts: an answer ``NA`` is an answer, an empty cell is a missing value. Raises `UsageError` and
+    `CaseError` that name the file, the row (and its line) and the column.
+    """
+    name, found = source_rows(path, encoding)
+    rows = list(found)
+    seen: dict[str, None] = {}
+    for row in rows:
+        seen.update(dict.fromkeys(row.values))  # type: ignore[arg-type]
+    values = {
+        column: [_value(row.values.get(column)) for row in rows]  # type: ignore[union-attr]
+        for column in seen
+    }
+    places = [row.place for row in rows]
+    return _records(
+        _Table(fspath(name), list(seen), values, len(rows), places.__getitem__), mapping or {}, reference
+    )
+
+
+def _value(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Columns as lists of plain Python values, a missing one None; and how to call a row."""
+
+    name: str
+    columns: Sequence[str]
+    values: Mapping[str, list[Any]]
+    size: int
+    place: Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The table under our names."""
+
+    table: _Table
+    names: Mapping[str, str]
+    """Ours → theirs, of those that the table has."""
+
+    def __contains__(self, ours: str) -> bool:
+        return ours in self.names
+
+    def __getitem__(self, ours: str) -> list[Any]:
+        return self.table.values[self.names[ours]]
+
+    def get(self, ours: str) -> list[Any]:
+        """The column, or one without values."""
+        return self[ours] if ours in self else [None] * self.table.size
+
+    def text(self, ours: str) -> list[str]:
+        return ["" if v is None else _plain(v) for v in self.get(ours)]
+
+    def at(self, row: int, ours: str) -> str:
+        return f"{self.table.place(row)}, column {self.names[ours]!r}"
+
+
+def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -> list[Record]:
+    columns, size = _columns(table, mapping), table.size
+    if not size:
+        raise UsageError(f"{table.name} has no rows")
+    for name in REQUIRED[:3]:
+        for row, value in enumerate(columns[name]):
+            if value is None or value == "":
+                raise CaseError(f"{columns.at(row, name)}: empty")
+    model, task, case, variant = (columns.text(name) for name in REQUIRED)
+    perturbation = columns.text("perturbation") if "perturbation" in columns else list(variant)
+    if reference is not None:
+        if reference not in variant:
+            known = ", ".join(sorted(set(variant))[:20])
+            raise UsageError(f"reference {reference!r} is not among the variants: {known}")
+        perturbation = [
+            REFERENCE if v == reference else p or v for v, p in zip(variant, perturbation, strict=True)
+        ]
+    _one_reference(model, task, variant, perturbation)
+    variant = [v if p else REFERENCE for v, p in zip(variant, perturbation, strict=True)]
+    repeat = _integers("repeat", columns)
+    status = _statuses(columns)
+    score = _scores(columns, status)
+    level, severity = columns.text("level"), _severities(columns)
+    answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
+    cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
+    seen: dict[tuple[Any, ...], int] = {}
+    records = []
+    for i in range(size):
+        key = (test[i], task[i], model[i], case[i], perturbation[i], variant[i], repeat[i])
+        if (first := seen.setdefault(key, i)) != i:
+            raise CaseError(
+                f"{table.place(i)} repeats {table.place(first)}: model {model[i]!r}, task {task[i]!r}, "
+                f"case {case[i]!r}, variant {variant[i] or 'reference'!r}, repeat {repeat[i]}; number reruns in a "
+                "column 'repeat'"
+            )
+        records.append(
+            Record(
+                task=task[i],
+                model=model[i],
+                case_id=case[i],
+                variant=variant[i],
+                perturbation=perturbation[i],
+                level=level[i] or _level(perturbation[i]),
+                repeat=repeat[i],
+                status=status[i],  # type: ignore[arg-type]
+                severity=severity[i],
+                score=score[i],
+                answer=answer[i],
+                target=target[i],
+                cluster=None if cluster[i] is None else _plain(cluster[i]),
+                reply=None if reply[i] is None else _plain(reply[i]),
+                input_hash=asked[i],
+                test=test[i],
+            )
+        )
+    return records
+
+
+def to_dataframe(records: Iterable[Record]) -> pd.DataFrame:
+    """One row for each record, one column for each of its fields; a missing value is None (NaN in numbers)."""
+    import pandas as pd
+
+    names = [f.name for f in fields(Record)]
+    rows = [tuple(getattr(r, name) for name in names) for r in records]
+    frame = pd.DataFrame(rows, columns=names)
+    for name in ("score", "severity", "cost", "latency"):
+        frame[name] = pd.to_numeric(frame[name])
+    return frame
+
+
+def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
+    ours = (*REQUIRED, *OPTIONAL)
+    table = _with_joined(table, mapping.values())
+    for name, theirs in mapping.items():
+        if name not in ours:
+            raise UsageError(f"mapping: {name!r} is not one of our columns: {', '.join(ours)}")
+        if theirs not in table.columns:
+            raise UsageError(
+                f"mapping {name}={theirs}: {table.name} has no column {theirs!r}, only {_list(table)}"
+            )
+    names = {name: mapping.get(name, name) for name in ours}
+    present = {name: theirs for name, theirs in names.items() if theirs in table.columns}
+    if not table.columns:
+        raise UsageError(f"{table.name} has no rows")
+    for name in REQUIRED:
+        if name not in present:
+            raise UsageError(
+                f"{table.name} has no column {name!r}, only {_list(table)}; map yours with {name}=YOURS"
+            )
+    if "score" not in present and "answer" not in present:
+        raise UsageError(
+            f"{table.name} needs a column 'score', or 'answer' and 'target'; it has {_list(table)}"
+        )
+    for theirs in present.values():
+        if list(table.columns).count(theirs) > 1:
+            raise UsageError(f"{table.name} has the column {theirs!r} more than once")
+    return _Columns(table, present)
+
+
+def _with_joined(table: _Table, wanted: Iterable[str]) -> _Table:
+    """The table with a column for each ``a+b`` that is wanted: the texts of both, with a space between."""
+    columns, values = list(table.columns), dict(table.values)
+    for name in wanted:
+        parts = name.split("+")
+        if name in values or not all(part in values for part in parts):
+            continue
+        columns.append(name)
+        values[name] = [
+            " ".join(_plain(values[part][row]) for part in parts if values[part][row] is not None)
+            for row in range(table.size)
+        ]
+    return replace(table, columns=columns, values=values)
+
+
+def _list(table: _Table) -> str:
+    return ", ".join(map(repr, table.columns))
+
+
+def _plain(value: Any) -> str:
+    """A name as text: 3 and 3.0 (a column with gaps) are ``3``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) else json.dumps(value, default=str)
+
+
+def _one_reference(model: list[str], task: list[str], variant: list[str], perturbation: list[str]) -> None:
+    """Several variants without a perturbation would be one column: ask which is meant."""
+    found: dict[tuple[str, str], str] = {}
+    for m, t, v, p in zip(model, task, variant, perturbation, strict=True):
+        if not p and (first := found.setdefault((m, t), v)) != v:
+            raise UsageError(
+                f"task {t!r}, model {m!r}: the variants {first!r} and {v!r} both have an empty perturbation; "
+                "name the reference (reference=…, --reference), or fill the column 'perturbation'"
+            )
+
+
+def _integers(name: str, columns: _Columns) -> list[int]:
+    out = []
+    for row, value in enumerate(columns.get(name)):
+        try:
+            number = 0.0 if value is None else float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if number < 0 or not number.is_integer():
+            raise CaseError(f"{columns.at(row, name)}: {value!r} is not a whole number from 0")
+        out.append(int(number))
+    return out
+
+
+def _severities(columns: _Columns) -> list[float | None]:
+    out: list[float | None] = []
+    for row, value in enumerate(columns.get("severity")):
+        try:
+            out.append(None if value is None else float(value))
+        except (TypeError, ValueError):
+            raise CaseError(f"{columns.at(row, 'severity')}: {value!r} is not a number") from None
+    return out
+
+
+def _statuses(columns: _Columns) -> list[str]:
+    if "status" in columns:
+        for row, value in enumerate(columns["status"]):
+            if value is not None and value not in _STATUSES:
+                raise CaseError(
+                    f"{columns.at(row, 'status')}: {value!r} is not one of {', '.join(_STATUSES)}"
+                )
+        return [value or "ok" for value in columns["status"]]
+    if "answer" not in columns:
+        return ["ok"] * columns.table.size
+    return [
+        "unparsed" if a in (None, "") and s in (None, 0, "0", "0.0", "False", "false") else "ok"
+        for a, s in zip(columns["answer"], columns.get("score"), strict=True)
+    ]
+
+
+def _scores(columns: _Columns, status: list[str]) -> list[float | None]:
+    """Given, or right where answer equals target; an unreadable answer to a question with a target has 0."""
+    replied = ("ok", "unparsed", "refused")
+    if "score" not in columns:
+        return [
+            None if t is None or s not in replied else float(s == "ok" and _same(a, t))
+            for a, t, s in zip(columns["answer"], columns.get("target"), status, strict=True)
+        ]
+    out: list[float | None] = []
+    for row, (value, s) in enumerate(zip(columns["score"], status, strict=True)):
+        if s not in replied:
+            out.append(None)
+            continue
+        if value is None:
+            raise CaseError(
+                f"{columns.at(row, 'score')}: missing; a call that failed has status 'error' in a column 'status', "
+                "or no row"
+            )
+        try:
+            number = float(_WORDS.get(value, value) if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise CaseError(f"{columns.at(row, 'score')}: {value!r} is not a number") from None
+        if not 0 <= number <= 1:
+            raise CaseError(f"{columns.at(row, 'score')}: {value!r} is not in [0, 1]")
+        out.append(number)
+    return out
+
+
+_WORDS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0"}
+"""Right and wrong as csv files have them."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def _same(answer: Any, target: Any) -> bool:
+    """Equal, as texts or as numbers: a csv may have 3 in one column and 3.0 in the other."""
+    if bool(answer == target):
+        return True
+    a, b = _plain(answer), _plain(target)
+    return a == b or bool(_NUMBER.fullmatch(a) and _NUMBER.fullmatch(b) and float(a) == float(b))
+
+
+def _level(perturbation: str) -> str:
+    name = split_spec(perturbation)[0]
+    if not name:
+        return "reference"
+    return REPEAT if name == REPEAT else "decoding" if name in DECODING else "input"

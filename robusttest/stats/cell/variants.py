@@ -1,0 +1,189 @@
+"""Metrics of the accuracies ȳ_v of the single variants: the worst, the best, and how far apart they are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robusttest.stats.cell.intervals import (
+    ALPHA,
+    MIN_CLUSTERS,
+    RESAMPLES,
+    Limits,
+    bootstrap,
+    cp_lower,
+    few_clusters,
+    mean_se,
+    on_effective_n,
+    proportion,
+    t_quantile,
+    zero_width,
+)
+from robusttest.stats.cell.measures import Measures
+
+Floats = NDArray[np.float64]
+METRICS = ("worst_variant_accuracy", "spread", "maxp", "avgp", "saturation", "cps")
+
+
+def variant_accuracies(m: Measures) -> Floats:
+    """(V,) ȳ_v over the cases that have a score there; NaN where none has. Reruns of a variant are averaged."""
+    y = m.by_variant
+    there = ~np.isnan(y)
+    with np.errstate(all="ignore"):
+        out: Floats = np.where(there, y, 0.0).sum(axis=0) / there.sum(axis=0)
+    return out
+
+
+def across_variants(
+    m: Measures, metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
+) -> tuple[float | None, Limits, int]:
+    """One of `METRICS`, with an interval from a simultaneous bootstrap band over all variants.
+
+    The best and the worst of K noisy accuracies are biased, and a percentile interval is biased with them (where
+    all variants are equally good it excludes a spread of 0 most of the time). The band holds for all ȳ_v at
+    once, so it holds for the one that is truly the worst: with δ_v = ȳ*_v - ȳ_v over resamples of cases,
+    min and max lie within the quantiles of max δ and -min δ, a spread within those of max δ - min δ.
+    Conservative. ``avgp`` is a mean, and has the interval of one. Where no resample varies, what n cases without a failure (or a difference) leave open.
+    """
+    y = m.by_variant
+    y = y[:, ~np.isnan(y).all(axis=0)]
+    rows = np.asarray(~np.isnan(y).all(axis=1))
+    n, v = int(rows.sum()), y.shape[1]
+    if v < 2 or not n:
+        return None, Limits(), n
+    y = y[rows]
+    groups = None if clusters is None else clusters[rows]
+    means = _means(_parts(y).sum(axis=0), v)
+    value = float(_value(metric, means))
+    units = n if groups is None else len(np.unique(groups))
+    memo = m.cell.memo
+    if "deviations" not in memo:
+        order = _by_name(m, rows)
+        memo["deviations"] = bootstrap(
+            _parts(y[order]),
+            lambda sums: _extremes(_means(sums, v) - means),
+            None if groups is None else _first_seen(groups[order]),
+        )
+    if metric == "avgp":
+        return value, _mean_of_means(y, means, groups, level), n
+    limits = _limits(metric, means, memo["deviations"], level)
+    if limits.low is None:
+        limits = _degenerate(metric, value, units, level)
+    elif metric in ("spread", "saturation"):
+        limits = _at_least(limits, _degenerate(metric, value, units, level), up=metric == "spread")
+    elif metric == "maxp" and limits.lower is not None and limits.low is not None:
+        # Near 1 the resamples vary too little: a gate would pass .09 of models at the limit. Each variant exactly,
+        # at its share of the error, holds for the best of them.
+        low, lower = (cp_lower(value * units, units, a / v) for a in ((1 - level) / 2, ALPHA))
+        limits = limits._replace(low=min(limits.low, low), lower=min(limits.lower, lower))
+    elif metric == "worst_variant_accuracy" and limits.lower is not None:
+        limits = limits._replace(lower=min(limits.lower, cp_lower(value * units, units)))
+    if groups is None or limits.low is None:
+        return value, limits, n
+    limits = limits._replace(method=f"{limits.method}, {units} clusters")
+    if units < MIN_CLUSTERS:
+        limits = limits._replace(lower=None, upper=None, reason=few_clusters(units))
+    return value, limits, n
+
+
+def _value(metric: str, means: Floats) -> Floats:
+    worst, best, mean = np.moveaxis(_extremes(means), -1, 0)
+    values: dict[str, Floats] = {
+        "worst_variant_accuracy": worst,
+        "spread": best - worst,
+        "maxp": best,
+        "avgp": mean,
+        "saturation": 1 - (best - mean),
+        "cps": (1 - (best - mean)) * best,
+    }
+    return values[metric]
+
+
+def _limits(metric: str, means: Floats, deviations: Floats, level: float) -> Limits:
+    deviations = deviations[np.isfinite(deviations).all(axis=1)]
+    if len(deviations) < 0.9 * RESAMPLES or float(np.ptp(deviations)) < 1e-12:
+        return Limits(
+            method="bootstrap", reason="interval unreliable: resamples do not vary or are undefined"
+        )
+    down, up, middle = -deviations[:, 0], deviations[:, 1], deviations[:, 2]
+    worst, best, mean = (float(x) for x in _extremes(means))
+
+    def between(p: float) -> tuple[float, float]:
+        """Limits with 1-p beyond each (beyond both together, for a spread and for cps)."""
+
+        def q(x: Floats, at: float = p) -> float:
+            return float(np.quantile(x, at))
+
+        if metric in ("worst_variant_accuracy", "maxp"):
+            middle_one = worst if metric == "worst_variant_accuracy" else best
+            return middle_one - q(up), middle_one + q(down)
+        if metric == "spread":
+            return best - worst - q(up + down), best - worst + q(up + down)
+        gap = best - mean
+        if metric == "saturation":
+            return 1 - gap - q(middle + down), 1 - gap + q(up - middle)
+        half = (1 + p) / 2  # two statements at once
+        low = max(1 - gap - q(middle + down, half), 0.0) * max(best - q(up, half), 0.0)
+        return low, min(1 - gap + q(up - middle, half), 1.0) * min(best + q(down, half), 1.0)
+
+    two_sided = level if metric == "spread" else 0.5 + level / 2
+    low, high, lower, upper = (min(max(x, 0.0), 1.0) for x in (*between(two_sided), *between(1 - ALPHA)))
+    return Limits(low, high, lower, upper, "bootstrap band")
+
+
+def _mean_of_means(y: Floats, means: Floats, groups: NDArray[np.int64] | None, level: float) -> Limits:
+    """Of the mean over variants: linearised, each case's share in every variant's mean, on the effective n."""
+    there = ~np.isnan(y)
+    share = np.where(there, y - means, 0.0) * (len(y) / there.sum(axis=0))
+    return on_effective_n(float(means.mean()), len(y), mean_se(share.mean(axis=1), groups), level=level)
+
+
+def _by_name(m: Measures, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Cases by id, so that the order of rows does not change which ones a resample draws."""
+    names = [m.cell.case_ids[i] for i in np.flatnonzero(rows)]
+    return np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+
+
+def _first_seen(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups renumbered in the order they come in."""
+    _, first, index = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[index])
+
+
+def _parts(y: Floats) -> Floats:
+    """Columns that sum to what `_means` divides: scores, then how many (one column where none is missing)."""
+    there = ~np.isnan(y)
+    if there.all():
+        return np.concatenate([y, np.ones((len(y), 1))], axis=1)
+    return np.concatenate([np.where(there, y, 0.0), there], axis=1)
+
+
+def _means(sums: Floats, v: int) -> Floats:
+    with np.errstate(all="ignore"):
+        out: Floats = sums[..., :v] / sums[..., v:]
+    return out
+
+
+def _extremes(values: Floats) -> Floats:
+    """(…, 3): min, max and mean over variants."""
+    return np.stack([values.min(axis=-1), values.max(axis=-1), values.mean(axis=-1)], axis=-1)
+
+
+def _at_least(limits: Limits, least: Limits, *, up: bool) -> Limits:
+    """Widened on the side of more spread to what as many cases without any difference would leave open."""
+    pick = max if up else min
+    sides = ("high", "upper") if up else ("low", "lower")
+    return limits._replace(**{side: pick(getattr(limits, side), getattr(least, side)) for side in sides})
+
+
+def _degenerate(metric: str, value: float, units: int, level: float) -> Limits:
+    if metric == "cps":
+        return Limits(method="bootstrap", reason="interval unreliable: no case varies from the others")
+    if metric in ("spread", "saturation"):
+        two, one = (zero_width(units, t_quantile(p, max(units - 1, 1))) for p in (0.5 + level / 2, 0.95))
+        if metric == "spread":
+            return Limits(0.0, min(value + two, 1.0), 0.0, min(value + one, 1.0), "no-difference")
+        return Limits(max(value - two, 0.0), 1.0, max(value - one, 0.0), 1.0, "no-difference")
+    if value in (0.0, 1.0):
+        return proportion(np.full(units, value), level=level)
+    return Limits(method="bootstrap", reason="interval unreliable: no case varies from the others")

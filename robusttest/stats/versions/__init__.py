@@ -1,0 +1,1 @@
+"""Numbers of two versions on the same questions: paired changes, power, multiplicity."""

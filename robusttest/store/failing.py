@@ -1,0 +1,87 @@
+"""The failing variants of earlier runs, kept to be asked first in the next one: who waits for a fix sees it at once.
+
+They order what is planned, and nothing else: which variants a run takes, and every number, stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from robusttest.core.nouns import Json, Record
+from robusttest.engine.record import failing
+from robusttest.errors import StorageError
+
+FILE = "failures.jsonl"
+"""In ``.robusttest/``: one failing variant a line, those of the last run last."""
+MOST = 1000
+"""Lines that are kept; the oldest go."""
+MOST_EACH = 50
+"""The worst of one test × model."""
+
+Key = tuple[str | None, str, str]
+"""Test, task, model."""
+
+
+def cases_first(directory: Path) -> dict[Key, frozenset[str]]:
+    """The cases with a failing variant, by test × task × model. Empty where nothing can be read: it only orders."""
+    found: defaultdict[Key, set[str]] = defaultdict(set)
+    for line in _lines(directory / FILE):
+        found[_key(line)].add(line["case"])
+    return {key: frozenset(cases) for key, cases in found.items()}
+
+
+def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
+    """Put the failing variants of a run, test by test, in the place of what is known of their cases.
+
+    Raises `StorageError` where the file can't be written.
+    """
+    path = directory / FILE
+    ran: set[tuple[Key, str]] = set()
+    new: list[dict[str, Json]] = []
+    for rows in records:
+        ran |= {((r.test, r.task, r.model), r.case_id) for r in rows}
+        worst = [r for _, r in failing(rows) if r.variant][:MOST_EACH]
+        new += [
+            {
+                "test": r.test,
+                "task": r.task,
+                "model": r.model,
+                "case": r.case_id,
+                "variant": r.variant,
+                "text": r.text,
+                "shrunk": None if r.shrunk is None else r.shrunk["text"],
+            }
+            for r in worst
+        ]
+    known = list(_lines(path))
+    lines = [line for line in known if (_key(line), line["case"]) not in ran] + new
+    if not lines and not known:
+        return
+    temporary = path.with_name(f"{FILE}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines[-MOST:]), encoding="ascii")
+        os.replace(temporary, path)
+    except OSError as e:
+        raise StorageError(f"can't write {os.fspath(path)!r}: {e.strerror or e}") from e
+
+
+def _key(line: dict[str, Json]) -> Key:
+    return line["test"], line["task"], line["model"]
+
+
+def _lines(path: Path) -> Iterable[dict[str, Json]]:
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and all(isinstance(row.get(k), str) for k in ("task", "model", "case")):
+            yield {"test": None, **row}

@@ -1,0 +1,141 @@
+"""New runs and stored ones: where they are, which one is meant, what was checked out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from robusttest.core.nouns import Json, RunInfo
+from robusttest.errors import StorageError, UsageError
+from robusttest.store.reader import read_info
+from robusttest.store.writer import FOLDER
+
+
+def new_run(
+    *,
+    label: str | None = None,
+    models: Sequence[str] = (),
+    seed: int = 0,
+    versions: Mapping[str, str] | None = None,
+    settings: Mapping[str, Json] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+) -> RunInfo:
+    """A run that starts now: fresh id, UTC time, and the commit that is checked out (None without git)."""
+    commit, dirty = git_state(cwd)
+    return RunInfo(
+        id=secrets.token_hex(4),
+        created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        commit=commit,
+        dirty=dirty,
+        label=label,
+        models=tuple(models),
+        seed=seed,
+        versions=dict(versions or {}),
+        settings=dict(settings or {}),
+    )
+
+
+def used_versions() -> dict[str, str]:
+    """Of what takes part in a run: a distribution that was not imported changes nothing."""
+    import platform
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    from robusttest import __version__
+
+    found = {"robusttest": __version__, "python": platform.python_version()}
+    for name in ("pytest", "litellm", "nlpaug", "numpy", "scipy"):
+        if name in sys.modules:
+            with suppress(PackageNotFoundError):
+                found[name] = version(name)
+    return found
+
+
+def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:
+    """Where this run's file goes: names sort by time."""
+    stamp = "".join(c for c in run.created[:19] if c.isdigit() or c == "T")
+    return Path(directory) / FOLDER / f"{stamp}Z-{(run.commit or 'nogit')[:8]}-{run.id}.jsonl"
+
+
+def list_runs(directory: str | os.PathLike[str]) -> list[Path]:
+    """The run files under ``directory`` (``.robusttest``), the oldest first: by the time in their names, then by that
+    of the last write, since ids say nothing about runs of one second.
+    """
+    return sorted((Path(directory) / FOLDER).glob("*.jsonl"), key=_time)
+
+
+def _time(path: Path) -> tuple[str, int, str]:
+    try:
+        written = path.stat().st_mtime_ns
+    except OSError:  # gone, or a broken link
+        written = 0
+    return path.name.partition("-")[0], written, path.name
+
+
+def find_run(ref: str, directory: str | os.PathLike[str] = ".robusttest") -> Path:
+    """A run by path, ``latest``, beginning of its id, label, or git ref (its newest run), tried in that order.
+
+    Raises `UsageError` where none or several fit; the message lists what there is.
+    """
+    if ref and Path(ref).is_file():
+        return Path(ref)
+    paths = list_runs(directory)
+    if not paths:
+        raise UsageError(
+            f"no run {ref!r}: no runs are stored in {os.fspath(Path(directory) / FOLDER)!r}; "
+            "pytest writes one at each run with robust tests"
+        )
+    if ref == "latest":
+        return paths[-1]
+    infos = [(path, info) for path in paths if (info := _readable(path)) is not None]
+    if ref:
+        by_id = [path for path, info in infos if info.id.startswith(ref)]
+        if len(by_id) > 1 and len(ref) < 8:
+            listed = ", ".join(info.id for path, info in infos if path in by_id)
+            raise UsageError(f"run {ref!r} is ambiguous: {listed}")
+        labelled = [path for path, info in infos if info.label == ref]
+        for found in (by_id, labelled):
+            if found:
+                return found[-1]
+        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        for path, info in reversed(infos):
+            if info.commit and (info.commit == commit or (len(ref) >= 7 and info.commit.startswith(ref))):
+                return path
+    known = ", ".join(dict.fromkeys(x for _, info in infos[-8:] for x in (info.label, info.id) if x))
+    raise UsageError(f"no run {ref!r}: give a path, 'latest', a label, a git ref or an id. Stored: {known}")
+
+
+def _readable(path: Path) -> RunInfo | None:
+    try:
+        return read_info(path)
+    except StorageError:
+        return None
+
+
+# git
+
+
+def git_state(cwd: str | os.PathLike[str] | None = None) -> tuple[str | None, bool | None]:
+    """(commit, whether tracked files differ from it); (None, None) without git, repository or commit."""
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=cwd)
+    if commit is None:
+        return None, None
+    status = git("status", "--porcelain", "--untracked-files=no", cwd=cwd)
+    return commit, None if status is None else bool(status)
+
+
+def git(*args: str, cwd: str | os.PathLike[str] | None = None) -> str | None:
+    """What git says, stripped; None if it is not there, fails or takes more than five seconds."""
+    try:
+        done = subprocess.run(
+            ["git", *args], cwd=cwd, capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None

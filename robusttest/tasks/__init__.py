@@ -1,0 +1,1 @@
+"""What the user wrote: rows of files → `Case`, and a `Task` that renders them."""

@@ -1,0 +1,300 @@
+"""Cases from files, tables, lists and generators, with errors that say the file, row and column."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from robusttest.core.nouns import Case, Json, canonical_json, digest
+from robusttest.errors import CaseError, UsageError
+from robusttest.scorers.choices import check_labels, option_of
+from robusttest.tasks.sources import Row, rows
+
+
+def load_cases(
+    source: Any,
+    *,
+    id: str = "id",
+    input: str = "input",
+    target: str = "target",
+    choices: str | Sequence[str] = "choices",
+    cluster: str | None = None,
+    metadata: Sequence[str] | None = None,
+    fields: Sequence[str] | None = None,
+    limit: int | None = None,
+    encoding: str = "utf-8",
+) -> list[Case]:
+    """Read cases.
+
+    ``source``: the path of a csv, tsv, jsonl, ndjson, json or parquet file; a DataFrame; or an iterable of dicts, of
+    ``(input, target)`` pairs, of texts, or of `Case`.
+
+    The other arguments are names of columns, given where they are not called so: ``load_cases("tickets.jsonl",
+    input="text", target="intent")``. The column ``input`` becomes the field ``input``; ``fields`` names further
+    columns that are part of the question (and are perturbed like it), or all of them where there is no input
+    column. Every other column is metadata (or those of ``metadata`` alone); a task whose prompt shows one makes it a
+    field.
+
+    ``id``: kept as text, else derived from the content, so that it stays the same when rows move. ``choices``: a column
+    that holds a list (in a csv file as JSON, or separated by ``|``), or a list of columns with one option each. A target
+    among choices may be the option's text, its letter, or its position where the file shows from what it counts.
+    ``cluster``: cases that share it are not independent.
+
+    Raises `CaseError` (file, row, column) for missing columns, an empty source, duplicate ids, missing targets.
+    """
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise UsageError(f"load_cases(limit={limit!r}): a positive number of cases")
+    name, found = rows(source, encoding)
+    reader = _Reader(name, id, input, target, choices, cluster, metadata, fields)
+    out = [reader.case(row) for row in islice(found, limit)]
+    if not out:
+        raise CaseError(f"{name}: no cases in it")
+    _refuse_duplicates(out, name)
+    _refuse_missing_targets(out, name, target)
+    return list(with_choices(tuple(out), None, name))
+
+
+class _Reader:
+    def __init__(
+        self,
+        name: str,
+        id: str,
+        input: str,
+        target: str,
+        choices: str | Sequence[str],
+        cluster: str | None,
+        metadata: Sequence[str] | None,
+        fields: Sequence[str] | None,
+    ) -> None:
+        for label, value in (("metadata", metadata), ("fields", fields)):
+            if isinstance(value, str):
+                raise UsageError(
+                    f"load_cases({label}={value!r}): a list of columns, as in {label}=[{value!r}]"
+                )
+        self.name, self.id, self.input, self.target = name, id, input, target
+        self.choices, self.cluster, self.metadata = choices, cluster, metadata
+        self.fields = tuple(fields or ())
+
+    def case(self, row: Row) -> Case:
+        place, values = row
+        if isinstance(values, Case):
+            return values
+        fields: dict[str, Json] = {}
+        if self.input in values or self.input != "input" or not self.fields:
+            fields["input"] = self._value(place, values, self.input, hint=not self.fields)
+        for column in self.fields:
+            fields.setdefault("input" if column == self.input else column, self._value(place, values, column))
+        if all(v is None for v in fields.values()):
+            raise CaseError(f"{place}, column {self.input!r}: empty")
+        target = (
+            self._value(place, values, self.target) if self._given(values, self.target, "target") else None
+        )
+        choices = self._options(place, values)
+        cluster = None if self.cluster is None else self._value(place, values, self.cluster)
+        taken = {self.id, self.input, self.target, self.cluster, *self.fields}
+        taken |= {self.choices} if isinstance(self.choices, str) else set(self.choices)
+        if self.metadata is None:
+            rest = {str(k): _loose(v) for k, v in values.items() if k not in taken}
+        else:
+            rest = {k: self._value(place, values, k) for k in self.metadata}
+        return Case(
+            id=self._identity(place, values, fields, target, choices),
+            fields=fields,
+            target=target,
+            choices=choices,
+            metadata=rest,
+            cluster=None if cluster is None else str(cluster),
+        )
+
+    def _given(self, values: Mapping[str, Any], column: str, default: str) -> bool:
+        """A column that the caller named must be there; one of the usual name may be."""
+        return column in values or column != default
+
+    def _value(self, place: str, values: Mapping[str, Any], column: str, *, hint: bool = False) -> Json:
+        if column not in values:
+            near = difflib.get_close_matches(column, [str(k) for k in values], n=1, cutoff=0.5)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            how = (
+                f" Name it: load_cases(…, input={(near or list(map(str, values)) or ['text'])[0]!r})"
+                if hint
+                else ""
+            )
+            raise CaseError(
+                f"{place}: no column {column!r}.{guess} Columns: {', '.join(map(str, values)) or 'none'}.{how}"
+            )
+        return _plain(values[column], f"{place}, column {column!r}")
+
+    def _identity(
+        self, place: str, values: Mapping[str, Any], fields: Mapping[str, Json], target: Json, choices: Any
+    ) -> str:
+        if self._given(values, self.id, "id"):
+            value = self._value(place, values, self.id)
+            if value is None or isinstance(value, list | dict | bool) or not str(value).strip():
+                raise CaseError(f"{place}, column {self.id!r}: {value!r} is no id")
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)  # what a DataFrame makes of integers beside a gap
+            return str(value).strip()
+        return digest(canonical_json([dict(fields), target, choices]), size=6)
+
+    def _options(self, place: str, values: Mapping[str, Any]) -> tuple[str, ...] | None:
+        if not isinstance(self.choices, str):
+            found: Json = [self._value(place, values, column) for column in self.choices]
+            found = [x for x in found if x is not None]  # questions with fewer options than columns
+            column = ", ".join(self.choices)
+        else:
+            if not self._given(values, self.choices, "choices"):
+                return None
+            column = self.choices
+            found = self._value(place, values, column)
+        if found is None:
+            return None
+        if isinstance(found, dict) and isinstance(found.get("text"), list):
+            found = found["text"]  # {"text": […], "label": […]}, as in ARC
+        if isinstance(found, str):
+            found = _list_in_text(found)
+        if not isinstance(found, list):
+            raise CaseError(
+                f"{place}, column {column!r}: {found!r} is not a list of options (as JSON, or 'a|b|c')"
+            )
+        options = tuple(x if isinstance(x, str) else canonical_json(x) for x in found)
+        try:
+            check_labels(options, f"{place}, column {column!r}")
+        except UsageError as e:
+            raise CaseError(str(e)) from None
+        return options
+
+
+def _list_in_text(text: str) -> Json:
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    return [part.strip() for part in text.split("|")] if "|" in text else text
+
+
+def _plain(value: Any, place: str) -> Json:
+    """A JSON value: numpy scalars as numbers, NaN as None, dates as ISO text."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        if math.isinf(value):
+            raise CaseError(f"{place}: {value!r} is not a finite number")
+        return None if math.isnan(value) else value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v, place) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v, place) for v in value]
+    if isinstance(value, datetime.date | datetime.time):
+        return None if value != value else value.isoformat()  # pandas' NaT is a datetime
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return _plain(value.tolist(), place)
+    if value != value or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    raise CaseError(f"{place}: {type(value).__name__} is no JSON value: {str(value)[:80]!r}")
+
+
+def _loose(value: Any) -> Json:
+    """Metadata of any type: what is not JSON is kept as its text."""
+    try:
+        return _plain(value, "")
+    except CaseError:
+        return str(value)
+
+
+# --- checks of the whole ----------------------------------------------------------------------------------------
+
+
+def _refuse_duplicates(cases: list[Case], name: str) -> None:
+    places: dict[str, list[int]] = {}
+    for i, case in enumerate(cases, 1):
+        places.setdefault(case.id, []).append(i)
+    twice = {k: v for k, v in places.items() if len(v) > 1}
+    if twice:
+        shown = "; ".join(f"{k!r} in cases {', '.join(map(str, v[:5]))}" for k, v in list(twice.items())[:3])
+        more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
+        same = (
+            len({canonical_json([dict(c.fields), c.target]) for c in cases if c.id == next(iter(twice))}) == 1
+        )
+        why = "; they are equal: remove the copies, or give each an id" if same else ""
+        raise CaseError(f"{name}: duplicate ids: {shown}{more}{why}")
+
+
+def _refuse_missing_targets(cases: list[Case], name: str, column: str) -> None:
+    missing = [i for i, c in enumerate(cases, 1) if c.target is None]
+    if missing and len(missing) < len(cases):
+        shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+        raise CaseError(
+            f"{name}: column {column!r} is empty (or NaN) in {len(missing)} of {len(cases)} rows: {shown}"
+        )
+
+
+def with_choices(cases: tuple[Case, ...], labels: tuple[str, ...] | None, where: str) -> tuple[Case, ...]:
+    """The cases with ``labels`` as their choices, and every target among choices as the option's text.
+
+    A target may be the text, its letter (``B``, ``(b)``) or a position: from 0 if one case has 0, from 1 if one has
+    the number of its options; `CaseError` where the targets don't tell.
+    """
+    if labels is not None:
+        check_labels(labels, where)
+        for case in cases:
+            if case.choices is not None and set(case.choices) != set(labels):
+                raise CaseError(
+                    f"{where}: case {case.id!r} has the choices {list(case.choices)!r}, not {list(labels)!r}"
+                )
+        cases = tuple(c if c.choices is not None else replace(c, choices=labels) for c in cases)
+    first: list[int | None] = []
+    return tuple(_with_option(case, cases, where, first) for case in cases)
+
+
+def _with_option(case: Case, cases: tuple[Case, ...], where: str, first: list[int | None]) -> Case:
+    if case.choices is None or case.target is None or case.target in case.choices:
+        return case
+    if isinstance(case.target, list | tuple):
+        several = [option_of(t, case.choices) for t in case.target]
+        if None not in several:
+            return replace(case, target=several)
+    elif (option := option_of(case.target, case.choices)) is not None:
+        return replace(case, target=option)
+    elif (position := _position(case.target)) is not None:
+        if not first:
+            first.append(_counted_from(cases))
+        if first[0] is None:
+            raise CaseError(
+                f"{where}: case {case.id!r}: the target {case.target!r} may count options from 0 or from 1; give the "
+                f"option's text or letter: {list(case.choices)!r}"
+            )
+        if 0 <= position - first[0] < len(case.choices):
+            return replace(case, target=case.choices[position - first[0]])
+    near = difflib.get_close_matches(str(case.target), case.choices, n=1)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    raise CaseError(
+        f"{where}: case {case.id!r}: the target {case.target!r} is none of its choices {list(case.choices)!r}{hint}"
+    )
+
+
+def _position(value: Json) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def _counted_from(cases: tuple[Case, ...]) -> int | None:
+    found = [
+        (p, len(c.choices))
+        for c in cases
+        if c.choices is not None and c.target not in c.choices and (p := _position(c.target)) is not None
+    ]
+    if any(p == 0 for p, _ in found):
+        return 0
+    return 1 if any(p == n for p, n in found) else None

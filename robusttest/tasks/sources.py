@@ -1,0 +1,207 @@
+"""Rows of cases as they stand in a file, a table or an iterable, each with its place for the reader of an error."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from robusttest.core.nouns import Case
+from robusttest.errors import CaseError, MissingExtraError, UsageError
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+
+class Row(NamedTuple):
+    """One row as it was read, and where it stands for the reader of an error."""
+
+    place: str
+    values: Mapping[str, Any] | Case
+
+
+def rows(source: Any, encoding: str) -> tuple[str, Iterator[Row]]:
+    """A name for errors, and the rows."""
+    if isinstance(source, str | PathLike):
+        path = Path(fspath(source))
+        if isinstance(source, str) and ("\n" in source or len(source) > 1000):
+            raise CaseError(f"load_cases: {source[:60]!r}… is no path; for texts give a list")
+        return str(path), _file_rows(path, encoding)
+    if isinstance(source, bytes | Mapping | Case) or not isinstance(source, Iterable):
+        if hasattr(source, "to_dict"):
+            pass
+        else:
+            kind = type(source).__name__
+            raise CaseError(
+                f"load_cases: {kind} is no source of cases; give a path, a DataFrame or a list of dicts"
+            )
+    if hasattr(source, "to_dicts"):  # polars
+        return "DataFrame", _numbered("DataFrame row", source.to_dicts())
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):
+        columns = [str(c) for c in source.columns]
+        _refuse_repeated_columns(columns, "DataFrame")
+        return "DataFrame", _numbered("DataFrame row", source.to_dict("records"))
+    return "cases", _items(source)
+
+
+def _numbered(what: str, records: Iterable[Any], start: int = 0) -> Iterator[Row]:
+    for i, record in enumerate(records, start):
+        yield Row(f"{what} {i}", record)
+
+
+def _items(source: Iterable[Any]) -> Iterator[Row]:
+    for i, item in enumerate(source):
+        place = f"cases[{i}]"
+        if isinstance(item, Case | Mapping):
+            yield Row(place, item)
+        elif isinstance(item, str):
+            yield Row(place, {"input": item})
+        elif isinstance(item, tuple | list) and len(item) in (1, 2):
+            yield Row(place, dict(zip(("input", "target"), item, strict=False)))
+        else:
+            raise CaseError(
+                f"{place}: {str(item)[:80]!r} ({type(item).__name__}) is no case; give dicts, (input, target) pairs, texts "
+                "or Case"
+            )
+
+
+def _file_rows(path: Path, encoding: str) -> Iterator[Row]:
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise CaseError(
+            f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(FORMATS)}"
+        )
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, _siblings(path), n=1)
+        raise CaseError(
+            f"{path}: no such file (from {Path.cwd()})" + (f". Did you mean {near[0]!r}?" if near else "")
+        )
+    if not path.is_file():
+        raise CaseError(f"{path}: not a file")
+    if kind == ".parquet":
+        return _parquet(path)
+    text = _read(path, encoding)
+    if kind in (".csv", ".tsv"):
+        return _csv(path, text, "\t" if kind == ".tsv" else ",")
+    if kind == ".json":
+        return _json(path, text)
+    return _jsonl(path, text)
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return []
+
+
+def _read(path: Path, encoding: str) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as e:
+        raise CaseError(f"{path}: can't be read: {e.strerror or e}") from None
+    try:
+        text = raw.decode(encoding)
+    except LookupError:
+        raise UsageError(f"encoding={encoding!r}: unknown encoding") from None
+    except UnicodeDecodeError as e:
+        line = raw.count(b"\n", 0, e.start) + 1
+        guess = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
+        raise CaseError(
+            f"{path}: line {line}, byte {e.start} (0x{raw[e.start]:02x}) is not {encoding}; say what it is, as in "
+            f"encoding={guess!r}"
+        ) from None
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise CaseError(f"{path}: the file is empty")
+    return text
+
+
+def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
+    import csv
+    import io
+
+    before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    try:
+        # Here, not row by row: the limit is the process's, and it is put back.
+        lines = []
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        try:
+            for values in reader:
+                lines.append((reader.line_num, values))
+        except csv.Error as e:
+            raise CaseError(f"{path}: line {reader.line_num}: {e}") from None
+    finally:
+        csv.field_size_limit(before)
+    lines = [(n, values) for n, values in lines if values]
+    header = [h.strip() for h in lines[0][1]]
+    _refuse_repeated_columns(header, str(path))
+    return _csv_rows(path, header, lines[1:])
+
+
+def _csv_rows(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> Iterator[Row]:
+    for i, (line, values) in enumerate(lines, 1):
+        place = f"{path}: row {i} (line {line})"
+        if len(values) != len(header):
+            raise CaseError(
+                f"{place}: {len(values)} values for {len(header)} columns ({', '.join(header)}); a comma inside a value "
+                "needs quotes around it"
+            )
+        # An empty cell is a missing value: csv has no other way to say so.
+        yield Row(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
+
+
+def _jsonl(path: Path, text: str) -> Iterator[Row]:
+    for i, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as e:
+            raise CaseError(f"{path}: line {i}: not JSON: {e}") from None
+        yield Row(f"{path}: line {i}", _object(value, f"{path}: line {i}"))
+
+
+def _json(path: Path, text: str) -> Iterator[Row]:
+    try:
+        value = json.loads(text)
+    except ValueError as e:
+        raise CaseError(f"{path}: not JSON: {e}") from None
+    if isinstance(value, dict):
+        lists = [k for k, v in value.items() if isinstance(v, list)]
+        if len(lists) != 1:
+            raise CaseError(
+                f"{path}: give a list of objects, or an object with one list (it has {len(lists)})"
+            )
+        value = value[lists[0]]
+    if not isinstance(value, list):
+        raise CaseError(f"{path}: a {type(value).__name__}, not a list of objects")
+    for i, item in enumerate(value):
+        yield Row(f"{path}: item {i}", _object(item, f"{path}: item {i}"))
+
+
+def _object(value: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise CaseError(f"{place}: {str(value)[:80]!r} is not an object with columns")
+    return value
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise MissingExtraError(f"{path}: reading parquet", "robusttest[parquet]") from None
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ValueError) as e:
+        raise CaseError(f"{path}: not a readable parquet file: {str(e).splitlines()[0]}") from None
+    return _numbered(f"{path}: row", table.to_pylist(), 1)
+
+
+def _refuse_repeated_columns(header: Sequence[str], name: str) -> None:
+    twice = [h for h, n in Counter(header).items() if n > 1]
+    if twice:
+        raise CaseError(f"{name}: the column {twice[0]!r} is there {Counter(header)[twice[0]]} times")

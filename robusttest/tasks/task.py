@@ -1,0 +1,269 @@
+"""A task: cases, the prompt that puts their question, and the scorer that judges the reply."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Variant, canonical_json
+from robusttest.errors import CaseError, UsageError
+from robusttest.perturbations.base.validity import DEFAULT, Validity
+from robusttest.scorers import choice, exact
+from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
+from robusttest.tasks.cases import load_cases, with_choices
+from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
+
+
+@dataclass(frozen=True, init=False)
+class Task:
+    r"""What is tested: put each case's question by ``prompt``, judge the reply by ``scorer``.
+
+    ::
+
+        Task(name="intents", cases=load_cases("tickets.jsonl", input="text", target="intent"),
+             prompt="Which department? One of: {choices}\n\nTicket: {input}", scorer=choice(["billing", "delivery"]))
+
+    Everything that can be wrong with it is refused here, before any call: no cases, a prompt with a field that no case
+    has, a target that the scorer can't judge. Frozen, equal if made alike, picklable if its scorer is.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    prompt: Prompt
+    params: Mapping[str, Json]
+    """Generation parameters of every call (``temperature``, ``max_tokens`` …)."""
+    scorer: Scorer
+    choices: tuple[str, ...] | None
+    """The options that all cases share; None where each has its own, or none."""
+    protect: tuple[Any, ...]
+    validity: Validity
+    """What a variant must keep to be asked."""
+
+    def __init__(
+        self,
+        name: str = "task",
+        *,
+        cases: Any,
+        prompt: str | Prompt | None = None,
+        system: str | None = None,
+        messages: Sequence[Mapping[str, Json]] | None = None,
+        params: Mapping[str, Json] | None = None,
+        scorer: Any = None,
+        choices: Iterable[str] | None = None,
+        demos: Any = (),
+        demo_template: str | None = None,
+        protect: Iterable[Any] = (),
+        validity: Validity = DEFAULT,
+    ) -> None:
+        """Make a task.
+
+        ``cases``: what `load_cases` returns, or anything it reads. ``prompt``: the user message, with ``{field}``,
+        ``{choices}`` (one line) and ``{options}`` (marked lines); just the input if not given. ``messages``: a
+        whole conversation instead. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
+        name or a function ``(reply, target)``; if not given, `choice` where the cases have choices, else `exact`.
+        ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
+        to be asked: a similarity function of yours, a model that judges what another one wrote.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"Task(name={name!r}): a name is a non-empty text")
+        loaded = tuple(load_cases(cases))
+        if not loaded:
+            raise CaseError(f"task {name!r} has no cases")
+        made = None if scorer is None else make_scorer(scorer)
+        labels = tuple(choices) if choices is not None else None
+        if made is not None and made.labels is not None:
+            if labels is not None and labels != made.labels:
+                raise UsageError(
+                    f"task {name!r}: choices={list(labels)!r} and the scorer's labels {list(made.labels)!r} differ; give one"
+                )
+            labels = made.labels
+        where = f"task {name!r}"
+        loaded = with_choices(loaded, labels, where)
+        examples = with_choices(tuple(load_cases(demos)) if demos else (), labels, f"{where}, demos")
+        own = _prompt(name, prompt, system, messages, examples, demo_template)
+        loaded = _with_fields(loaded, own, where)
+        if own.demos:
+            own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos"))
+        if made is None:
+            made = choice() if all(c.choices for c in loaded) else exact()
+        _check_targets(loaded, made, where)
+        if isinstance(protect, str):
+            protect = (protect,)
+        given = dict(params or {})
+        try:
+            canonical_json(given)
+        except (TypeError, ValueError) as e:
+            raise UsageError(f"{where}: params {given!r} are not JSON values: {e}") from None
+        for key, value in (
+            ("name", name),
+            ("cases", loaded),
+            ("prompt", own),
+            ("params", given),
+            ("scorer", made),
+            ("choices", labels),
+            ("protect", tuple(protect)),
+            ("validity", _validity(where, validity)),
+        ):
+            object.__setattr__(self, key, value)
+
+    def render(self, variant: Variant | Case) -> tuple[Message, ...]:
+        """The messages that put a variant's question, or a case's unperturbed one."""
+        draft = Draft(case=variant, prompt=self.prompt) if isinstance(variant, Case) else variant.draft
+        return render(draft)
+
+    def score(self, completion: Completion, variant: Variant) -> Scoring:
+        """The score of a reply; a generator of requests where a model judges (the runner drives it)."""
+        return self.scorer.score(completion, variant)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name!r}: {len(self.cases)} cases, scorer {self.scorer.name}>"
+
+
+def _validity(where: str, validity: Any) -> Validity:
+    if not isinstance(validity, Validity):
+        raise UsageError(f"{where}: validity={validity!r}: give Validity(similarity=…), or leave it out")
+    return validity
+
+
+def _prompt(
+    name: str,
+    prompt: str | Prompt | None,
+    system: str | None,
+    messages: Sequence[Mapping[str, Json]] | None,
+    demos: tuple[Case, ...],
+    demo_template: str | None,
+) -> Prompt:
+    if isinstance(prompt, Prompt):
+        if system is not None or messages is not None or demo_template is not None:
+            raise UsageError(
+                f"task {name!r}: prompt is a Prompt already; put system, messages and demos into it"
+            )
+        return replace(prompt, demos=demos) if demos else prompt
+    for label, value in (("prompt", prompt), ("system", system), ("demo_template", demo_template)):
+        if value is not None and not isinstance(value, str):
+            raise UsageError(f"task {name!r}: {label}={value!r} is not a text")
+    if messages is None:
+        template = "{input}" if prompt is None else prompt
+        return Prompt(template=template, system=system, demos=demos, demo_template=demo_template)
+    if prompt is not None:
+        raise UsageError(f"task {name!r}: give prompt or messages, not both")
+    if isinstance(messages, str | Mapping) or not messages:
+        raise UsageError(f"task {name!r}: messages={messages!r} is not a non-empty list of messages")
+    for i, message in enumerate(messages):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise UsageError(
+                f"task {name!r}: messages[{i}]={message!r} is not a dict with a role and content"
+            )
+    return Prompt(
+        template=None,
+        system=system,
+        messages=tuple(dict(m) for m in messages),
+        demos=demos,
+        demo_template=demo_template,
+    )
+
+
+def _templates(prompt: Prompt) -> list[tuple[str, str]]:
+    """``(where, template)`` of everything that has placeholders."""
+    found = [("system", prompt.system), ("prompt", prompt.template if prompt.messages is None else None)]
+    for i, message in enumerate(prompt.messages or ()):
+        content = message.get("content")
+        if isinstance(content, str):
+            found.append((f"messages[{i}]", content))
+        elif isinstance(content, list | tuple):
+            texts = [p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str)]
+            found += [(f"messages[{i}]", text) for text in texts]
+            found += [(f"messages[{i}]", v) for v in _whole_values(content)]
+    return [(where, text) for where, text in found if text]
+
+
+def _whole_values(content: Any) -> list[str]:
+    """Values of parts other than text that are one placeholder."""
+    out: list[str] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                if key != "text":
+                    walk(inner)
+        elif isinstance(value, str) and len(value) <= 200:
+            found = tokens(value)
+            if len(found) == 1 and found[0][1]:
+                out.append(value)
+
+    for part in content:
+        walk(part)
+    return out
+
+
+def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[Case, ...]:
+    """The cases with every column that the prompt shows as a field; refuses a name that a case lacks."""
+    shown: dict[str, str] = {}
+    for place, text in _templates(prompt):
+        _check_braces(place, text, where)
+        for written, name, suffix in tokens(text):
+            if name is None:
+                continue
+            if suffix:
+                raise UsageError(
+                    f"{where}: {place} shows {written!r}: write {{{name}}} alone, and double the braces of text ({{{{ }}}})"
+                )
+            shown.setdefault(name, place)
+    out: list[Case] = []
+    for case in cases:
+        fields = dict(case.fields)
+        for name, place in shown.items():
+            if name in fields or (name == "input" and len(case.fields) == 1):
+                continue
+            if name in OPTION_NAMES:
+                if not case.choices:
+                    raise UsageError(
+                        f"{where}: {place} shows {{{name}}}, and case {case.id!r} has no choices: give choices=[…], or a "
+                        "scorer with labels, as in choice(['yes', 'no'])"
+                    )
+            elif name in case.metadata:
+                fields[name] = case.metadata[name]
+            else:
+                raise UsageError(_unknown(where, place, name, case))
+        if len(fields) > len(case.fields):
+            rest = {k: v for k, v in case.metadata.items() if k not in fields}
+            case = replace(case, fields=fields, metadata=rest)
+        out.append(case)
+    return tuple(out)
+
+
+def _unknown(where: str, place: str, name: str, case: Case) -> str:
+    known = [*case.fields, *case.metadata, *(OPTION_NAMES if case.choices else ())]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {{{near[0]}}}?" if near else ""
+    return (
+        f"{where}: {place} shows {{{name}}}, and case {case.id!r} has no such field.{hint} It has: "
+        f"{', '.join(known) or 'none'}. For braces that are text write {{{{{name}}}}}"
+    )
+
+
+def _check_braces(place: str, text: str, where: str) -> None:
+    """Doubled and single literal braces in one text: the doubled ones would come out single, likely unmeant."""
+    literal = "".join(t for t, name, how in tokens(text) if name is None and not how)
+    doubled = any(name is None and how for _, name, how in tokens(text))
+    if doubled and ("{" in literal or "}" in literal):
+        raise UsageError(
+            f"{where}: {place} has single and doubled braces that are text; double each of them: {{{{ and }}}} come out "
+            "as one"
+        )
+
+
+def _check_targets(cases: tuple[Case, ...], scorer: Scorer, where: str) -> None:
+    for case in cases:
+        if scorer.needs_target and case.target is None:
+            raise CaseError(
+                f"{where}: case {case.id!r} has no target, and the scorer {scorer.name} compares with one; name its "
+                "column in load_cases(…, target=…)"
+            )
+        if (problem := scorer.problem(case)) is not None:
+            raise CaseError(f"{where}: case {case.id!r}: {problem}")

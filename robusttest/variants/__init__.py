@@ -1,0 +1,1 @@
+"""Cases × perturbations → variants: expansion, selection, and the two homes of kept variants."""

@@ -1,0 +1,262 @@
+"""Shrinking: the algorithm alone, a variant with some of its edits, and the search in a run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robusttest.core.nouns import Case, Completion
+from robusttest.engine.driver import Runner
+from robusttest.engine.job import Job
+from robusttest.engine.shrink import Budget, can_part, part, places, smallest
+from robusttest.errors import CallError
+from robusttest.perturbations import UserPerturbation, make
+from robusttest.perturbations.words.meaning import directional
+from robusttest.scorers import choice
+from robusttest.settings import Settings
+from robusttest.tasks.task import Task
+from robusttest.variants.expand import expand_case
+from tests.engine.test_runner import Fake, text
+
+
+def run(items, fails):
+    """What is left of ``items``, and how often was asked."""
+    search, asked = smallest(items), 0
+    try:
+        candidate = next(search)
+        while True:
+            asked += 1
+            candidate = search.send(fails(candidate))
+    except StopIteration as stop:
+        return stop.value, asked
+
+
+# the algorithm
+
+
+@given(st.sets(st.integers(0, 39)), st.integers(1, 40))
+def test_what_is_needed_is_found(needed, size):
+    needed = {n for n in needed if n < size}
+    left, asked = run(range(size), lambda some: needed <= set(some))
+    assert set(left) == needed or (not needed and len(left) == 1)
+    assert asked <= size * size + 3 * size
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 2**16 - 1), st.integers(2, 10))
+def test_the_result_fails_and_without_any_one_item_does_not(salt, size):
+    def fails(some):
+        return len(some) == size or random.Random(repr((salt, tuple(some)))).random() < 0.3
+
+    left, _ = run(range(size), fails)
+    assert fails(left)
+    if len(left) > 1:
+        assert not any(fails(tuple(x for x in left if x != leave)) for leave in left)
+
+
+def test_nothing_is_asked_twice_or_of_one_item():
+    seen = []
+
+    def fails(some):
+        seen.append(some)
+        return False
+
+    assert run("abcdefg", fails)[0] == tuple("abcdefg")
+    assert len(seen) == len(set(seen))
+    assert run("a", fails)[0] == ("a",)
+    assert all(0 < len(some) < 7 for some in seen)
+
+
+def test_one_culprit_costs_the_logarithm():
+    left, asked = run(range(64), lambda some: 37 in some)
+    assert left == (37,)
+    assert asked <= 2 * 6
+
+
+# parts of a variant
+
+CASE = Case(
+    id="c", fields={"input": "please send all of my money back to this account", "note": "another long text"}
+)
+
+
+def mine(text: str, rng) -> str:
+    return text.replace("send", "give").replace("money", "cash")
+
+
+@pytest.mark.parametrize("spec", ["keyboard:0.9", "casing:upper", mine, "whitespace:0.9"])
+def test_all_edits_are_the_variant_and_none_the_original(spec):
+    for v in expand_case(CASE, [spec], variants=3):
+        if not v.perturbation or v.status != "ok":
+            continue
+        assert part(v, places(v)).fields == v.fields
+        assert part(v, places(v)).draft.edits == {k: e for k, e in v.draft.edits.items() if e}
+        assert part(v, ()).fields == CASE.fields
+        assert part(v, ()).draft.edits == {}
+        assert can_part(v, make(spec)) == (len(places(v)) > 1)
+
+
+def test_what_belongs_together_is_not_parted():
+    case = Case(id="c", fields={"input": "The parcel is late. Nobody wrote. I want my money."})
+    for spec in ("sentence_order", "word_swap:0.9", "format"):
+        for v in expand_case(case, [spec], variants=3):
+            assert not v.perturbation or not can_part(v, make(spec))
+
+    def shouted(text: str, rng) -> str:
+        return text.upper()
+
+    for separable in (True, False):
+        p = UserPerturbation(shouted, name="shouted", separable=separable)()
+        _, v = expand_case(case, [p], variants=1)
+        assert len(places(v)) > 1
+        assert can_part(v, p) is separable
+
+
+# in a run
+
+TASK = Task(
+    "t",
+    cases=[
+        {"id": "a", "input": "please send all of my money back to this account today", "target": "billing"}
+    ],
+    prompt="{input}",
+    scorer=choice(["billing", "delivery"]),
+)
+
+
+def route(request):
+    return "billing" if "money" in text(request) else "delivery"
+
+
+def shrunk(answer, budget=100, specs=("casing:upper",), task=TASK, **changes):
+    fake = Fake(answer)
+    job = Job(task, "m", list(specs), settings=Settings(variants=1), **changes)
+    runner = Runner(fake, job.settings, tick=fake.release)
+    before = runner.result(job)
+    asked = len(fake.asked)
+    left = Budget(budget)
+    after = runner.shrink(job, left)
+    assert [replace(r, shrunk=None) for r in after] == before, "shrinking changed a record"
+    assert len(fake.asked) - asked == budget - left.left
+    return [r.shrunk for r in after if r.shrunk], fake
+
+
+def test_the_one_word_that_matters_is_found():
+    (found,), fake = shrunk(route)
+    assert found["text"] == "please send all of my MONEY back to this account today"
+    assert (found["kept"], found["of"], found["complete"]) == (1, 11, True)
+    assert (found["failed"], found["asked"]) == (2, 2)
+    assert found["edits"] == {"input": [[22, 27, "MONEY"]]}
+    assert len(fake.asked) < 20
+
+
+def test_two_words_that_matter_together():
+    def answer(request):
+        return "delivery" if "MONEY" in text(request) and "SEND" in text(request) else "billing"
+
+    (found,), _ = shrunk(answer)
+    assert found["text"] == "please SEND all of my MONEY back to this account today"
+
+
+def test_each_edit_is_needed():
+    def answer(request):
+        return "delivery" if text(request).isupper() else "billing"
+
+    (found,), _ = shrunk(answer)
+    assert (found["kept"], found["of"]) == (11, 11)
+
+
+@pytest.mark.parametrize("budget", [0, 1, 2, 3, 5, 6])
+def test_no_more_calls_than_allowed_are_made(budget):
+    found, fake = shrunk(route, budget)
+    assert len(fake.asked) <= 2 + budget
+    assert not found or not found[0]["complete"]
+    if budget >= 5:
+        assert found[0]["kept"] < 11
+
+
+def test_replayed_calls_cost_nothing():
+    def answer(request):
+        return Completion(text=route(request), cached=True)
+
+    fake = Fake(answer)
+    job = Job(TASK, "m", ["casing:upper"], settings=Settings(variants=1))
+    runner = Runner(fake, job.settings, tick=fake.release)
+    budget = Budget(1)
+    found = [r.shrunk for r in runner.shrink(job, budget) if r.shrunk]
+    assert found[0]["kept"] == 1
+    assert budget.left == 1
+
+
+def test_a_model_that_wavers_is_asked_again():
+    rng = random.Random(3)
+
+    def answer(request):
+        if "MONEY" in text(request):
+            return "delivery" if request.sample == 0 or rng.random() < 0.7 else "billing"
+        return "billing"
+
+    (found,), _ = shrunk(answer, 300)
+    assert found["failed"] >= 2
+    assert found["asked"] in (2, 3)
+    if found["kept"] < found["of"]:
+        assert "MONEY" in found["text"]
+
+
+def test_what_does_not_fail_again_is_said():
+    def answer(request):
+        return "delivery" if "MONEY" in text(request) and request.sample == 0 else "billing"
+
+    (found,), _ = shrunk(answer)
+    assert (found["kept"], found["of"], found["failed"], found["asked"]) == (11, 11, 1, 3)
+
+
+def test_what_fails_unperturbed_is_not_shrunk():
+    assert shrunk(lambda request: "delivery")[0] == []
+
+
+def test_only_the_worst_of_each_family_is_shrunk():
+    found, _ = shrunk(route, specs=("casing:upper", "casing:title", "substitute:1"))
+    assert len(found) <= 2
+
+
+def test_a_failed_call_ends_the_search_with_what_was_confirmed():
+    calls = []
+
+    def answer(request):
+        calls.append(request)
+        if len(calls) == 5:
+            raise CallError("down")
+        return route(request)
+
+    found, _ = shrunk(answer)
+    assert len(calls) == 5
+    assert not found or not found[0]["complete"]
+
+
+def test_a_rule_for_the_answer_is_the_rule_of_the_search():
+    spec = directional("casing:upper", expect="same")
+    task = Task(
+        "t",
+        cases=[{"id": "a", "input": TASK.cases[0].input, "target": "billing"}],
+        prompt="{input}",
+        choices=["billing", "delivery"],
+    )
+    (found,), _ = shrunk(route, specs=(spec,), task=task)
+    assert found["text"].count("MONEY") == 1
+    assert found["kept"] == 1
+
+
+def test_the_whole_prompt_is_shown_where_several_fields_were_changed():
+    task = Task(
+        "t",
+        cases=[{"id": "a", "head": "all of my money", "input": "please send it back", "target": "billing"}],
+        prompt="{head}: {input}",
+        scorer=choice(["billing", "delivery"]),
+    )
+    (found,), _ = shrunk(route, task=task)
+    assert found["text"] == "all of my MONEY: please send it back"

@@ -1,0 +1,120 @@
+"""Tasks: what is refused before any call, and what becomes of cases and prompt."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from robusttest.core.nouns import Case, Completion, Draft, Prompt, Variant
+from robusttest.errors import CaseError, UnknownNameError, UsageError
+from robusttest.scorers import choice, exact, numeric
+from robusttest.tasks.task import Task
+
+PAIRS = [("pay", "billing"), ("where", "delivery")]
+LABELS = ["billing", "delivery"]
+
+
+def test_labels_become_the_choices_of_each_case():
+    task = Task("t", cases=PAIRS, prompt="{choices}: {input}", scorer=choice(LABELS))
+    assert task.choices == ("billing", "delivery")
+    assert all(c.choices == task.choices for c in task.cases)
+    assert task.render(task.cases[0])[0]["content"] == "billing, delivery: pay"
+    assert len(task) == 2
+
+
+def test_the_prompt_defaults_to_the_input_and_the_scorer_to_what_fits():
+    assert Task(cases=PAIRS).render(Task(cases=PAIRS).cases[0]) == ({"role": "user", "content": "pay"},)
+    assert Task(cases=PAIRS).scorer == exact()
+    assert Task(cases=PAIRS, choices=LABELS).scorer == choice()
+    assert Task(cases=PAIRS).name == "task"
+
+
+def test_columns_that_the_prompt_shows_become_fields():
+    rows = [{"input": "q", "target": "a", "context": "c", "other": 1}]
+    task = Task(cases=rows, prompt="{context} {input}")
+    assert task.cases[0].fields == {"input": "q", "context": "c"}
+    assert task.cases[0].metadata == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": "{imput}"}, r"prompt shows \{imput\}.*Did you mean \{input\}"),
+        ({"prompt": "{input}", "system": "{name}"}, r"system shows \{name\}"),
+        ({"messages": [{"role": "user", "content": "{x}"}]}, r"messages\[0\] shows \{x\}"),
+        ({"prompt": "{input.x}"}, r"write \{input\} alone"),
+        ({"prompt": '{input} {"a": {{1}}'}, "single and doubled braces"),
+        ({"prompt": "{input} {options}"}, "has no choices: give choices="),
+        ({"prompt": 3}, "is not a text"),
+        ({"prompt": "a", "messages": [{"role": "user"}]}, "not both"),
+        ({"messages": []}, "not a non-empty list"),
+        ({"messages": [{"content": "x"}]}, "not a dict with a role"),
+        ({"prompt": Prompt(), "system": "x"}, "prompt is a Prompt already"),
+        ({"name": " "}, "a name is a non-empty text"),
+        ({"params": {"x": {1}}}, "are not JSON values"),
+        ({"scorer": choice(LABELS), "choices": ["x", "y"]}, "differ; give one"),
+    ],
+)
+def test_mistakes_are_refused_by_name(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        Task(**{"cases": PAIRS, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("cases", "scorer", "message"),
+    [
+        ([], None, "no cases"),
+        (PAIRS, choice(["billing", "account"]), "'delivery' is none of its choices"),
+        ([("a", "b")], numeric(), "the target 'b' is no number"),
+        ([{"input": "a"}], exact(), "has no target"),
+        (PAIRS, choice(), "it has no choices"),
+        ([{"input": "a", "target": []}], exact(), "empty list"),
+    ],
+)
+def test_cases_that_a_scorer_cannot_judge_are_refused(cases, scorer, message):
+    with pytest.raises(CaseError, match=message):
+        Task("t", cases=cases, scorer=scorer)
+
+
+def test_an_unknown_scorer_says_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'exact'"):
+        Task(cases=PAIRS, scorer="exakt")
+
+
+def test_literal_braces():
+    def said(prompt):
+        task = Task(cases=PAIRS, prompt=prompt)
+        return task.render(task.cases[0])[0]["content"]
+
+    assert said('{input}: {"a": 1}') == 'pay: {"a": 1}'
+    assert said("{input}: {{choices}}") == "pay: {choices}"
+
+
+def test_a_function_needs_no_target():
+    task = Task(cases=["a"], scorer=lambda reply, target: reply == "a")
+    variant = Variant(original=task.cases[0], draft=Draft(case=task.cases[0], prompt=task.prompt))
+    assert task.score(Completion(text="a"), variant).value == 1
+    assert task.render(variant)[0]["content"] == "a"
+
+
+def test_examples_are_cases_with_the_same_choices():
+    task = Task(cases=PAIRS, prompt="{choices}? {input}", scorer=choice(LABELS), demos=[("refund", "B")])
+    assert task.prompt.demos[0].target == "delivery"
+    assert "refund delivery" in task.render(task.cases[0])[0]["content"]
+
+
+def test_tasks_compare_pickle_and_stay_as_they_are():
+    make = lambda: Task("t", cases=PAIRS, scorer=choice(LABELS), params={"temperature": 0})  # noqa: E731
+    assert make() == make()
+    assert pickle.loads(pickle.dumps(make())) == make()
+    assert make() != Task("u", cases=PAIRS, scorer=choice(LABELS))
+    with pytest.raises(AttributeError):
+        make().name = "x"
+    assert repr(make()) == "<task 't': 2 cases, scorer choice>"
+
+
+def test_cases_with_their_own_ids_and_lists_of_cases():
+    case = Case(id="1", fields={"q": "x"}, target="y")
+    assert Task(cases=[case], prompt="{q}").cases == (case,)
+    assert Task(cases=[case]).render(case)[0]["content"] == "x"

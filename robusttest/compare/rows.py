@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from robusttest.core.nouns import REFERENCE, Json, Record, RecordStatus, RunInfo, canonical_json, digest
+from robusttest.core.equality import key, same
+from robusttest.core.nouns import REFERENCE, Json, Record, RecordStatus, RunInfo, digest
 
 SHORT = 8
 """Hex digits of a question's hash that a baseline keeps."""
@@ -147,7 +148,7 @@ class RowsBuilder:
 
 
 def _code(target: Json) -> str:
-    return digest(canonical_json(target), size=SHORT // 2)
+    return digest(repr(key(target)), size=SHORT // 2)
 
 
 def _question(given: str | None, text: str | None) -> str:
@@ -177,5 +178,5 @@ def noise(cell: CellRows) -> tuple[int, int]:
             continue
         total += 1
         known = first.answer is not None and row.answer is not None
-        differ += first.score != row.score or (known and first.answer != row.answer)
+        differ += first.score != row.score or (known and not same(first.answer, row.answer))
     return differ, total

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from robusttest.core.equality import number, same
 from robusttest.core.nouns import (
     REFERENCE,
     Completion,
@@ -210,22 +211,15 @@ def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Sco
     if reference is None or reference.status != "ok":
         return "no answer to the unperturbed prompt to compare with"
     if expect in ("same", "changes"):
-        equal = canonical_json(score.answer) == canonical_json(reference.answer)
+        equal = same(score.answer, reference.answer)
         right = equal if expect == "same" else not equal
         return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect}")
     if expect not in ("increases", "decreases"):
         raise UsageError(f"expect={expect!r}: 'target', 'same', 'changes', 'increases' or 'decreases'")
-    before, now = _number(reference), _number(score)
+    before, now = number(reference.answer), number(score.answer)
     if before is None:
         return f"the answer {scrubbed(reference.answer, 40)!r} to the unperturbed prompt is no number"
     if now is None:
         return Score(value=0.0, status="unparsed", explanation=f"{scrubbed(score.answer, 40)!r} is no number")
     right = now > before if expect == "increases" else now < before
     return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect} from {before:g}")
-
-
-def _number(score: Score) -> float | None:
-    try:
-        return None if isinstance(score.answer, bool) else float(score.answer)
-    except (TypeError, ValueError):
-        return None

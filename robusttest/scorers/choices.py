@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 
+from robusttest.core import equality
 from robusttest.core.nouns import Case, Completion, Json, Prompt, Score, Variant
 from robusttest.errors import UsageError
 from robusttest.scorers.markers import letter, name, style_of
@@ -78,8 +79,10 @@ def _choice(completion: Completion, variant: Variant) -> Score:
     index = read_choice(completion.text, choices, _style(prompt, choices))
     if isinstance(index, str):
         return unparsed(index)
-    answer = choices[index]
-    return Score(value=float(answer in accepted(variant.target)), answer=answer)
+    label = choices[index]
+    # "3.1" and "3.10" are one number: as labels side by side they are two answers, told apart by their quotes.
+    alike = len({equality.key(c) for c in choices}) < len(choices)
+    return Score(value=float(label in accepted(variant.target)), answer=f'"{label}"' if alike else label)
 
 
 def _style(prompt: Prompt | None, choices: tuple[str, ...]) -> str | None:

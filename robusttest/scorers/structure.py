@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from robusttest.core.equality import same
 from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
@@ -96,9 +97,9 @@ def misfit(value: Json, schema: Mapping[str, Json], where: str = "the reply") ->
     kinds = schema.get("type")
     if kinds is not None and not any(_is(value, k) for k in ([kinds] if isinstance(kinds, str) else kinds)):
         return f"{where} is {_kind(value)}, not {kinds}"
-    if "enum" in schema and not any(_same(value, x) for x in schema["enum"]):
+    if "enum" in schema and not any(same(value, x) for x in schema["enum"]):
         return f"{where} is {value!r}, none of {schema['enum']!r}"
-    if "const" in schema and not _same(value, schema["const"]):
+    if "const" in schema and not same(value, schema["const"]):
         return f"{where} is {value!r}, not {schema['const']!r}"
     if isinstance(value, dict):
         return _object_misfit(value, schema, where)
@@ -158,10 +159,6 @@ def _kind(value: Json) -> str:
     return next(k for k in ("boolean", *_TYPES) if _is(value, k))
 
 
-def _same(a: Json, b: Json) -> bool:
-    return canonical_json(a) == canonical_json(b)
-
-
 def read_json(text: str) -> Json:
     """The JSON of a reply: alone, in the last code fence, or the only object or list within text. ValueError if none."""
 
@@ -212,9 +209,9 @@ def _json_schema(
     target = _parsed_target(variant.target)
     if isinstance(compare, tuple):
         held = target if isinstance(target, Mapping) else {}
-        right = sum(k in value and _same(value[k], held.get(k)) for k in compare)
+        right = sum(k in value and same(value[k], held.get(k)) for k in compare)
         return Score(value=right / len(compare), answer=answer)
-    return Score(value=float(_same(value, target)), answer=answer)
+    return Score(value=float(same(value, target)), answer=answer)
 
 
 @SCORERS.register("tool_call")
@@ -283,8 +280,7 @@ def _match(
     made: list[tuple[str, Json]], wanted: list[tuple[str, Json]], arguments: bool, order: bool
 ) -> bool:
     def fits(call: tuple[str, Json], target: tuple[str, Json]) -> bool:
-        same = call[0] == target[0]
-        return same and (not arguments or target[1] is None or _same(call[1], target[1]))
+        return call[0] == target[0] and (not arguments or target[1] is None or same(call[1], target[1]))
 
     if len(made) != len(wanted):
         return False

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from robusttest.core.equality import among, same
 from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, answer_text, as_score, unparsed, without_id
@@ -45,7 +46,8 @@ def exact(*, casefold: bool = False, strip: bool = True, punctuation: bool = Tru
     """The reply is the target. A target that is a list holds several right answers, read as the first of them.
 
     ``casefold`` ignores case; ``strip`` ignores blanks around it and how many there are between words;
-    ``punctuation=False`` leaves punctuation out of the comparison. Without text, tool calls are compared as JSON.
+    ``punctuation=False`` leaves punctuation out of the comparison. Texts that are numbers are compared as numbers: ``7.0``
+    is 7. Without text, tool calls are compared as JSON.
     """
     options = {"casefold": casefold, "strip": strip, "punctuation": punctuation}
     return Scorer("exact", _exact, options, check=_has_answers)
@@ -57,11 +59,11 @@ def _exact(completion: Completion, variant: Variant, **how: bool) -> Score:
         return unparsed("the reply is empty")
     if not isinstance(answer, str):
         calls = [without_id(t) if isinstance(t, Mapping) else t for t in accepted(variant.target)]
-        right = canonical_json(answer) == canonical_json(calls)
+        right = same(answer, calls)
         return Score(value=float(right), answer=answer)
     reply = normalise(completion.text, **how)
     right_ones = [normalise(_plain(t), **how) for t in accepted(variant.target)]
-    right = reply in right_ones
+    right = among(reply, right_ones)
     return Score(value=float(right), answer=right_ones[0] if right else reply)
 
 
@@ -152,7 +154,7 @@ def _pattern(
     how = {"casefold": casefold, "strip": True, "punctuation": True}
     reply = normalise(found, **how)
     right_ones = [normalise(_plain(t), **how) for t in accepted(variant.target)]
-    right = reply in right_ones
+    right = among(reply, right_ones)
     return Score(value=float(right), answer=right_ones[0] if right else reply)
 
 

@@ -25,7 +25,7 @@ def test_ties_are_what_counting_pairs_gives(codes):
 
 def test_codes_are_first_seen_and_none_is_absent():
     code = Coder()
-    assert [code(x) for x in ("b", "a", None, "b", 2, "2")] == [0, 1, ABSENT, 0, 2, 3]
+    assert [code(x) for x in ("b", "a", None, "b", 2, "2", True)] == [0, 1, ABSENT, 0, 2, 2, 3]
     assert code(float("nan")) == UNREADABLE
 
 

@@ -76,14 +76,14 @@ def test_unreadable_replies_equal_nothing_unless_asked():
     assert len(set(cell.answers[0].tolist())) == 1
 
 
-def test_answers_are_equal_as_json_values():
+def test_an_answer_is_a_number_however_it_is_written():
     answers = [1, 1.0, "1", True, {"b": 1, "a": 2}, {"a": 2.0, "b": 1}, [1], float("nan"), float("nan")]
     rows = [row("a", f"p#{i}", "p", answer=a) for i, a in enumerate(answers)]
     (cell,) = cells(rows)
     codes = cell.answers[0].tolist()
-    assert codes[0] == codes[1]
+    assert codes[0] == codes[1] == codes[2]
     assert codes[4] == codes[5]
-    assert len(set(codes)) == 7
+    assert len(set(codes)) == 6
     assert min(codes) >= 0
 
 

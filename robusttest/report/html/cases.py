@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+from robusttest.core.equality import flipped
 from robusttest.core.nouns import REFERENCE, Json, Record, derive_seed
 from robusttest.engine.record import failing, references
 from robusttest.report.build import answer_text, failure
@@ -90,13 +91,9 @@ class _Turns:
         random.Random(seed).shuffle(self.passing)
 
     def flip(self, r: Record) -> bool | None:
-        """Whether the answer is another than to the unperturbed prompt; None where one of them is not known."""
+        """Whether the answer is another than to the unperturbed prompt; None where that can't be said."""
         before = self.references.get(r.case_id)
-        if before is None or before.score is None or r.score is None or r.perturbation == REFERENCE:
-            return None
-        if r.status != "ok" or before.status != "ok":
-            return True
-        return None if r.answer is None or before.answer is None else bool(r.answer != before.answer)
+        return None if before is None or r.perturbation == REFERENCE else flipped(before, r)
 
     def row(self, r: Record) -> list[Json]:
         f = failure(r, self.references.get(r.case_id))

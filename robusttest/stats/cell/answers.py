@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robusttest.core.nouns import Json, canonical_json
+from robusttest.core import equality
+from robusttest.core.nouns import Json
 
 ABSENT = -1
 UNREADABLE = -2
@@ -16,26 +17,31 @@ UNREADABLE = -2
 
 
 class Coder:
-    """Values → 0, 1, 2 … in first-seen order; None is `ABSENT`. Numbers, lists and dicts compare as JSON."""
+    """Values → 0, 1, 2 … in first-seen order; None is `ABSENT`.
 
-    __slots__ = ("_codes",)
+    Equal is what ``key`` says: answers by default; ``str`` for what is compared as it is written (replies, hashes).
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_codes", "_key", "_texts")
+
+    def __init__(self, key: Callable[[Json], Hashable | None] = equality.key) -> None:
+        self._key = key
         self._codes: dict[Hashable, int] = {}
+        self._texts: dict[str, int] = {}
+        """Codes of the very texts that were seen."""
 
     def __call__(self, value: Json) -> int:
         if value is None:
             return ABSENT
-        key: Hashable = value
-        if type(value) is not str:
-            try:
-                key = (canonical_json(value),)
-            except ValueError:  # NaN equals nothing
-                return UNREADABLE
-        codes = self._codes
-        code = codes.get(key)
-        if code is None:
-            code = codes[key] = len(codes)
+        text = type(value) is str
+        if text and (known := self._texts.get(value)) is not None:
+            return known
+        key = self._key(value)
+        if key is None:
+            return UNREADABLE
+        code = self._codes.setdefault(key, len(self._codes))
+        if text:
+            self._texts[value] = code
         return code
 
     def __len__(self) -> int:

@@ -240,7 +240,7 @@ class _Builder:
         self.columns: dict[tuple[str, str, int], int] = {}
         self.details: list[Column] = []
         self.known: dict[str, None] = {}
-        self.answer, self.reply, self.question = Coder(), Coder(), Coder()
+        self.answer, self.reply, self.question = Coder(), Coder(str), Coder(str)
         self.rows: list[tuple[int, int, int, float, int, int, int]] = []
 
     def add(self, r: Record) -> None:

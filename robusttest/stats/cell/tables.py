@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from robusttest.core.equality import same
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Record
 from robusttest.errors import CaseError, UsageError
@@ -311,7 +311,7 @@ def _scores(columns: _Columns, status: list[str]) -> list[float | None]:
     replied = ("ok", "unparsed", "refused")
     if "score" not in columns:
         return [
-            None if t is None or s not in replied else float(s == "ok" and _same(a, t))
+            None if t is None or s not in replied else float(s == "ok" and same(a, t))
             for a, t, s in zip(columns["answer"], columns.get("target"), status, strict=True)
         ]
     out: list[float | None] = []
@@ -336,16 +336,6 @@ def _scores(columns: _Columns, status: list[str]) -> list[float | None]:
 
 _WORDS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0"}
 """Right and wrong as csv files have them."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-
-def _same(answer: Any, target: Any) -> bool:
-    """Equal, as texts or as numbers: a csv may have 3 in one column and 3.0 in the other."""
-    if bool(answer == target):
-        return True
-    a, b = _plain(answer), _plain(target)
-    return a == b or bool(_NUMBER.fullmatch(a) and _NUMBER.fullmatch(b) and float(a) == float(b))
 
 
 def _level(perturbation: str) -> str:

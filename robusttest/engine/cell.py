@@ -142,29 +142,14 @@ class Result(_Metrics):
         return all(v.status == "passed" for v in self.verdicts)
 
     def worst(self, n: int | None = 3) -> list[Record]:
-        """Failing variants: those of cases whose unperturbed prompt was right first, then by score.
+        """Failing variants, the worst first (``None``: all of them), as the report shows them.
 
-        Different perturbations and cases come before more of the same. ``None``: all of them.
+        What the perturbation broke comes before what was wrong anyway, then the lowest score; different perturbations
+        and cases come before more of the same. An unperturbed prompt that fails is one of them.
         """
-        references = {r.case_id: r for r in self.records if r.perturbation == REFERENCE}
+        from robusttest.engine.record import failing
 
-        def right(r: Record) -> float:
-            reference = references.get(r.case_id)
-            return 0.0 if reference is None or reference.score is None else reference.score
-
-        failing = [
-            r for r in self.records if r.perturbation != REFERENCE and r.score is not None and r.score < 1
-        ]
-        failing.sort(key=lambda r: (-(right(r) - (r.score or 0.0)), r.score or 0.0))
-        seen: dict[str, int] = {}
-        ranked = []
-        for r in failing:
-            again = seen.get(r.perturbation, 0) + seen.get(f"case {r.case_id}", 0)
-            ranked.append((-(right(r) - (r.score or 0.0)), again, r))
-            seen[r.perturbation] = seen.get(r.perturbation, 0) + 1
-            seen[f"case {r.case_id}"] = seen.get(f"case {r.case_id}", 0) + 1
-        ranked.sort(key=lambda row: row[:2])
-        return [r for _, _, r in ranked[:n]]
+        return [r for _, r in failing(self.records, n)]
 
     def to_frame(self) -> pd.DataFrame:
         """The records as a DataFrame, one row for each variant."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 from robusttest.core.equality import number, same
+from robusttest.core.names import split_spec
 from robusttest.core.nouns import (
     REFERENCE,
     Completion,
@@ -167,22 +170,63 @@ def references(records: Iterable[Record]) -> dict[str, Record]:
     return out
 
 
-def failing(records: Sequence[Record]) -> list[tuple[float, Record]]:
-    """``(loss, record)`` of each variant that scored below 1, the worst first; repeats are left out.
+def fails(r: Record) -> bool:
+    """Whether a row is a failing variant: it scored below 1. Runs of the same prompt again are left out."""
+    return r.score is not None and r.score < 1 and r.status in ANSWERED and r.repeat == 0
+
+
+def failing(records: Sequence[Record], limit: int | None = None) -> list[tuple[float, Record]]:
+    """``(loss, record)`` of each failing variant, the worst first: the one order of all that shows or asks them.
 
     The largest loss against the reference comes first, so what the perturbation broke comes before what was wrong
-    anyway (loss 0); then the lowest score, then the smallest edit.
+    anyway (loss 0); then the lowest score. Of equally bad ones another family, then another case, comes before more of
+    the same; then the smallest edit. The order of the records changes nothing.
     """
     before = references(records)
-    found = []
-    for r in records:
-        if r.score is None or r.score >= 1 or r.status not in ANSWERED or r.repeat > 0:
-            continue
+    found: dict[tuple[float, float], list[Record]] = {}
+    for r in filter(fails, records):
         reference = before.get(r.case_id)
-        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0
-        found.append(((-loss, r.score, _size(r), r.case_id, r.perturbation, r.index), r))
-    found.sort(key=lambda item: item[0])
-    return [(-key[0], r) for key, r in found]
+        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0  # type: ignore[operator]
+        found.setdefault((-loss, r.score), []).append(r)  # type: ignore[arg-type]
+    families: Counter[str] = Counter()
+    cases: Counter[str] = Counter()
+    out: list[tuple[float, Record]] = []
+    for (loss, _), alike in sorted(found.items(), key=lambda item: item[0]):
+        for r in _in_turn(alike, families, cases):
+            if limit is not None and len(out) >= limit:
+                return out
+            out.append((-loss, r))
+    return out
+
+
+def _in_turn(alike: list[Record], families: Counter[str], cases: Counter[str]) -> Iterator[Record]:
+    """Always the next one of the family that was shown least, of the case that was shown least, with the smallest edit.
+
+    A heap for each family, by how often the case was shown when the row was put there; shown more often since, it is
+    put back.
+    """
+    alike.sort(key=lambda r: (_size(r), r.case_id, r.perturbation, r.index))
+    heaps: dict[str, list[tuple[int, int]]] = {}
+    for i, r in enumerate(alike):
+        heaps.setdefault(split_spec(r.perturbation)[0], []).append((cases[r.case_id], i))
+    for heap in heaps.values():
+        heapify(heap)
+    while heaps:
+        least = min(families[name] for name in heaps)
+        tops = {name: _top(heap, alike, cases) for name, heap in heaps.items() if families[name] == least}
+        family = min(tops, key=lambda name: tops[name])
+        r = alike[heappop(heaps[family])[1]]
+        if not heaps[family]:
+            del heaps[family]
+        families[family] += 1
+        cases[r.case_id] += 1
+        yield r
+
+
+def _top(heap: list[tuple[int, int]], alike: list[Record], cases: Counter[str]) -> tuple[int, int]:
+    while heap[0][0] != (now := cases[alike[heap[0][1]].case_id]):
+        heapreplace(heap, (now, heap[0][1]))
+    return heap[0]
 
 
 def _size(r: Record) -> int:

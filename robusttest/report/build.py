@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
-from robusttest.engine.record import failing, references
+from robusttest.engine.record import failing, fails, references
 from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
@@ -199,42 +199,12 @@ def worst_failures(
 ) -> tuple[tuple[Failure, ...], int]:
     """The worst failing variants and how many failing variants there are.
 
-    Failing is a score below 1. The largest loss against the reference comes first (so what the perturbation broke
-    comes before what was wrong anyway), then the smallest edit; of equally bad ones another family, then another
-    case, comes before more of the same. ``replay(name)`` is the command that runs the variant of that name.
+    They stand in the order of `robusttest.engine.record.failing`. ``replay(name)`` is the command that runs the variant
+    of that name.
     """
     before = references(records)
-    ranked = failing(records)
-    chosen = _varied(ranked, limit)
-    return tuple(failure(r, before.get(r.case_id), replay) for r in chosen), len(ranked)
-
-
-def _varied(ranked: list[tuple[float, Record]], limit: int) -> list[Record]:
-    """The first of each loss, turning to families and cases that were shown least."""
-    out: list[Record] = []
-    families: Counter[str] = Counter()
-    cases: Counter[str] = Counter()
-    start = 0
-    while start < len(ranked) and len(out) < limit:
-        loss, score = ranked[start][0], ranked[start][1].score
-        end = start
-        while end < len(ranked) and (ranked[end][0], ranked[end][1].score) == (loss, score):
-            end += 1
-        pool = [r for _, r in ranked[start:end]]
-        by_kind: dict[tuple[str, str], list[Record]] = {}
-        for r in reversed(pool):
-            by_kind.setdefault((split_spec(r.perturbation)[0], r.case_id), []).append(r)
-        kinds = list(dict.fromkeys((split_spec(r.perturbation)[0], r.case_id) for r in pool))
-        while kinds and len(out) < limit:
-            best = min(range(len(kinds)), key=lambda i: (families[kinds[i][0]], cases[kinds[i][1]], i))
-            family, case = kinds[best]
-            out.append(by_kind[family, case].pop())
-            families[family] += 1
-            cases[case] += 1
-            if not by_kind[family, case]:
-                kinds.pop(best)
-        start = end
-    return out
+    chosen = tuple(failure(r, before.get(r.case_id), replay) for _, r in failing(records, limit))
+    return chosen, sum(map(fails, records))
 
 
 def failure(r: Record, reference: Record | None, replay: Any = None) -> Failure:

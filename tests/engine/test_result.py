@@ -89,7 +89,7 @@ def test_the_worst_are_flips_of_right_cases_first():
     assert [(r.case_id, r.variant) for r in result().worst(2)] == [("a", "keyboard#1"), ("a", "ocr:0.2#0")]
     backwards = Result("t", "m", rows()[::-1]).worst(2)
     assert {r.case_id for r in backwards} == {"a"}
-    assert len(result().worst(None)) == 4
+    assert len(result().worst(None)) == 5
     assert all(r.score < 1 for r in result().worst(None))
 
 

@@ -52,7 +52,7 @@ def test_the_most_a_call_may_cost():
 
 def test_the_table_of_the_installed_litellm_needs_no_import():
     code = (
-        "import sys; from robusttest.gateway import prices; p = prices.price_of('openai/gpt-4o-mini', prices.table());"
+        "import sys; from robusttest.gateway.litellm import prices; p = prices.price_of('openai/gpt-4o-mini', prices.table());"
         "assert 0 < p.input < p.output < 1e-4, p; assert p.most_output; assert 'litellm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

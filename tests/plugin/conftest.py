@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
-import robusttest.plugin.hooks  # noqa: F401
+import robusttest.plugin.hooks
 import robusttest.plugin.session  # noqa: F401
 from robusttest import evaluate, load_cases  # noqa: F401
 from robusttest.gateway import Gateway  # noqa: F401

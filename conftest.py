@@ -16,12 +16,12 @@ def _nothing_stays_registered() -> Iterator[None]:
     catalog = sys.modules.get("robusttest.perturbations.base.catalog")
     before = set(catalog.PERTURBATIONS) if catalog is not None else None
     hiding = sys.modules.get("robusttest.core.secrets")
-    secrets = set(hiding._planted) if hiding is not None else set()
+    secrets = hiding._given if hiding is not None else {}
     yield
     if hiding is None:
         hiding = sys.modules.get("robusttest.core.secrets")
     if hiding is not None:
-        hiding._planted.intersection_update(secrets)
+        hiding._given = secrets
     if catalog is not None and before is not None:
         for name in set(catalog.PERTURBATIONS) - before:
             catalog.PERTURBATIONS.unregister(name)

@@ -1,18 +1,22 @@
 """What is secret: keys in texts, and the parameters of a call that are no part of the question.
 
-``scrub`` takes secrets out of a text before it is shown, logged or stored. `public_params` splits a call's
-parameters into those that shape the answer and those that only carry it there.
+A secret is a value that the environment holds under a name like ``*_KEY``, ``*_TOKEN``, ``*_SECRET``, ``*_PASSWORD``, one that
+was given to a call as a key, or one that shows by its form. `hide` takes these out of what people and models write:
+replies, answers, prompts. `scrub` also takes out what only looks like one, for errors and logs. `public_params` splits a
+call's parameters into those that shape the answer and those that only carry it there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from robusttest.core.nouns import Json
+from robusttest.core.nouns import Completion, Json
 from robusttest.errors import UsageError
 
 HIDDEN = "[hidden]"
@@ -28,8 +32,14 @@ _NOT_SECRET_NAME = re.compile(
     r"^(?:PWD|OLDPWD|SSH_AUTH_SOCK|XAUTHORITY|SSH_ASKPASS)$|_(?:PATH|FILE|DIR|SOCK)$", re.IGNORECASE
 )
 _AUTH_HEADER = re.compile(
-    r"auth|api-?key|token|secret|cookie|password|credential|signature|^x-.*-key$|-key$", re.IGNORECASE
+    r"auth(?!or(?!iz))|api-?key|token|secret|cookie|password|credential|signature|-key$", re.IGNORECASE
 )
+_SECRET_FIELD = re.compile(
+    r"(?:(?:api|access|secret|private|subscription|signing|encryption|account|function)key|secret|password|passwd|passphrase"
+    r"|credentials?|authorization|cookie|bearer|(?<!bos)(?<!eos)(?<!pad)(?<!sep)(?<!cls)(?<!unk)(?<!mask)(?<!stop)(?<!start)"
+    r"(?<!end)(?<!think)(?<!image)(?<!special)(?<!next)token)$|^auth$"
+)
+"""Fields of a call's parameters, at any depth, as lower-case letters and digits; ``eos_token`` and the like are none."""
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Userinfo of URLs.
@@ -52,45 +62,159 @@ _FORM = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"
 )
 """Keys that show by their form: OpenAI, Anthropic, Google, Groq, xAI, Hugging Face, GitHub, AWS, JWT."""
+_BEGINS = (
+    "sk-",
+    "AIza",
+    "gsk_",
+    "xai-",
+    "hf_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "AKIA",
+    "ASIA",
+    "eyJ",
+)
+"""How they begin: a text without one of these is not searched."""
 
-_planted: set[str] = set()
+
+class _Known(NamedTuple):
+    """The secrets of one moment."""
+
+    environment: Any
+    given: Mapping[str, None]
+    names: Mapping[str, str]
+    """Value → where it comes from."""
+    spellings: tuple[str, ...]
+    """The values as they are, and as JSON, Python and a URL write them; the longest first."""
+
+
+_given: dict[str, None] = {}
+"""Keys that reached a call by another way than the environment."""
+_known = _Known(None, {}, {}, ())
 
 
 def remember(values: Iterable[object]) -> None:
     """Hide these values too, from here on: keys that reach a call by another way than the environment."""
-    for value in values:
-        if isinstance(value, str) and len(value) >= MIN_LENGTH:
-            _planted.add(value)
+    global _given
+    new = [v for v in values if isinstance(v, str) and len(v) >= MIN_LENGTH and v not in _given]
+    if new:
+        _given = {**_given, **dict.fromkeys(new)}
 
 
-def known_secrets() -> list[str]:
-    """Values that are hidden wherever they stand, the longest first."""
-    found = set(_planted)
+def known_secrets() -> Mapping[str, str]:
+    """Values that are hidden wherever they stand → where they come from: ``the environment variable OPENAI_API_KEY``."""
+    return _secrets().names
+
+
+def _secrets() -> _Known:
+    """Made anew where the environment changed: comparing it is cheaper than a look at its names."""
+    global _known
+    held = getattr(os.environ, "_data", None)
+    if _known.environment is not None and _known.environment == held and _known.given is _given:
+        return _known
+    names = dict.fromkeys(_given, "a parameter of a call")
     for name, value in os.environ.items():
         if len(value) >= MIN_LENGTH and _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name):
-            found.add(value)
-    return sorted(found, key=lambda s: (-len(s), s))
+            names.setdefault(value, f"the environment variable {name}")
+    spellings = {s for value in names for s in _spellings(value)}
+    ordered = tuple(sorted(spellings, key=lambda s: (-len(s), s)))
+    _known = _Known(None if held is None else dict(held), _given, names, ordered)
+    return _known
 
 
-def scrub(text: str) -> str:
-    """``text`` with every known secret, and what looks like one, replaced by ``[hidden]``.
+def _spellings(value: str) -> set[str]:
+    return {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        quote(value, safe="", errors="replace"),
+    }
 
-    Known are the values (of at least 8 characters) of environment variables named like ``*_KEY``, ``*_TOKEN``,
-    ``*_SECRET``, ``*PASSWORD``, and keys that were given as a call's parameters. By form: ``sk-…`` and the
-    like, ``Bearer …``, ``key=…``, and the user part of URLs.
-    """
+
+def hide(text: str) -> str:
+    """``text`` with every known secret, and every key that shows by its form, replaced by ``[hidden]``."""
     # Together, on the text as it is: a key that is hidden in part shows the rest of itself.
-    spans = [m.span() for m in _FORM.finditer(text)]
-    for secret in known_secrets():
+    spans: list[tuple[int, int]] = []
+    for secret in _secrets().spellings:
         at = text.find(secret)
         while at >= 0:
             spans.append((at, at + len(secret)))
             at = text.find(secret, at + 1)
+    if any(begin in text for begin in _BEGINS):
+        spans += [m.span() for m in _FORM.finditer(text)]
     for start, end in reversed(_merged(spans)):
         text = text[:start] + HIDDEN + text[end:]
+    return text
+
+
+def scrub(text: str) -> str:
+    """``text`` with what `hide` hides, and with what looks like a secret where it stands.
+
+    That is ``Bearer …``, ``key=…``, and the user part of URLs: for errors and logs, not for replies, where such words
+    may be the answer.
+    """
+    text = hide(text)
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """`scrub`, in one line of at most ``limit`` characters."""
+    found = " ".join(scrub(str(text)).split())
+    return found if len(found) <= limit else found[: limit - 1] + "…"
+
+
+def hidden(value: Json) -> Json:
+    """A JSON value with `hide` applied to every text in it; the value itself where there is nothing to hide."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        made = {hidden(k): hidden(v) for k, v in value.items()}
+        same = all(k in value and value[k] is v for k, v in made.items())
+        return value if same and len(made) == len(value) else made
+    if isinstance(value, list | tuple):
+        items = [hidden(v) for v in value]
+        if all(a is b for a, b in zip(items, value, strict=True)):
+            return value
+        return tuple(items) if isinstance(value, tuple) else items
+    return value
+
+
+def secret_in(value: Json) -> str | None:
+    """Where a known secret within a JSON value comes from (``the environment variable …``); None where there is none."""
+    if not isinstance(value, str):
+        parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+        if not isinstance(parts, list | tuple):
+            return None
+        return next((held for part in parts if (held := secret_in(part))), None)
+    return next((name for secret, name in _secrets().names.items() if secret in value), None)
+
+
+def scrubbed(value: Json) -> Json:
+    """A JSON value with `scrub` applied to every text in it, for files that are shared."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {k: scrubbed(v) for k, v in value.items()}
+    return [scrubbed(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def hidden_reply(reply: Completion) -> Completion:
+    """A reply without secrets: as it is scored, kept and replayed."""
+    held = [getattr(reply, name) for name in _SAID]
+    clean = [hidden(v) for v in held]
+    if all(a is b for a, b in zip(held, clean, strict=True)):
+        return reply
+    return replace(reply, **dict(zip(_SAID, clean, strict=True)))
+
+
+_SAID = ("text", "refusal", "tool_calls", "meta")
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -113,9 +237,21 @@ class Private(dict[str, Any]):
     __str__ = __repr__
 
 
-_PRIVATE_NAMES = frozenset(
+_SECRET_PARAMS = frozenset(
     (
         "api_key",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "azure_ad_token",
+        "azure_password",
+        "client_secret",
+        "vertex_credentials",
+        "watsonx_token",
+    )
+)
+_CARRYING_PARAMS = frozenset(
+    (
         "api_base",
         "base_url",
         "timeout",
@@ -126,59 +262,72 @@ _PRIVATE_NAMES = frozenset(
         "shared_session",
         "ssl_verify",
         "metadata",
-        "aws_access_key_id",
-        "aws_secret_access_key",
-        "aws_session_token",
         "aws_profile_name",
         "aws_web_identity_token",
         "aws_role_name",
         "aws_session_name",
-        "azure_ad_token",
         "azure_ad_token_provider",
         "azure_username",
-        "azure_password",
         "client_id",
-        "client_secret",
         "tenant_id",
-        "vertex_credentials",
-        "watsonx_token",
         "organization",
     )
 )
+_HEADERS = frozenset(("headers", "extra_headers", "default_headers", "http_headers"))
 
 
 def public_params(params: Mapping[str, Json]) -> tuple[dict[str, Json], Private]:
-    """Split a call's parameters into ``(identity, private)``.
+    """Split a call's parameters into ``(identity, private)``; where a name is in both, the private value is the one to send.
 
     ``identity`` shapes the answer and enters the reply's key: everything that is not known to be private
-    (an unknown parameter rather costs a second call than serves a wrong reply). ``private`` holds keys,
-    timeouts, the raw ``api_base`` (its normal form is the request's endpoint) and headers that authenticate;
-    the secrets among them are hidden by `scrub` from here on.
+    (an unknown parameter rather costs a second call than serves a wrong reply). ``private`` holds keys, timeouts, the
+    raw ``api_base`` (its normal form is the request's endpoint), and whole what has a secret in it, at any depth: a
+    field named like one, a header that authenticates, a value that is one. The identity has the rest of it. The
+    secrets are hidden by `hide` from here on.
     """
     public: dict[str, Json] = {}
     private = Private()
     for name, value in params.items():
-        if name in ("extra_headers", "headers") and isinstance(value, Mapping):
-            auth = {k: v for k, v in value.items() if _AUTH_HEADER.search(str(k))}
-            plain = {k: v for k, v in value.items() if k not in auth}
-            if plain:
-                public[name] = plain
-            if auth:
-                private[name] = auth
-                remember(auth.values())
-                remember(str(v).partition(" ")[2] for v in auth.values())
-        elif name in _PRIVATE_NAMES:
+        if name in _SECRET_PARAMS or name in _CARRYING_PARAMS:
             private[name] = value
-            if name in ("api_base", "base_url"):
-                remember(_url_secrets(str(value)))
-            elif name not in ("timeout", "request_timeout", "metadata"):
+            if name in _SECRET_PARAMS:
                 remember([value])
-        elif isinstance(value, str) and _SECRET_NAME.search(name) and "cache_key" not in name:
+            elif name in ("api_base", "base_url"):
+                remember(_url_secrets(str(value)))
+            continue
+        kept = _public(name, value)
+        if kept is not value:
             private[name] = value
-            remember([value])
-        else:
-            public[name] = value
+        if kept is not _SECRET:
+            public[name] = kept
     return public, private
+
+
+_SECRET = object()
+
+
+def _public(name: str, value: Json, headers: bool = False) -> Json:
+    """A value without the secrets in it: itself where there is none, `_SECRET` where nothing is left."""
+    if headers and _AUTH_HEADER.search(name):
+        remember([value, str(value).partition(" ")[2]])
+        return _SECRET
+    if isinstance(value, str):
+        if not headers and _SECRET_FIELD.search(re.sub(r"[^a-z0-9]", "", name.lower())):
+            remember([value])
+            return _SECRET
+        return _SECRET if any(secret in value for secret in _secrets().names) else value
+    if isinstance(value, Mapping):
+        inside = name in _HEADERS
+        found = {k: _public(str(k), v, inside) for k, v in value.items()}
+        if all(found[k] is v for k, v in value.items()):
+            return value
+        return {k: v for k, v in found.items() if v is not _SECRET} or _SECRET
+    if isinstance(value, list | tuple):
+        items = [_public("", v) for v in value]
+        if all(a is b for a, b in zip(items, value, strict=True)):
+            return value
+        return [HIDDEN if v is _SECRET else v for v in items]
+    return value
 
 
 def _url_secrets(url: str) -> list[str]:

@@ -23,8 +23,9 @@ from robusttest.core.nouns import (
     canonical_json,
     digest,
 )
+from robusttest.core.secrets import hide
 from robusttest.engine.job import GatewayLike
-from robusttest.engine.record import by_expectation, make_record
+from robusttest.engine.record import MAX_REPLY, by_expectation, make_record, shown_text
 from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, UsageError
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.validity import DEFAULT, Validity
@@ -233,9 +234,9 @@ def body_record(
     value = variant.input
     changes: dict[str, Any] = {"input_hash": _question(variant)}
     if len(calls) != 1 or variant.level != "input":
-        changes["text"] = value if isinstance(value, str) else canonical_json(value)
+        changes["text"] = shown_text(value if isinstance(value, str) else canonical_json(value))
     if completion is None and isinstance(outcome.value, str):
-        changes["reply"] = outcome.value[:20_000]
+        changes["reply"] = hide(outcome.value)[:MAX_REPLY]
     return replace(record, **changes)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
@@ -22,6 +21,7 @@ from robusttest.core.nouns import (
     canonical_json,
     digest,
 )
+from robusttest.core.secrets import hidden, hide, one_line
 from robusttest.errors import BudgetExhaustedError, UsageError
 from robusttest.perturbations.base.protocol import Expect
 from robusttest.tasks.render import prompt_text
@@ -30,17 +30,6 @@ MAX_REPLY = 20_000
 """Characters of a reply that a record keeps; the reply store has the whole."""
 
 MAX_TEXT = 100_000
-
-_SECRET = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w-]{20,}|(?i:bearer)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s@]+@"
-    r"|(?<=key=)[^\s&\"']+"
-)
-
-
-def scrubbed(text: object, limit: int = 300) -> str:
-    """One line without what looks like a key, cut to ``limit`` characters."""
-    line = _SECRET.sub("***", " ".join(str(text).split()))
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def input_hash(messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json]) -> str:
@@ -60,7 +49,7 @@ def make_record(
     request: Request | None = None,
     completion: Completion | None = None,
 ) -> Record:
-    """The row of one variant. Its status is the score's, where there is one, else ``status``."""
+    """The row of one variant, without secrets. Its status is the score's, where there is one, else ``status``."""
     if score is not None:
         status = score.status
         reason = reason or score.explanation
@@ -70,9 +59,9 @@ def make_record(
     edits = {k: [list(e) for e in v] for k, v in draft.edits.items() if v}
     facts: dict[str, Any] = {}
     if completion is not None:
-        reply = completion.text
+        reply = hide(completion.text)
         if not reply and completion.tool_calls:
-            reply = canonical_json(list(completion.tool_calls))
+            reply = canonical_json(hidden(list(completion.tool_calls)))
         facts = {
             "reply": reply if len(reply) <= MAX_REPLY else reply[:MAX_REPLY] + "…",
             "cached": completion.cached,
@@ -93,11 +82,11 @@ def make_record(
         index=variant.index,
         status=status,
         score=None if score is None else float(score.value),
-        answer=None if score is None else _bounded(score.answer),
-        target=variant.target,
+        answer=None if score is None else bounded(hidden(score.answer)),
+        target=hidden(variant.target),
         cluster=variant.original.cluster,
-        reason=None if reason is None else scrubbed(reason),
-        text=_cut(_text(variant, request)),
+        reason=None if reason is None else one_line(reason),
+        text=shown_text(_text(variant, request)),
         input_hash=None if request is None else input_hash(request.messages, request.params),
         edits=edits or None,
         factors=dict(draft.factors) or None,
@@ -108,15 +97,19 @@ def make_record(
     )
 
 
-def _bounded(answer: Json) -> Json:
+def bounded(answer: Json) -> Json:
     """An answer of reasonable length; of a longer one the beginning and a digest, so that different ones differ."""
     if isinstance(answer, str) and len(answer) > MAX_REPLY:
         return f"{answer[:MAX_REPLY]}… ({len(answer):,} characters, {digest(answer, size=8)})"
     return answer
 
 
-def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+def shown_text(text: str | None) -> str | None:
+    """A prompt as a record keeps it: without secrets, of reasonable length."""
+    if text is None:
+        return None
+    text = hide(text)
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
 def _text(variant: Variant, request: Request | None) -> str | None:
@@ -142,8 +135,6 @@ def failed_record(
     completion: Completion | None = None,
 ) -> Record:
     """The row of a variant without a score: ``skipped`` where the budget is spent, else ``error``."""
-    from robusttest.core.secrets import scrub
-
     status: RecordStatus = "skipped" if isinstance(error, BudgetExhaustedError) else "error"
     return make_record(
         variant,
@@ -152,7 +143,7 @@ def failed_record(
         test=test,
         status=status,
         # Whose text it is nobody knows: a scorer's, a body's, a provider's.
-        reason=scrub(str(error)) or type(error).__name__,
+        reason=one_line(error) or type(error).__name__,
         request=request,
         completion=completion,
     )
@@ -262,8 +253,8 @@ def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Sco
         raise UsageError(f"expect={expect!r}: 'target', 'same', 'changes', 'increases' or 'decreases'")
     before, now = number(reference.answer), number(score.answer)
     if before is None:
-        return f"the answer {scrubbed(reference.answer, 40)!r} to the unperturbed prompt is no number"
+        return f"the answer {one_line(reference.answer, 40)!r} to the unperturbed prompt is no number"
     if now is None:
-        return Score(value=0.0, status="unparsed", explanation=f"{scrubbed(score.answer, 40)!r} is no number")
+        return Score(value=0.0, status="unparsed", explanation=f"{one_line(score.answer, 40)!r} is no number")
     right = now > before if expect == "increases" else now < before
     return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect} from {before:g}")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import Completion, Json, Record, Request, Score, Variant
+from robusttest.core.secrets import hide
 from robusttest.engine.job import Job
 from robusttest.engine.record import by_expectation, failing, references, score_of
 from robusttest.perturbations.base.edits import apply_edits
@@ -181,7 +182,7 @@ class Shrinking:
         text = v.fields[changed[0]] if len(changed) == 1 and v.level == "input" else None
         if not isinstance(text, str):
             text = prompt_text(render(v.draft)) if v.draft.prompt is not None else str(v.input)
-        return replace(self.record, shrunk=self.found.to_json(text))
+        return replace(self.record, shrunk=self.found.to_json(hide(text)))
 
     def steps(self) -> Generator[Any, Any, None]:
         """Ends early, with what was found, where the budget is spent."""

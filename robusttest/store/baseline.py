@@ -21,7 +21,7 @@ from pathlib import Path
 from robusttest.compare.rows import SHORT, CellRows, Key, Row, Version
 from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, RecordStatus, RunInfo
-from robusttest.engine.record import scrubbed
+from robusttest.core.secrets import one_line
 from robusttest.errors import StorageError
 
 BASELINE = "robust-baseline.json"
@@ -125,7 +125,7 @@ def _word(row: Row) -> str:
 
 
 def _answer(value: Json) -> str:
-    text = scrubbed(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     if len(text.encode("utf-8", "replace")) <= ANSWER:
         return text
     while len(text.encode("utf-8", "replace")) > ANSWER - 3:

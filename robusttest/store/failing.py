@@ -6,14 +6,13 @@ They order what is planned, and nothing else: which variants a run takes, and ev
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, Record
 from robusttest.engine.record import failing
-from robusttest.errors import StorageError
 
 FILE = "failures.jsonl"
 """In ``.robusttest/``: one failing variant a line, those of the last run last."""
@@ -61,12 +60,7 @@ def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
     lines = [line for line in known if (_key(line), line["case"]) not in ran] + new
     if not lines and not known:
         return
-    temporary = path.with_name(f"{FILE}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines[-MOST:]), encoding="ascii")
-        os.replace(temporary, path)
-    except OSError as e:
-        raise StorageError(f"can't write {os.fspath(path)!r}: {e.strerror or e}") from e
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines[-MOST:]))
 
 
 def _key(line: dict[str, Json]) -> Key:

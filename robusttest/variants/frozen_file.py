@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -11,8 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
+from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, Prompt, VariantStatus
-from robusttest.errors import StorageError, UsageError
+from robusttest.core.secrets import secret_in
+from robusttest.errors import UsageError
 
 SCHEMA = 1
 Row = dict[str, Json]
@@ -50,18 +51,13 @@ def write(path: Path, rows: Iterable[Row], *, cases: Mapping[str, set[str]], kep
         gone = case and task in cases and case not in cases[task]
         if not gone and (task, case, spec) not in replaced:
             new[key] = row
-    text = "".join(_line(new[key]) for key in sorted(new, key=_order))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    except OSError as e:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise StorageError(
-            f"can't write the frozen variants to {os.fspath(path)!r}: {e.strerror or e}"
-        ) from e
+    for row in new.values():
+        if secret := secret_in(row):
+            raise UsageError(
+                f"task {row['task']!r}: {named(row)} holds what is kept secret as {secret}, so it can't be frozen in a file: "
+                "take it out of the case or the prompt"
+            )
+    write_text(path, "".join(_line(new[key]) for key in sorted(new, key=_order)))
     return sum("frozen" not in row for row in new.values())
 
 

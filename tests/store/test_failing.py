@@ -68,6 +68,7 @@ def test_a_broken_file_only_costs_the_order(tmp_path, text):
     assert cases_first(tmp_path) == {KEY: frozenset("a")}
 
 
-def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path):
+def test_a_folder_that_can_not_be_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=FILE):
-        keep(tmp_path / "none", [[row("a", "k#0", 0.0)]])
+        keep(tmp_path / "file", [[row("a", "k#0", 0.0)]])

@@ -77,7 +77,7 @@ def test_what_comes_out_of_a_file_is_what_went_in(path):
         assert list(source(case)) == expanded(p)[case.id]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60) | st.sampled_from(NASTY_TEXTS))
 def test_any_text_comes_back_character_by_character(tmp_path_factory, text):
     case = Case(id="x", fields={"input": text, "other": "some more words"}, target="a", choices=("a", "b"))
@@ -279,7 +279,7 @@ def test_what_json_can_not_hold_is_refused_by_name(path):
 
 def test_a_folder_that_can_not_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="can't write the frozen variants"):
+    with pytest.raises(StorageError, match=r"can't write .*x\.jsonl"):
         write(tmp_path / "file" / "x.jsonl", freezer(plan(["casing"])).rows, cases={})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from robusttest.core.nouns import Completion, Json, Request
-from robusttest.core.secrets import endpoint_of, public_params
+from robusttest.core.secrets import endpoint_of, hidden_reply, public_params
 from robusttest.errors import (
     BudgetExhaustedError,
     ConfigurationError,
@@ -234,6 +234,9 @@ class Gateway:
 
     def _ended(self, flight: Flight, outcome: Completion | BaseException) -> None:
         request, key = flight.request, flight.key
+        if isinstance(outcome, Completion):
+            # Before it is scored: what is replayed later must say the same.
+            outcome = hidden_reply(outcome)
         if (
             isinstance(outcome, Completion)
             and not outcome.cached

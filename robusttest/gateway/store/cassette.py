@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, canonical_json, digest
-from robusttest.core.secrets import HIDDEN, scrub
+from robusttest.core.secrets import HIDDEN, scrubbed
 from robusttest.errors import StorageError, UsageError
 from robusttest.gateway.store.replies import FILE, ReplyStore
 from robusttest.gateway.store.stored import completion_from
@@ -41,20 +40,10 @@ def export(directory: Path, file: Path, *, keys: Collection[str] | None = None) 
     rows.sort(key=lambda row: row[:3])
     lines = [json.dumps({"kind": KIND, "schema": SCHEMA, "replies": len(rows)})]
     for _, request, key, completion in rows:
-        line = {"key": key, "request": _hidden(json.loads(request)), "completion": _hidden(completion)}
+        line = {"key": key, "request": scrubbed(json.loads(request)), "completion": scrubbed(completion)}
         lines.append(json.dumps(line, ensure_ascii=False, sort_keys=True))
-    _write(file, "\n".join(lines) + "\n")
+    write_text(file, "\n".join(lines) + "\n")
     return len(rows)
-
-
-def _hidden(value: Json) -> Json:
-    if isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, dict):
-        return {k: _hidden(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_hidden(v) for v in value]
-    return value
 
 
 def import_(directory: Path, file: Path) -> int:
@@ -98,14 +87,3 @@ def _read(file: Path) -> Iterator[tuple[str, Json, Json]]:
                 f"{file}, line {number}: not a reply of a cassette ('robusttest cache export' writes them)"
             ) from None
         yield key, request, completion
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    try:
-        with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}", delete=False) as out:
-            out.write(text.encode("utf-8", "surrogatepass"))
-        os.chmod(out.name, 0o644)
-        os.replace(out.name, file)
-    except OSError as e:
-        raise StorageError(f"{file}: {e.strerror}") from None

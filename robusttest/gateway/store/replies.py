@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from robusttest.core.nouns import Completion, Json, Request, canonical_json
+from robusttest.core.secrets import hidden, hidden_reply
 from robusttest.errors import StorageError
 from robusttest.gateway.store import database
 from robusttest.gateway.store.stored import completion_from, dumps, loads
@@ -167,7 +168,12 @@ class ReplyStore:
         if self.read_only:
             return
         with self._waiting:
-            self._replies[key] = (request.model, request.identity(), completion, time.time())
+            self._replies[key] = (
+                request.model,
+                hidden(request.identity()),
+                hidden_reply(completion),
+                time.time(),
+            )
             self._wake()
 
     # --- variants (the Store of `robusttest.variants.remembered`)
@@ -190,7 +196,8 @@ class ReplyStore:
             return None  # damaged: made anew
 
     def put_variants(self, key: str, value: Json) -> None:
-        if self.read_only:
+        """Keep variants; those with a secret in them are made anew each time."""
+        if self.read_only or hidden(value) is not value:
             return
         with self._waiting:
             self._variants[key] = value

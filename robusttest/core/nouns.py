@@ -21,6 +21,10 @@ Json: TypeAlias = Any
 Preserves = Literal["preserves", "probably", "alters"]
 """Whether a perturbation keeps the right answer right: by construction, nearly always, or not."""
 
+Effect = Literal["same", "target", "changes", "increases", "decreases"]
+"""What a variant does to the right answer: nothing (invariance), or what has to be seen of the model (sensitivity):
+another target, any other answer than the reference's, a larger or a smaller number."""
+
 Level = Literal["input", "prompt", "decoding", "repeat"]
 """What a perturbation acts on: the case's text, the prompt around it, the decoding, or nothing."""
 
@@ -159,6 +163,8 @@ class Variant:
     level: Level | Literal["reference"] = "reference"
     severity: float | None = None
     preserves: Preserves = "preserves"
+    expected: Effect = "same"
+    """The rule of its perturbation; `effect` also sees where the target is another one."""
     status: VariantStatus = "ok"
     reason: str | None = None
     """Why it is rejected or not applicable."""
@@ -170,6 +176,16 @@ class Variant:
     def id(self) -> str:
         """Empty for the reference, else ``keyboard:0.1#3``: unique within a case."""
         return f"{self.perturbation}#{self.index}" if self.perturbation else REFERENCE
+
+    @property
+    def effect(self) -> Effect:
+        """What the variant does to the right answer: the rule's word, or ``target`` where the target is another one."""
+        now, before = self.draft.case.target, self.original.target
+        if self.expected != "same" or now is before:
+            return self.expected
+        from robusttest.core.equality import same
+
+        return "same" if same(now, before) else "target"
 
     @property
     def case(self) -> Case:
@@ -324,6 +340,10 @@ class Record:
     reply: str | None = None
     factors: Mapping[str, str] | None = None
     preserves: str = "preserves"
+    effect: Effect = "same"
+    """What the variant does to the right answer; see `Variant.effect`. Invariance metrics read ``same`` alone."""
+    cut: bool = False
+    """The reply stops at the token limit (finish reason ``length``)."""
     test: str | None = None
     """The test's node id without the model, where a test made the record."""
     request_key: str | None = None

@@ -407,6 +407,7 @@ class Runner:
                     level=perturbation.level,
                     severity=perturbation.severity,
                     preserves=perturbation.preserves,
+                    expected=perturbation.effect,
                     writer=perturbation.writer,
                 )
                 if only is None or missing.id in only:

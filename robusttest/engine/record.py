@@ -70,6 +70,7 @@ def make_record(
             "latency": completion.latency,
             "input_tokens": completion.input_tokens,
             "output_tokens": completion.output_tokens,
+            "cut": completion.finish_reason in ("length", "max_tokens"),
         }
     return Record(
         task=task,
@@ -91,6 +92,7 @@ def make_record(
         edits=edits or None,
         factors=dict(draft.factors) or None,
         preserves=variant.preserves,
+        effect=variant.effect,
         test=test,
         request_key=None if request is None else request.key(),
         **facts,

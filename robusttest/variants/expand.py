@@ -241,6 +241,7 @@ class _Expansion:
             level=p.level,
             severity=p.severity,
             preserves=p.preserves,
+            expected=p.effect,
             status=status,
             reason=reason,
             seed=seed,

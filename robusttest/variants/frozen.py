@@ -319,6 +319,7 @@ def _variant(row: Row, reference: Draft, p: Perturbation) -> Variant:
         level=p.level,
         severity=p.severity,
         preserves=p.preserves,
+        expected=p.effect,
         status=row.get("status", "ok"),
         reason=row.get("reason"),
         seed=row.get("seed", 0),

@@ -4,16 +4,20 @@ import json
 import random
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest import Record, Result
-from robusttest.engine.record import failing, fails
+from robusttest.core.nouns import Case, Completion, Prompt, Score
+from robusttest.engine.record import failing, fails, make_record
 from robusttest.engine.shrink import broken
+from robusttest.perturbations.words.pairs import counterpart
 from robusttest.report.build import build, worst_failures
 from robusttest.report.html.cases import explorer
 from robusttest.store import new_run
 from robusttest.store.failing import FILE, keep
+from robusttest.variants.expand import expand_case
 
 
 def row(case, perturbation="", index=0, score=1.0, *, size=0, repeat=0, status="ok"):
@@ -119,3 +123,39 @@ def test_many_failing_variants_are_ordered_in_time():
     records = [row(f"c{i}") for i in range(2000)]
     records += [row(f"c{i}", f"p{j}", score=0.0, size=1 + i % 7) for i in range(2000) for j in range(10)]
     assert len(failing(records)) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "effect"),
+    [
+        ("target", "yes", "same"),
+        ("same", "yes", "same"),
+        ("target", "no", "target"),
+        ("changes", "yes", "changes"),
+        ("increases", "yes", "increases"),
+    ],
+)
+def test_a_record_says_what_its_variant_does_to_the_right_answer(rule, target, effect):
+    case = Case(id="c", fields={"input": "is it so", "other": "is it not so", "right": target}, target="yes")
+    p = counterpart("other", target="right") if rule == "target" else counterpart("other", expect=rule)
+    reference, variant = expand_case(case, [p], prompt=Prompt(template="{input}"))
+    score = Score(value=1.0, answer="yes")
+    assert make_record(reference, task="t", model="m", score=score).effect == "same"
+    assert make_record(variant, task="t", model="m", score=score).effect == effect
+
+
+def test_a_number_in_another_notation_is_the_same_target():
+    case = Case(id="c", fields={"input": "three and four", "other": "3 and 4", "right": "7.0"}, target=7)
+    _, variant = expand_case(case, [counterpart("other", target="right")], prompt=Prompt(template="{input}"))
+    assert variant.effect == "same"
+
+
+def test_a_record_says_where_the_reply_was_cut():
+    (reference,) = expand_case(Case(id="c", fields={"input": "x"}), (), prompt=Prompt(template="{input}"))
+    for finish, cut in (("length", True), ("stop", False), (None, False)):
+        completion = Completion(text="and so", finish_reason=finish)
+        made = make_record(
+            reference, task="t", model="m", score=Score(value=0.0, status="unparsed"), completion=completion
+        )
+        assert made.cut is cut
+        assert Record.from_json(made.to_json()) == made

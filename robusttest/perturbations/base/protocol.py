@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from robusttest.core.nouns import Completion, Draft, Level, NotApplicable, Preserves, Request
+from robusttest.core.nouns import Completion, Draft, Effect, Level, NotApplicable, Preserves, Request
 
 Apply = Callable[[Draft, random.Random, int], Draft | NotApplicable]
 """``(draft, rng, index)``: ``index`` is the variant's number, for perturbations that count through levels."""
@@ -58,6 +58,11 @@ class Perturbation:
     validity gates that don't apply to it (``lines``, ``share`` …, `validity.GATES`)."""
     description: str = ""
     """One line for the documentation and ``robusttest perturb --list``."""
+
+    @property
+    def effect(self) -> Effect:
+        """What its variants do to the right answer, where their target is the case's."""
+        return "same" if self.expect in ("target", "same") else self.expect
 
     def __str__(self) -> str:
         return self.spec

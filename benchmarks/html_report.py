@@ -20,7 +20,7 @@ from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
 from robusttest.metrics import parse_threshold
 from robusttest.report import html
 from robusttest.report.build import build
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import judge
 
 SECONDS, MEGABYTES = 10.0, 1000
@@ -74,7 +74,7 @@ def make(count: int) -> list[Result]:
         task, model = f"task{cell % 20}", f"model{cell // 20}"
         test = f"tests/test_suite.py::test_{task}"
         rows = [r for i in range(CASES) for r in one_case(rng, f"case{i}", task=task, model=model, test=test)]
-        (found,) = cells(rows)
+        (found,) = frames(rows)
         thresholds = [parse_threshold("accuracy >= 0.8"), parse_threshold("robust_accuracy >= 0.4")]
         out.append(Result(task, model, test, rows, thresholds, [judge(found, t) for t in thresholds]))
     return out

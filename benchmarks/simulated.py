@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr
 
-from robusttest.stats.cell.frame import Cell, Column
+from robusttest.stats.cell.frame import Column, Frame
 
 Floats = NDArray[np.float64]
 Draw = Callable[[int, np.random.Generator], Floats]
@@ -66,19 +66,19 @@ class World:
             return np.clip(noisy, 0, 1)
         return (rng.random((reps, n, k)) < chance).astype(float)
 
-    def cells(self, n: int, reps: int, rng: np.random.Generator) -> list[Cell]:
+    def cells(self, n: int, reps: int, rng: np.random.Generator) -> list[Frame]:
         y = self.scores(n, rng, reps)
         answers = np.where(y > 0.5, 0, rng.integers(1, self.wrong + 1, y.shape))
         return [cell(y[r], answers[r], self.cluster) for r in range(reps)]
 
 
-def cell(y: Floats, answers: NDArray[np.int64] | None = None, cluster: int = 1) -> Cell:
+def cell(y: Floats, answers: NDArray[np.int64] | None = None, cluster: int = 1) -> Frame:
     """(n, K) scores as a cell; column 0 is the reference, the others are variants of one perturbation."""
     n, k = y.shape
     nothing = np.zeros((n, k), dtype=bool)
     codes = np.where(y > 0.5, 0, 1) if answers is None else answers
     columns = [Column("", "", "", "reference"), *(Column(f"p#{v}", "p", "p", index=v) for v in range(k - 1))]
-    return Cell(
+    return Frame(
         task="t", model="m", test=None,
         case_ids=tuple(map(str, range(n))),
         clusters=tuple(str(i // cluster) if cluster > 1 else None for i in range(n)),

@@ -19,7 +19,7 @@ from robusttest.core.nouns import Record
 from robusttest.stats.across.advice import advise
 from robusttest.stats.across.emergence import analyse
 from robusttest.stats.cell.estimates import estimates
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
 LIMITS = {100_000: (3.0, 500), 1_000_000: (10.0, 2000)}
@@ -61,7 +61,7 @@ def megabytes() -> float:
 def measure(count: int) -> bool:
     records = make(count)
     before, start, cpu = megabytes(), time.perf_counter(), time.process_time()
-    made = cells(records)
+    made = frames(records)
     framed = time.perf_counter()
     numbers = sum(len(estimates(cell)) for cell in made)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu

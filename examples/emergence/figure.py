@@ -13,7 +13,7 @@ from statistics import fmean
 from learners import KINDS, SIZES
 
 from robusttest.stats.across.emergence import Emergence, analyse
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.store import read_run
 
 COLOURS = dict(zip(KINDS, ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#9c6b4e", "#a463f2"), strict=True))
@@ -21,7 +21,7 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 330, 44, 34, 56
 
 
 def main(run: str, target: str) -> None:
-    found = analyse(cells(read_run(Path(run)).records))
+    found = analyse(frames(read_run(Path(run)).records))
     print("\n".join(found.lines))
     print("\n".join(_means(found)))
     Path(target).write_text(drawn(found), encoding="utf-8")

@@ -12,7 +12,7 @@ from robusttest.errors import RobusttestError, UsageError
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import RunInfo
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 HELP = "accuracy, robustness and consistency over the stored runs"
 
@@ -34,7 +34,7 @@ def run(a: argparse.Namespace) -> None:
             f"no runs are stored in {a.directory!r}: pytest writes one at each run with robust tests"
         )
 
-    def stored() -> Iterator[tuple[RunInfo, list[Cell]]]:
+    def stored() -> Iterator[tuple[RunInfo, list[Frame]]]:
         for path in paths:
             try:
                 found = read_run(path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from robusttest.core.equality import key, same
-from robusttest.core.nouns import REFERENCE, Json, Record, RecordStatus, RunInfo, digest
+from robusttest.core.equality import same
+from robusttest.core.nouns import REFERENCE, Json, Record, RecordStatus, RunInfo, canonical_json, digest
 
 SHORT = 8
 """Hex digits of a question's hash that a baseline keeps."""
@@ -148,7 +148,11 @@ class RowsBuilder:
 
 
 def _code(target: Json) -> str:
-    return digest(repr(key(target)), size=SHORT // 2)
+    """Stands in committed baselines: it must never change."""
+    try:
+        return digest(canonical_json(target), size=SHORT // 2)
+    except ValueError:  # NaN: equals nothing, and is shown as unknown
+        return ""
 
 
 def _question(given: str | None, text: str | None) -> str:

@@ -15,7 +15,7 @@ from robusttest.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 _HEADLINES = ("accuracy", "robust_accuracy", "flip_rate", "consistency_icc", "drop")
 
@@ -82,11 +82,11 @@ class Result(_Metrics):
         self._known = tuple(known)
 
     @cached_property
-    def cell(self) -> Cell | None:
+    def cell(self) -> Frame | None:
         """The records as arrays; None if there is none. Several tasks or models at once are refused."""
-        from robusttest.stats.cell.frame import cells
+        from robusttest.stats.cell.frame import frames
 
-        found = cells(self.records, sequential=self.adaptive is not None)
+        found = frames(self.records, sequential=self.adaptive is not None)
         if len(found) > 1:
             raise UsageError(f"a result is of one task and model, and these records are of {len(found)}")
         return found[0] if found else None

@@ -129,11 +129,11 @@ class Rounds:
 
     def look(self, records: Iterable[Record]) -> None:
         """Take in the records of the cases handed out last, in their order."""
-        from robusttest.stats.cell.frame import cells
+        from robusttest.stats.cell.frame import frames
         from robusttest.stats.cell.stopping import Watch
 
         self._watch = self._watch or Watch(self.plan.thresholds)
-        for cell in cells(records):
+        for cell in frames(records):
             self._watch.add(cell)
 
     def stopping(self, records: Iterable[Record], *, of: str = "call") -> Stopping:

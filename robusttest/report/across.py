@@ -10,10 +10,10 @@ from robusttest.report.model import CellReport
 
 if TYPE_CHECKING:
     from robusttest.stats.across.emergence import Emergence
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 
-def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tuple[CellReport, ...]:
+def advised(reports: Sequence[CellReport], cells: Sequence[Frame | None]) -> tuple[CellReport, ...]:
     """Each report with its spread against noise, and the advice on its cell, compared with all others.
 
     Without them where no case was put in two ways, and after an adaptive run, which stopped on other questions.
@@ -36,7 +36,7 @@ def advised(reports: Sequence[CellReport], cells: Sequence[Cell | None]) -> tupl
     return tuple(out)
 
 
-def emergence(cells: Sequence[Cell | None]) -> Emergence | None:
+def emergence(cells: Sequence[Frame | None]) -> Emergence | None:
     """Over the cells of a run; None for a single one, those of adaptive runs not counted."""
     from robusttest.stats.across.emergence import analyse
 

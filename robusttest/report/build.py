@@ -19,7 +19,7 @@ from robusttest.report.diff import original_of, segments
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
 
 if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
@@ -63,18 +63,18 @@ def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] =
     )  # fmt: skip
 
 
-def _arrays(result: ResultLike) -> Cell | None:
+def _arrays(result: ResultLike) -> Frame | None:
     """The result's records as arrays; None where none was planned."""
-    from robusttest.stats.cell.frame import cells
+    from robusttest.stats.cell.frame import frames
 
-    cell: Cell | None = getattr(result, "cell", None)
+    cell: Frame | None = getattr(result, "cell", None)
     if cell is None:
-        made = cells(result.records, sequential=getattr(result, "adaptive", None) is not None)
+        made = frames(result.records, sequential=getattr(result, "adaptive", None) is not None)
         cell = made[0] if made else None
     return cell
 
 
-def cell_report(result: ResultLike, cell: Cell | None = None) -> CellReport | None:
+def cell_report(result: ResultLike, cell: Frame | None = None) -> CellReport | None:
     """One result's part of the report; None where it has neither records nor verdicts. ``cell``: its arrays."""
     from robusttest.metrics import METRICS
     from robusttest.stats.cell.estimates import estimate, estimates
@@ -120,14 +120,14 @@ def _notes(result: ResultLike) -> tuple[str, ...]:
     return tuple(getattr(result, "notes", None) or ())
 
 
-def _unchanged(cell: Cell) -> tuple[str, ...]:
+def _unchanged(cell: Frame) -> tuple[str, ...]:
     n = cell.unchanged
     if not n:
         return ()
     return (f"{n:,} variant{'s' * (n != 1)} put the very question of the reference: consistency is inflated",)
 
 
-def _rows(cell: Cell, records: Iterable[Record]) -> Iterable[PerturbationRow]:
+def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
     from robusttest.stats.cell.estimates import estimate, per_perturbation
 
     left_out = Counter(

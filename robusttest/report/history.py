@@ -13,7 +13,7 @@ from robusttest.report.inline import Glyphs, Style
 from robusttest.report.model import Report
 
 if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -44,7 +44,7 @@ class Line:
     versions: tuple[Version, ...]
 
 
-def build(runs: Iterable[tuple[RunInfo, Iterable[Cell]]]) -> list[Line]:
+def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[Line]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
     from robusttest.stats.cell.estimates import estimate
 

@@ -15,7 +15,7 @@ from robusttest.report.model import Report
 from robusttest.store import list_runs, read_info, read_run
 
 if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 RUNS = 10
 """Earlier runs at most."""
@@ -40,7 +40,7 @@ def with_history(report: Report, directory: str | os.PathLike[str]) -> Report:
     return replace(report, history=lines or None)
 
 
-def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[Cell]]]:
+def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[Frame]]]:
     for path in reversed(_chosen(run, directory)):
         try:
             found = read_run(path)

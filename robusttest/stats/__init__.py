@@ -2,8 +2,8 @@
 
 ::
 
-    from robusttest.stats.cell.frame import cells, from_dataframe     # records or a table → one Cell per task × model
-    from robusttest.stats.cell.estimates import estimate, estimates   # a Cell → metrics with intervals
+    from robusttest.stats.cell.frame import frames, from_dataframe     # records or a table → one Frame per task × model
+    from robusttest.stats.cell.estimates import estimate, estimates   # a Frame → metrics with intervals
     from robusttest.stats.cell.gates import judge, cannot_pass        # thresholds → verdicts
     from robusttest.stats.versions.paired import change, settle           # two versions' scores → what changed, verdicts
 

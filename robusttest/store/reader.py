@@ -15,7 +15,7 @@ from robusttest.errors import StorageError
 from robusttest.store.writer import SCHEMA, Line, storage
 
 if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Cell
+    from robusttest.stats.cell.frame import Frame
 
 MIGRATIONS: dict[int, Callable[[Line], Line]] = {}
 """Schema → what turns one of its lines into the next schema's."""
@@ -37,11 +37,11 @@ class StoredResult:
         return [v.threshold for v in self.verdicts]
 
     @property
-    def cell(self) -> Cell | None:
+    def cell(self) -> Frame | None:
         """The records as arrays, made anew; None where there is none."""
-        from robusttest.stats.cell.frame import cells
+        from robusttest.stats.cell.frame import frames
 
-        return next(iter(cells(self.records, sequential=self.adaptive is not None)), None)
+        return next(iter(frames(self.records, sequential=self.adaptive is not None)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Run:
         return [r for result in self.results for r in result.records]
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[Frame]:
         """The records as arrays, made anew."""
         return [cell for result in self.results if (cell := result.cell) is not None]
 

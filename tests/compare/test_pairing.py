@@ -167,3 +167,19 @@ def test_noise_is_the_share_of_repeats_that_differ(rows):
     assert noise(other) == (1, 2)
     (none,) = rows_of(rows({"c1": "1111"}, NAMES))
     assert noise(none) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("delivery", "208413cc"),
+        ("7", "b72ba0ff"),
+        (7, "43ec3804"),
+        (7.0, "43ec3804"),
+        (["a", 1], "d94c61ed"),
+        (None, ""),
+    ],
+)
+def test_the_codes_of_right_answers_stand_in_committed_baselines_and_never_change(row, target, code):
+    (cell,) = rows_of([row("c1", target=target)])
+    assert [r.target for r in cell.rows.values()] == [code]

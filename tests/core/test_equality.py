@@ -14,7 +14,7 @@ from robusttest.engine.record import by_expectation
 from robusttest.report.build import build
 from robusttest.report.html.cases import explorer
 from robusttest.scorers import choice, exact, json_schema, pattern, tool_call
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.store import new_run
 
 EQUAL = [
@@ -170,7 +170,7 @@ def test_flips_with_unreadable_replies():
 
 
 def test_replies_and_question_hashes_are_compared_as_they_are_written():
-    cell = cells(
+    cell = frames(
         [
             row("a", "", "x", reply="7"),
             row("a", "k", "x", reply="7.0"),

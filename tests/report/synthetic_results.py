@@ -9,7 +9,7 @@ from typing import Any
 
 from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
 from robusttest.metrics import parse_threshold
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import judge
 
 TEXTS = (
@@ -109,7 +109,7 @@ EXPECT = ("accuracy >= 0.9", "robust_accuracy >= 0.75", "flip_rate[keyboard] <= 
 
 def result(*expect: str, **options: Any) -> FakeResult:
     rows = records(**options)
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     thresholds = [parse_threshold(e) for e in expect or EXPECT]
     return FakeResult(
         rows[0].task, rows[0].model, rows[0].test, rows, thresholds, [judge(cell, t) for t in thresholds]

@@ -8,7 +8,7 @@ from robusttest.metrics import METRICS, accuracy
 from robusttest.report.build import build, cell_report, tallies, worst_failures
 from robusttest.report.model import HEADLINE, Report
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 
 COMMON = {"task": "t", "model": "m", "target": "a", "test": "a.py::t"}
 
@@ -23,7 +23,7 @@ def row(case: str, variant: str = "", score: float | None = 1.0, **more: object)
 
 
 def test_every_number_is_that_of_the_statistics(one_cell: Report):
-    (cell,) = cells(records())
+    (cell,) = frames(records())
     (shown,) = one_cell.cells
     assert list(shown.overall) == list(METRICS)
     assert [e.metric for e in shown.headline] == list(HEADLINE)
@@ -41,7 +41,7 @@ def test_every_number_is_that_of_the_statistics(one_cell: Report):
 
 def test_a_cell_of_the_result_is_not_made_again():
     made = result()
-    (made.cell,) = cells(made.records)  # type: ignore[attr-defined]
+    (made.cell,) = frames(made.records)  # type: ignore[attr-defined]
     shown = cell_report(made)
     assert shown is not None
     assert shown.overall["accuracy"] is estimate(made.cell, "accuracy")  # type: ignore[attr-defined]

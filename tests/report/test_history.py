@@ -6,11 +6,11 @@ from synthetic_results import records, run_info
 from robusttest.report import history
 from robusttest.report.escape import width_of
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 
 
 def arrays(**kwargs):
-    return cells(records(**kwargs))
+    return frames(records(**kwargs))
 
 
 VERSIONS = [

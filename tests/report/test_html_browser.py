@@ -340,9 +340,9 @@ def test_versions_are_drawn(browser: Browser, one_cell: Report, tmp_path: Path):
     from synthetic_results import records
 
     from robusttest.report import history
-    from robusttest.stats.cell.frame import cells
+    from robusttest.stats.cell.frame import frames
 
-    runs = [(run_info(label=f"v{i}"), cells(records(seed=i, cases=30, variants=2))) for i in range(3)]
+    runs = [(run_info(label=f"v{i}"), frames(records(seed=i, cases=30, variants=2))) for i in range(3)]
     path = tmp_path / "history.html"
     path.write_text(html.render(replace(one_cell, history=history.build(runs))), encoding="utf-8")
     browser.open(path)

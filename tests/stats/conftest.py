@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from robusttest.core.nouns import Record
-from robusttest.stats.cell.frame import Cell, cells
+from robusttest.stats.cell.frame import Frame, frames
 
 GOLD = "ABCDAB"
 ANSWERS = ["AAAA", "BBBC", "CCDC", "DAAB", "BABB", "CCCC"]
@@ -42,18 +42,18 @@ def records_of(
     return rows
 
 
-def cell_of(answers: Sequence[str], gold: str, **kwargs: object) -> Cell:
-    (cell,) = cells(records_of(answers, gold, **kwargs))  # type: ignore[arg-type]
+def cell_of(answers: Sequence[str], gold: str, **kwargs: object) -> Frame:
+    (cell,) = frames(records_of(answers, gold, **kwargs))  # type: ignore[arg-type]
     return cell
 
 
-def right_wrong(rows: Sequence[str], *, clusters: Sequence[str] | None = None) -> Cell:
+def right_wrong(rows: Sequence[str], *, clusters: Sequence[str] | None = None) -> Frame:
     """Rows of ``1`` and ``0``."""
     return cell_of(rows, "1" * len(rows), clusters=clusters)
 
 
 @pytest.fixture
-def example_a() -> Cell:
+def example_a() -> Frame:
     return cell_of(ANSWERS, GOLD)
 
 
@@ -63,12 +63,12 @@ def example_a_rows() -> list[Record]:
 
 
 @pytest.fixture(scope="session", name="cell_of")
-def cell_of_fixture() -> Callable[..., Cell]:
+def cell_of_fixture() -> Callable[..., Frame]:
     return cell_of
 
 
 @pytest.fixture(scope="session", name="right_wrong")
-def right_wrong_fixture() -> Callable[..., Cell]:
+def right_wrong_fixture() -> Callable[..., Frame]:
     return right_wrong
 
 

@@ -100,10 +100,10 @@ def test_intervals_leave_out_each_case_or_cluster(cell_of, coefficient, size):
 def graded(records_of, y):
     from dataclasses import replace
 
-    from robusttest.stats.cell.frame import cells
+    from robusttest.stats.cell.frame import frames
 
     rows = records_of(["A" * y.shape[1]] * len(y), "A" * len(y))
-    return cells([replace(r, score=float(s)) for r, s in zip(rows, y.ravel(), strict=True)])[0]
+    return frames([replace(r, score=float(s)) for r, s in zip(rows, y.ravel(), strict=True)])[0]
 
 
 @settings(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ from robusttest.stats.across.emergence import Emergence, analyse
 from robusttest.stats.across.two_way import over_prompts, two_way
 from robusttest.stats.cell import nulls
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.moments import moments
 from robusttest.stats.cell.points import METRICS
 from robusttest.stats.cell.spread import spread_test
@@ -237,7 +237,7 @@ def test_graded_scores_have_no_null_curve_of_their_own():
                level="input" if v else "reference", score=((i * 7 + v * (t + 1) + m) % 11) / 10, answer=str(v % 2))
         for t in range(3) for m in range(3) for i in range(20) for v in range(4)
     ]  # fmt: skip
-    e = analyse(cells(rows))
+    e = analyse(frames(rows))
     assert all(p.by_accuracy_alone is None for p in e.points)
     assert not any("p^K: robust" in line for line in e.lines)
     assert "K=" not in replace(e, k=None).lines[0]

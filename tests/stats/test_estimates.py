@@ -20,7 +20,7 @@ from robusttest.stats.cell.estimates import (
     estimates,
     per_perturbation,
 )
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 
 EXAMPLE_A = {
     "accuracy": 0.666667,
@@ -147,7 +147,7 @@ def test_a_reference_that_is_never_right_has_no_relative_drop(right_wrong):
 
 
 def test_no_data_is_neither_0_nor_1():
-    (cell,) = cells([Record(task="t", model="m", case_id="c", status="error")])
+    (cell,) = frames([Record(task="t", model="m", case_id="c", status="error")])
     for name in METRICS:
         e = estimate(cell, name)
         assert e.value is None, name
@@ -189,7 +189,7 @@ def test_an_unreadable_reply_is_wrong_and_agrees_with_nothing(cell_of):
 
 def test_without_a_reference_what_needs_one_is_absent(cell_of, records_of):
     rows = [r for r in records_of(["ABA", "BBB"], "AB") if r.variant]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     for name in ("accuracy", "drop", "flip_rate", "pdr", "right_to_wrong", "conditional_robustness"):
         assert estimate(cell, name).value is None
         assert estimate(cell, name).reason == NO_REFERENCE
@@ -198,14 +198,14 @@ def test_without_a_reference_what_needs_one_is_absent(cell_of, records_of):
 
 
 def test_without_answers_scores_still_count(records_of):
-    (cell,) = cells([replace(r, answer=None, reply=None) for r in records_of(["AB", "AA"], "AA")])
+    (cell,) = frames([replace(r, answer=None, reply=None) for r in records_of(["AB", "AA"], "AA")])
     assert estimate(cell, "robust_accuracy").value == 0.5
     assert estimate(cell, "output_consistency").reason == "no answers recorded"
     assert estimate(cell, "tarr").reason == "no replies recorded"
 
 
 def test_without_scores_answers_still_count(records_of):
-    (cell,) = cells([replace(r, score=None) for r in records_of(["AB", "AA"], "AA")])
+    (cell,) = frames([replace(r, score=None) for r in records_of(["AB", "AA"], "AA")])
     assert estimate(cell, "output_consistency").value == 0.5
     assert estimate(cell, "flip_rate").value == 0.5
     assert estimate(cell, "accuracy").value is None
@@ -215,7 +215,7 @@ def test_without_scores_answers_still_count(records_of):
 def test_raw_replies_differ_where_answers_do_not(records_of):
     rows = records_of(["AAA", "AAA"], "AA")
     rows[1] = replace(rows[1], reply="well, A")
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert estimate(cell, "tara").value == 1
     assert estimate(cell, "tarr").value == 0.5
 
@@ -223,7 +223,7 @@ def test_raw_replies_differ_where_answers_do_not(records_of):
 def test_graded_scores(records_of):
     rows = records_of(["AA", "AA"], "AA")
     scores = [0.5, 1.0, 0.25, 0.25]
-    (cell,) = cells([replace(r, score=s) for r, s in zip(rows, scores, strict=True)])
+    (cell,) = frames([replace(r, score=s) for r, s in zip(rows, scores, strict=True)])
     assert estimate(cell, "overall_accuracy").value == 0.5
     assert estimate(cell, "robust_accuracy").value == 0.375
     assert estimate(cell, "pss").value == 0.25
@@ -243,7 +243,7 @@ def two_perturbations(records_of):
     repeats = [
         replace(r, level="repeat") for r in records_of(["AA", "AB"], "AA", perturbation="repeat") if r.variant
     ]
-    return cells(rows + [r for r in more if r.variant] + repeats)[0]
+    return frames(rows + [r for r in more if r.variant] + repeats)[0]
 
 
 def test_a_metric_at_a_perturbation(records_of):
@@ -292,7 +292,7 @@ def test_pairing_narrows_the_interval_over_the_noise_floor():
                    level="repeat" if v.startswith("repeat") else "input", score=float(a == "A"))
             for v, a in answers.items()
         ]  # fmt: skip
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     net, plain = estimate(cell, "net_flip_rate", "p"), estimate(cell, "flip_rate", "p")
     assert net.value == 0
     assert plain.value > 0.2
@@ -403,7 +403,7 @@ def test_the_order_of_rows_changes_no_estimate(records_of, rows, rng):
     shuffled = list(records)
     rng.shuffle(shuffled)
     reorder = lambda rs: sorted(rs, key=lambda r: r.index)  # noqa: E731
-    (one,), (two,) = cells(records), cells(reorder(shuffled))
+    (one,), (two,) = frames(records), frames(reorder(shuffled))
     for name in METRICS:
         a, b = estimate(one, name), estimate(two, name)
         assert a.n == b.n

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from robusttest.core.nouns import Record
 from robusttest.errors import CaseError, UnknownNameError
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 
 
 def row(case="c", variant="", perturbation="", **kwargs):
@@ -31,13 +31,13 @@ def test_example_a_becomes_arrays(example_a):
 
 def test_cells_are_told_apart_by_test_task_and_model_in_first_seen_order():
     rows = [row(), replace(row(), model="n"), replace(row(), task="u"), replace(row(), test="x::y")]
-    assert [(c.test, c.task, c.model) for c in cells(rows)] == [
+    assert [(c.test, c.task, c.model) for c in frames(rows)] == [
         (None, "t", "m"), (None, "t", "n"), (None, "u", "m"), ("x::y", "t", "m"),
     ]  # fmt: skip
 
 
 def test_the_reference_comes_first_wherever_its_row_is():
-    (cell,) = cells([row("c", "p#0", "p", score=0.0), row("c")])
+    (cell,) = frames([row("c", "p#0", "p", score=0.0), row("c")])
     assert [c.variant for c in cell.columns] == ["", "p#0"]
     assert cell.scores.tolist() == [[1.0, 0.0]]
 
@@ -49,7 +49,7 @@ def test_failed_and_skipped_calls_lower_coverage_and_are_in_no_mean():
         row("b"),
         row("b", "p#0", "p", status="skipped"),
     ]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert cell.coverage == 0.5
     assert cell.reference_coverage == 1.0
     assert np.isnan(cell.scores[:, 1]).all()
@@ -58,7 +58,7 @@ def test_failed_and_skipped_calls_lower_coverage_and_are_in_no_mean():
 
 
 def test_rejected_and_not_applicable_variants_were_never_planned_but_are_known():
-    (cell,) = cells([row("a"), row("a", "p#0", "p", status="not_applicable", score=None)])
+    (cell,) = frames([row("a"), row("a", "p#0", "p", status="not_applicable", score=None)])
     assert cell.coverage == 1.0
     assert cell.n_variants == 1
     assert cell.perturbations == ("p",)
@@ -68,18 +68,18 @@ def test_rejected_and_not_applicable_variants_were_never_planned_but_are_known()
 def test_unreadable_replies_equal_nothing_unless_asked():
     rows = [row("a", status="unparsed", answer=None, score=0.0)]
     rows += [row("a", f"p#{i}", "p", status="refused", answer=None, score=0.0) for i in range(2)]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert len(set(cell.answers[0].tolist())) == 3
     assert cell.unparsed.sum() == 1
     assert cell.refused.sum() == 2
-    (cell,) = cells(rows, unparsed_equal=True)
+    (cell,) = frames(rows, unparsed_equal=True)
     assert len(set(cell.answers[0].tolist())) == 1
 
 
 def test_an_answer_is_a_number_however_it_is_written():
     answers = [1, 1.0, "1", True, {"b": 1, "a": 2}, {"a": 2.0, "b": 1}, [1], float("nan"), float("nan")]
     rows = [row("a", f"p#{i}", "p", answer=a) for i, a in enumerate(answers)]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     codes = cell.answers[0].tolist()
     assert codes[0] == codes[1] == codes[2]
     assert codes[4] == codes[5]
@@ -89,13 +89,13 @@ def test_an_answer_is_a_number_however_it_is_written():
 
 def test_two_rows_of_one_variant_are_refused_by_name():
     with pytest.raises(CaseError, match=r"two rows for case 'a', variant 'p#0', repeat 0"):
-        cells([row("a"), row("a", "p#0", "p"), row("a", "p#0", "p")])
+        frames([row("a"), row("a", "p#0", "p"), row("a", "p#0", "p")])
 
 
 @pytest.mark.parametrize("score", [float("nan"), -0.1, 1.5, float("inf")])
 def test_a_score_outside_0_and_1_is_refused_by_name(score):
     with pytest.raises(CaseError, match=r"case 'a', variant 'p#0' .* is not in \[0, 1\]"):
-        cells([row("a", "p#0", "p", score=score)])
+        frames([row("a", "p#0", "p", score=score)])
 
 
 def levels():
@@ -103,7 +103,7 @@ def levels():
     rows.append(row("a", "fmt#0", "fmt", level="prompt"))
     rows.append(row("a", "temperature:0.7#0", "temperature:0.7", level="decoding"))
     rows.append(row("a", "repeat#0", "repeat", level="repeat"))
-    return cells(rows)[0]
+    return frames(rows)[0]
 
 
 def names(cell):
@@ -135,7 +135,7 @@ def test_an_unknown_perturbation_is_refused_with_the_nearest():
 
 
 def test_reruns_of_the_reference_are_its_repeats():
-    (cell,) = cells([row("a", repeat=i) for i in range(3)])
+    (cell,) = frames([row("a", repeat=i) for i in range(3)])
     assert names(cell.select()) == ["", "", ""]
     repeats = cell.select("repeat")
     assert repeats.is_reference.tolist() == [True, False, False]
@@ -148,18 +148,18 @@ def test_variants_that_put_the_same_question_are_counted():
         row("a", "p#1", "p", input_hash="y"),
     ]
     rows.append(row("a", "repeat#0", "repeat", level="repeat", input_hash="x"))
-    assert cells(rows)[0].unchanged == 1
+    assert frames(rows)[0].unchanged == 1
 
 
 def test_cases_with_a_shared_cluster_are_clustered_and_the_rest_stand_alone():
-    (cell,) = cells([row("a", cluster="s"), row("b", cluster="s"), row("c"), row("d")])
+    (cell,) = frames([row("a", cluster="s"), row("b", cluster="s"), row("c"), row("d")])
     assert cell.cluster_index.tolist() == [0, 0, 1, 2]
-    (cell,) = cells([row("a", cluster="s"), row("b", cluster="t")])
+    (cell,) = frames([row("a", cluster="s"), row("b", cluster="t")])
     assert cell.cluster_index is None
 
 
 def test_no_records_are_no_cells():
-    assert cells([]) == []
+    assert frames([]) == []
 
 
 def test_taking_cases_keeps_their_rows(example_a):
@@ -173,7 +173,7 @@ def test_taking_cases_keeps_their_rows(example_a):
 def test_the_order_of_rows_changes_only_the_order_of_cases_and_columns(example_a_rows, seed):
     shuffled = list(example_a_rows)
     random.Random(seed).shuffle(shuffled)
-    (cell,) = cells(shuffled)
+    (cell,) = frames(shuffled)
     found = {
         (case, column.variant): cell.scores[i, j]
         for i, case in enumerate(cell.case_ids)

@@ -9,7 +9,7 @@ from scipy import stats
 from robusttest.core.nouns import Estimate, Record
 from robusttest.metrics import METRICS, parse_threshold
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import (
     cannot_pass,
     cases_for_power,
@@ -134,14 +134,14 @@ def test_a_failed_reference_hides_behind_no_number_of_variants(cell_of):
 def test_one_perturbations_failures_do_not_touch_another(records_of):
     rows = records_of(["AA"] * 10, "A" * 10, perturbation="p")
     rows += [r for r in records_of(["A."] * 10, "A" * 10, perturbation="q") if r.variant]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert verdict(cell, "flip_rate[p] <= 0.9").status == "passed"
     assert verdict(cell, "flip_rate[q] <= 0.9").status == "error"
     assert verdict(cell, "flip_rate <= 0.9").status == "error"
 
 
 def test_no_data_is_an_error():
-    (cell,) = cells([Record(task="t", model="m", case_id="c", status="not_applicable", perturbation="p")])
+    (cell,) = frames([Record(task="t", model="m", case_id="c", status="not_applicable", perturbation="p")])
     for text in ("accuracy >= 0", "flip_rate[p] <= 1", "consistency_icc >= -1"):
         v = verdict(cell, text)
         assert v.status == "error"
@@ -235,7 +235,7 @@ def test_points_near_the_limit_flip_and_settled_verdicts_hardly_do():
             Record(task="t", model="m", case_id=str(i), score=float(x), answer=str(x))
             for i, x in enumerate(rng.random(100) < 0.9)
         ]
-        v = judge(cells(rows)[0], threshold)
+        v = judge(frames(rows)[0], threshold)
         found.append((v.status, v.settled))
     assert 0.3 < np.mean([s == "failed" for s, _ in found]) < 0.6
     assert np.mean([settled and s == "passed" for s, settled in found]) <= 0.06

@@ -58,9 +58,9 @@ def test_each_case_is_what_its_row_says(cell_of, rows):
 def test_reruns_of_a_variant_are_averaged_into_it(records_of):
     from dataclasses import replace
 
-    from robusttest.stats.cell.frame import cells
+    from robusttest.stats.cell.frame import frames
 
     rows = records_of(["AAB"], "A")
     rows[2] = replace(rows[2], variant="p#0", repeat=1)
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert measures(cell).by_variant.tolist() == [[1.0, 0.5]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.intervals import mean_se
 from robusttest.stats.cell.measures import measures
 
@@ -71,7 +71,7 @@ def test_right_to_wrong_is_pooled_over_replies(right_wrong):
 
 def test_graded_references_are_neither_right_nor_wrong(records_of):
     rows = [replace(r, score=0.5) for r in records_of(["AA"], "A")]
-    (cell,) = cells(rows)
+    (cell,) = frames(rows)
     assert estimate(cell, "right_to_wrong").reason == "no case whose reference is right"
     assert estimate(cell, "wrong_to_right").reason == "no case whose reference is wrong"
 

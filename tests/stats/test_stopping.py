@@ -5,7 +5,7 @@ import pytest
 
 from robusttest.metrics import METRICS, parse_threshold
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import cells
+from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import judge
 from robusttest.stats.cell.stopping import Watch, observed
 
@@ -33,7 +33,7 @@ def test_one_perturbation(example_a):
 @pytest.fixture(scope="module")
 def sequence(records_of):
     def make(rows, **kwargs):
-        (cell,) = cells(records_of(rows, "1" * len(rows), **kwargs), sequential=True)
+        (cell,) = frames(records_of(rows, "1" * len(rows), **kwargs), sequential=True)
         return cell
 
     return make
@@ -93,7 +93,7 @@ def test_clusters_count_as_one_case_each(cell_of, sequence):
 @pytest.mark.parametrize("name", METRICS)
 def test_an_adaptive_cell_has_no_interval_of_a_fixed_n(name, records_of):
     answers = ["AAAA", "BBBC", "CCDC", "DAAB", "BABB", "CCCC"]
-    (cell,) = cells(records_of(answers * 8, "ABCDAB" * 8), sequential=True)
+    (cell,) = frames(records_of(answers * 8, "ABCDAB" * 8), sequential=True)
     e = estimate(cell, name)
     if e.value is None:
         assert e.reason

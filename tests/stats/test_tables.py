@@ -7,7 +7,7 @@ import pytest
 from robusttest.core.nouns import Record
 from robusttest.errors import CaseError, UsageError
 from robusttest.stats.cell.estimates import NO_REFERENCE, estimate
-from robusttest.stats.cell.frame import cells, from_dataframe, to_dataframe
+from robusttest.stats.cell.frame import frames, from_dataframe, to_dataframe
 from robusttest.stats.cell.tables import records_from
 
 
@@ -157,7 +157,7 @@ def test_example_a_goes_out_and_comes_back(example_a_rows):
     df = to_dataframe(example_a_rows)
     assert list(df.columns)[:3] == ["task", "model", "case_id"]
     assert df.score.mean() == 0.5
-    (there,), (back,) = cells(example_a_rows), from_dataframe(df)
+    (there,), (back,) = frames(example_a_rows), from_dataframe(df)
     assert (there.scores == back.scores).all()
     assert (there.answers == back.answers).all()
     assert (there.unparsed == back.unparsed).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import Cell, Column
+from robusttest.stats.cell.frame import Column, Frame
 from robusttest.stats.cell.intervals import cp_lower
 from robusttest.stats.cell.measures import measures
 from robusttest.stats.cell.variants import variant_accuracies
@@ -76,7 +76,7 @@ def cell_of_scores(y):
     n, k = y.shape
     nothing = np.zeros((n, k), dtype=bool)
     columns = tuple(Column(f"p#{v}", "p", "p", "input") for v in range(k))
-    return Cell(
+    return Frame(
         task="t", model="m", test=None, case_ids=tuple(map(str, range(n))), clusters=(None,) * n, columns=columns,
         scores=y, answers=y.astype(np.int64), replies=None, planned=~nothing, unparsed=nothing, refused=nothing,
         errors=nothing, known=("p",),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import expit, logit
 
-from robusttest.stats.cell.frame import Cell, Column
+from robusttest.stats.cell.frame import Column, Frame
 
 TASKS = (0.96, 0.88, 0.80, 0.72, 0.65, 0.45)
 """Task means at the paper's size: 9 models, 6 tasks, 100 cases, 24 variants."""
@@ -16,7 +16,9 @@ IccOf = Callable[[float, int, int], float]
 """(accuracy, model, task) → the ICC of that cell."""
 
 
-def cell_of_scores(scores: np.ndarray, *, task: str = "t", model: str = "m", test: str | None = None) -> Cell:
+def cell_of_scores(
+    scores: np.ndarray, *, task: str = "t", model: str = "m", test: str | None = None
+) -> Frame:
     """(n, K) right and wrong; the first column is the reference. Wrong answers are all alike."""
     n, k = scores.shape
     none = np.zeros((n, k), dtype=bool)
@@ -24,7 +26,7 @@ def cell_of_scores(scores: np.ndarray, *, task: str = "t", model: str = "m", tes
         Column("", "", "", "reference"),
         *(Column(f"p#{i}", "p", "p", "input", None, i) for i in range(k - 1)),
     )
-    return Cell(
+    return Frame(
         task=task,
         model=model,
         test=test,
@@ -56,7 +58,7 @@ def world(
     n: int = 100,
     k: int = 24,
     spread: float = 0.25,
-) -> list[Cell]:
+) -> list[Frame]:
     """Models' abilities and cells' difficulties vary on the logit scale."""
     rng = np.random.default_rng(seed)
     ability = rng.normal(0, spread, models)

@@ -15,7 +15,7 @@ from typing import Literal
 from robusttest.stats.across.residuals import Residual, residuals
 from robusttest.stats.cell.consistency import MIN_FAILING, recoverable_error_spread
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.gates import cases_needed
 from robusttest.stats.cell.intervals import ALPHA, MIN_CLUSTERS, t_quantile
 from robusttest.stats.cell.measures import measures
@@ -76,8 +76,8 @@ class Advice:
 
 
 def where_to_work(
-    cell: Cell,
-    others: Iterable[Cell] = (),
+    cell: Frame,
+    others: Iterable[Frame] = (),
     *,
     saturated: float = SATURATED,
     min_coverage: float = MIN_COVERAGE,
@@ -89,7 +89,7 @@ def where_to_work(
 
 
 def advise(
-    cells: Sequence[Cell], *, saturated: float = SATURATED, min_coverage: float = MIN_COVERAGE
+    cells: Sequence[Frame], *, saturated: float = SATURATED, min_coverage: float = MIN_COVERAGE
 ) -> list[Advice]:
     """The advice on each of ``cells``, every one compared with all others."""
     found: Sequence[Residual | None] = [None] * len(cells)
@@ -98,7 +98,7 @@ def advise(
     return [_advice(c, r, saturated, min_coverage) for c, r in zip(cells, found, strict=True)]
 
 
-def _advice(cell: Cell, residual: Residual | None, saturated: float, min_coverage: float) -> Advice:
+def _advice(cell: Frame, residual: Residual | None, saturated: float, min_coverage: float) -> Advice:
     """The rules in their order; the first that applies names the cell."""
     at = cell.select(None)
     m = measures(at)

@@ -22,7 +22,7 @@ from robusttest.stats.across.scatter import Relation, View
 from robusttest.stats.across.two_way import two_way
 from robusttest.stats.cell.curves import Curve
 from robusttest.stats.cell.curves import curves as curves_of
-from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import mean_se
 from robusttest.stats.cell.measures import measures
 from robusttest.stats.cell.moments import Moments, moments
@@ -85,7 +85,7 @@ class Emergence:
         return next((c for c in self.claims if c.key == key), None)
 
 
-def analyse(cells: Iterable[Cell]) -> Emergence:
+def analyse(cells: Iterable[Frame]) -> Emergence:
     """Cells of one run, of several stored ones, or of a recorded table.
 
     A model × task that comes twice (from two runs) counts once, the last; tasks of one name in several tests of
@@ -146,9 +146,9 @@ def analyse(cells: Iterable[Cell]) -> Emergence:
     )
 
 
-def _once(cells: Iterable[Cell]) -> tuple[list[Cell], list[str], list[str]]:
+def _once(cells: Iterable[Frame]) -> tuple[list[Frame], list[str], list[str]]:
     """Each (test, task, model) once; tasks named with their test where a model has one name twice."""
-    last: dict[tuple[str | None, str, str], Cell] = {}
+    last: dict[tuple[str | None, str, str], Frame] = {}
     count = 0
     for cell in cells:
         count += 1
@@ -167,7 +167,7 @@ def _cells(n: int) -> str:
     return f"{n} cell{'s' * (n != 1)}"
 
 
-def _caveats(cells: Sequence[Cell], found: Sequence[Moments]) -> list[str]:
+def _caveats(cells: Sequence[Frame], found: Sequence[Moments]) -> list[str]:
     """What makes cells less comparable than they look."""
     notes = []
     least, most = min((m.k for m in found), default=0), max((m.k for m in found), default=0)
@@ -187,7 +187,7 @@ def _icc(found: Sequence[Moments]) -> float | None:
 
 
 def _grid(
-    cells: Sequence[Cell],
+    cells: Sequence[Frame],
     tasks_of: Sequence[str],
     found: Sequence[Moments],
     models: Sequence[str],
@@ -248,7 +248,7 @@ def _means(rows: Sequence[Sequence[Point]]) -> tuple[Estimate, ...]:
 def _shares(
     rows: Sequence[Sequence[Point]],
     table: list[list[Moments]],
-    cells: Sequence[Cell],
+    cells: Sequence[Frame],
     tasks_of: Sequence[str],
 ) -> tuple[Shares, ...]:
     """η² and nested R² of each metric, over its complete part of the grid."""
@@ -272,7 +272,7 @@ def _shares(
     return tuple(out)
 
 
-def _square(metric: str, cell: Cell, m: Moments, value: float) -> float:
+def _square(metric: str, cell: Frame, m: Moments, value: float) -> float:
     """SE² of a cell's metric: of the mean over cases, or the jackknife's of W - (1-ρ)T over T."""
     if metric in ARITHMETIC:
         at = cell.select(None)

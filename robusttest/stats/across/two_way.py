@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from robusttest.core.nouns import Estimate
-from robusttest.stats.cell.frame import REPEAT, Cell, Floats
+from robusttest.stats.cell.frame import REPEAT, Floats, Frame
 from robusttest.stats.cell.intervals import ALPHA, Limits, t_quantile
 from robusttest.stats.cell.measures import measures
 
@@ -43,7 +43,7 @@ def two_way(table: Floats, *, level: float = 0.95, sides: tuple[str, str] = ("ro
     return Limits(mean - two, mean + two, mean - one, mean + one, f"two-way, df {df:.1f}")
 
 
-def over_prompts(cell: Cell, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
+def over_prompts(cell: Frame, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
     """``pass_rate`` for prompts like these, and not only for these, with its two-way interval.
 
     Cases × perturbed variants, over the cases that have a score at every one of them. The intervals of
@@ -67,7 +67,7 @@ def over_prompts(cell: Cell, perturbation: str | None = None, *, level: float = 
     )  # fmt: skip
 
 
-def _perturbed(cell: Cell) -> list[int]:
+def _perturbed(cell: Frame) -> list[int]:
     """Places in `Measures.by_variant` of the perturbed variants."""
     index, _ = measures(cell).variant_groups
     return sorted(

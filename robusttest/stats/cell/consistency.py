@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
-from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import (
     Limits,
     Spread,
@@ -74,7 +74,7 @@ def variances(sums: Floats) -> Variances:
         return Variances(p, w / n, plain + between / n, plain)
 
 
-def of_cell(cell: Cell) -> Variances:
+def of_cell(cell: Frame) -> Variances:
     """p, W and T of a cell (over its columns as they are: select first)."""
     return variances(parts(measures(cell)).sum(axis=0))
 

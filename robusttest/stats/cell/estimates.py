@@ -12,7 +12,7 @@ from robusttest.core.nouns import Estimate
 from robusttest.errors import UsageError
 from robusttest.metrics import METRICS, get_metric
 from robusttest.stats.cell import agreement, consistency, intervals, ratios, sequential, variants
-from robusttest.stats.cell.frame import REPEAT, Cell
+from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import Limits
 from robusttest.stats.cell.measures import Measures, measures
 
@@ -32,7 +32,7 @@ PER_PERTURBATION = (
 """What `estimates` says of each perturbation."""
 
 
-def estimate(cell: Cell, metric: str, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
+def estimate(cell: Frame, metric: str, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
     """One metric of one cell, overall or at one perturbation (a family or a whole spec).
 
     ``low`` and ``high`` are two-sided at ``level``; ``lower`` and ``upper`` are the one-sided 95 % limits that a
@@ -51,7 +51,7 @@ def estimate(cell: Cell, metric: str, perturbation: str | None = None, *, level:
     return memo[key]  # type: ignore[no-any-return]
 
 
-def estimates(cell: Cell, metrics: Iterable[str] | None = None, *, level: float = 0.95) -> list[Estimate]:
+def estimates(cell: Frame, metrics: Iterable[str] | None = None, *, level: float = 0.95) -> list[Estimate]:
     """Every metric overall, then those of each perturbation (`PER_PERTURBATION`, or ``metrics``), in order.
 
     Without ``metrics`` those over the noise floor are left out of the perturbations where there are no repeats.
@@ -64,7 +64,7 @@ def estimates(cell: Cell, metrics: Iterable[str] | None = None, *, level: float 
     return rows
 
 
-def per_perturbation(cell: Cell) -> list[str]:
+def per_perturbation(cell: Frame) -> list[str]:
     """The perturbations to report on: each spec, before it its family where that pools several severities."""
     names: dict[str, None] = {}
     for family in cell.families:
@@ -186,7 +186,7 @@ OF_ANSWERS = {
 }  # fmt: skip
 
 
-def _estimate(cell: Cell, metric: str, perturbation: str | None, level: float) -> Estimate:
+def _estimate(cell: Frame, metric: str, perturbation: str | None, level: float) -> Estimate:
     at = cell.select(perturbation)
     m = measures(at)
     clusters = at.cluster_index
@@ -265,7 +265,7 @@ def right_to_wrong(m: Measures) -> Floats:
     return np.where(m.reference == 1, 1 - m.perturbed, np.nan)
 
 
-def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:
+def _per_case(cell: Frame, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:
     """The case-mean metric's numbers, and why there is no value where no case has one."""
     if metric in REPLY_RATES:
         mask = getattr(m.cell, REPLY_RATES[metric])
@@ -284,7 +284,7 @@ def _per_case(cell: Cell, m: Measures, metric: str, perturbation: str | None) ->
     return CASE_MEANS[metric].per_case(m), CASE_MEANS[metric].reason
 
 
-def _why(at: Cell, m: Measures, metric: str, perturbation: str | None, reason: str) -> str:
+def _why(at: Frame, m: Measures, metric: str, perturbation: str | None, reason: str) -> str:
     """The first thing that is missing."""
     scored, answered = m.there.any(), (at.answers >= 0).any()
     if not scored and not answered:

@@ -1,6 +1,6 @@
-"""One task × model as arrays: cases down, variants across. Everything in `robusttest.stats` reads a `Cell`.
+"""One task × model as arrays: cases down, variants across. Everything in `robusttest.stats` reads a `Frame`.
 
-`cells` makes them from records in one pass; `robusttest.stats.cell.tables` from recorded tables. A missing score is NaN in
+`frames` makes them from records in one pass; `robusttest.stats.cell.tables` from recorded tables. A missing score is NaN in
 the array and nowhere else: it is in no numerator and no denominator.
 """
 
@@ -51,7 +51,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Frame:
     """What one model did on one task: ``n`` cases × ``K`` columns (variants and their repeats)."""
 
     task: str
@@ -145,7 +145,7 @@ class Cell:
         index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
         return index if len(seen) < len(index) else None
 
-    def select(self, perturbation: str | None = None) -> Cell:
+    def select(self, perturbation: str | None = None) -> Frame:
         """The reference and the columns that a metric runs over.
 
         ``None``: every input and prompt variant. A family (``"ocr"``) pools its severities, a whole spec
@@ -153,13 +153,13 @@ class Cell:
 
         Raises `UnknownNameError` for a perturbation that this cell has never seen.
         """
-        memo: dict[str | None, Cell] = self._selected
+        memo: dict[str | None, Frame] = self._selected
         if perturbation not in memo:
             memo[perturbation] = self._select(perturbation)
         return memo[perturbation]
 
     @cached_property
-    def _selected(self) -> dict[str | None, Cell]:
+    def _selected(self) -> dict[str | None, Frame]:
         return {}
 
     @cached_property
@@ -167,7 +167,7 @@ class Cell:
         """What other modules of this room have computed from these (never changing) arrays."""
         return {}
 
-    def _select(self, perturbation: str | None) -> Cell:
+    def _select(self, perturbation: str | None) -> Frame:
         if perturbation is None:
             keep = [i for i, c in enumerate(self.columns) if c.level not in OWN_NAME_ONLY]
             return self if len(keep) == len(self.columns) else self.take(keep)
@@ -184,12 +184,12 @@ class Cell:
             columns.append(c)
         return replace(self.take(keep), columns=tuple(columns))
 
-    def take(self, columns: Sequence[int]) -> Cell:
+    def take(self, columns: Sequence[int]) -> Frame:
         """A cell of these columns alone."""
         at = list(columns)
         return replace(self, columns=tuple(self.columns[i] for i in at), **self._arrays((slice(None), at)))
 
-    def take_cases(self, rows: Sequence[int] | Codes | Mask) -> Cell:
+    def take_cases(self, rows: Sequence[int] | Codes | Mask) -> Frame:
         """A cell of these cases alone (indices or a mask)."""
         at = np.arange(self.n_cases)[rows]
         return replace(
@@ -204,7 +204,9 @@ class Cell:
         return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
 
 
-def cells(records: Iterable[Record], *, unparsed_equal: bool = False, sequential: bool = False) -> list[Cell]:
+def frames(
+    records: Iterable[Record], *, unparsed_equal: bool = False, sequential: bool = False
+) -> list[Frame]:
     """Group records into cells by (test, task, model), in first-seen order.
 
     ``unparsed_equal``: all unreadable replies count as one answer instead of agreeing with nothing. ``sequential``:
@@ -277,7 +279,7 @@ class _Builder:
             (row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash))
         )
 
-    def build(self, unparsed_equal: bool, sequential: bool) -> Cell:
+    def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
         data = np.array(self.rows, dtype=np.float64).reshape(-1, 7)
@@ -295,7 +297,7 @@ class _Builder:
         def codes(coder: Coder, column: int) -> Codes | None:
             return spread(data[:, column], -1, np.int64) if len(coder) else None
 
-        return Cell(
+        return Frame(
             task=self.task,
             model=self.model,
             test=self.test,
@@ -334,7 +336,7 @@ def _share(part: Mask, whole: Mask) -> float | None:
 
 def from_dataframe(
     df: pd.DataFrame, *, mapping: Mapping[str, str] | None = None, reference: str | None = None
-) -> list[Cell]:
+) -> list[Frame]:
     """Cells from a recorded table; see `robusttest.stats.cell.tables.from_dataframe`."""
     from robusttest.stats.cell import tables
 

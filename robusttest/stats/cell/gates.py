@@ -17,7 +17,7 @@ from robusttest.settings import InconclusivePolicy
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.consistency import MIN_FAILING
 from robusttest.stats.cell.estimates import CHANCE_CORRECTED, NEEDS_REFERENCE, SIGNED, estimate
-from robusttest.stats.cell.frame import REPEAT, Cell
+from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
 
 MOST_CASES = 10_000_000
@@ -25,7 +25,7 @@ MOST_CASES = 10_000_000
 
 
 def judge(
-    cell: Cell, threshold: Threshold, *, policy: InconclusivePolicy = "point", min_coverage: float = 0.95
+    cell: Frame, threshold: Threshold, *, policy: InconclusivePolicy = "point", min_coverage: float = 0.95
 ) -> Verdict:
     """One threshold on one cell.
 
@@ -93,7 +93,7 @@ def _value(threshold: Threshold, e: Estimate) -> str:
     return f"{_name(threshold)} {e.value:.3f}{between}, n={e.n}"
 
 
-def _coverage_gap(cell: Cell, threshold: Threshold, least: float) -> str | None:
+def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None:
     at = cell.select(threshold.perturbation)
     shares = {"replies": at.coverage}
     if threshold.metric in NEEDS_REFERENCE:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.stats.cell.answers import Ties, ties
-from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.frame import Frame
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
-def measures(cell: Cell) -> Measures:
+def measures(cell: Frame) -> Measures:
     """The per-case numbers of a cell as it is (select its columns first); computed once."""
     made: Measures | None = cell.memo.get("measures")
     if made is None:
@@ -29,7 +29,7 @@ def measures(cell: Cell) -> Measures:
 class Measures:
     """Each property is an (n,) array over the cell's cases. ``y`` is scores, ``a`` answers, v=0 the reference."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Frame) -> None:
         self.cell = cell
         self.y = cell.scores
         self.there = ~np.isnan(self.y)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from robusttest.stats.cell.consistency import n_failing, parts, variances
-from robusttest.stats.cell.frame import Cell, Codes, Floats
+from robusttest.stats.cell.frame import Codes, Floats, Frame
 from robusttest.stats.cell.intervals import ALPHA, Spread, jackknife, leave_one_out, t_quantile
 from robusttest.stats.cell.measures import measures
 
@@ -49,7 +49,7 @@ class Moments:
         return found, jackknife(leave_one_out(self.each, value, self.clusters), self.clusters)
 
 
-def moments(cell: Cell) -> Moments | None:
+def moments(cell: Frame) -> Moments | None:
     """None with fewer than two cases that have two scores."""
     at = cell.select(None)
     m = measures(at)

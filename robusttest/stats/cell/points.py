@@ -12,7 +12,7 @@ from robusttest.stats.across.grid import Grid, left_over, task_latent_r
 from robusttest.stats.across.residuals import Residual, residuals
 from robusttest.stats.cell import nulls
 from robusttest.stats.cell.estimates import estimate
-from robusttest.stats.cell.frame import Cell, Floats
+from robusttest.stats.cell.frame import Floats, Frame
 from robusttest.stats.cell.moments import Moments
 
 METRICS = ("output_consistency", "robust_accuracy", "consistency_icc", "consistency_kappa")
@@ -80,7 +80,7 @@ class ModelPoint:
     """Its κ above what its tasks give."""
 
 
-def points_of(cells: Sequence[Cell], tasks: Sequence[str], found: Sequence[Moments]) -> tuple[Point, ...]:
+def points_of(cells: Sequence[Frame], tasks: Sequence[str], found: Sequence[Moments]) -> tuple[Point, ...]:
     apart = residuals(found)
     total, within = sum(m.total for m in found), sum(m.within for m in found)
     out = []

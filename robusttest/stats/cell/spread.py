@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from robusttest.core.nouns import derive_seed
-from robusttest.stats.cell.frame import Cell, Floats, Mask
+from robusttest.stats.cell.frame import Floats, Frame, Mask
 from robusttest.stats.cell.intervals import difference
 from robusttest.stats.cell.measures import measures
 
@@ -61,7 +61,7 @@ class SpreadTest:
 
 
 def spread_test(
-    cell: Cell,
+    cell: Frame,
     perturbation: str | None = None,
     *,
     resamples: int = RESAMPLES,

@@ -17,7 +17,7 @@ from robusttest.core.nouns import Threshold
 from robusttest.errors import UnknownNameError
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.estimates import CASE_MEANS, right_to_wrong
-from robusttest.stats.cell.frame import Cell
+from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import ALPHA
 from robusttest.stats.cell.measures import measures
 
@@ -34,7 +34,7 @@ class Observed(NamedTuple):
     """``mean >= limit`` (else ``<=``)."""
 
 
-def observed(cell: Cell, threshold: Threshold) -> Observed:
+def observed(cell: Frame, threshold: Threshold) -> Observed:
     """What each case says about a threshold of a metric that ``robusttest.metrics`` marks as adaptive (4.6).
 
     ``conditional_robustness`` and ``right_to_wrong`` are means over the cases whose reference is right; ``pdr`` is
@@ -81,7 +81,7 @@ class Watch:
         """Those that are not decided yet."""
         return tuple(self.thresholds[i] for i in sorted(self._open))
 
-    def add(self, cell: Cell) -> None:
+    def add(self, cell: Frame) -> None:
         """Look after each of these cases (all of a cluster's together), in their order."""
         for i in sorted(self._open):
             seen = observed(cell, self.thresholds[i])

@@ -12,7 +12,7 @@ from robusttest.core.equality import same
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Record
 from robusttest.errors import CaseError, UsageError
-from robusttest.stats.cell.frame import REPEAT, Cell, cells
+from robusttest.stats.cell.frame import REPEAT, Frame, frames
 from robusttest.tasks.sources import rows as source_rows
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _STATUSES = ("ok", "unparsed", "refused", "error", "skipped", "rejected", "not_a
 
 def from_dataframe(
     df: pd.DataFrame, *, mapping: Mapping[str, str] | None = None, reference: str | None = None
-) -> list[Cell]:
+) -> list[Frame]:
     """Cells from a table with one row for each reply.
 
     Columns ``model``, ``task``, ``case_id``, ``variant`` and ``score`` (in [0, 1]), or ``answer`` and ``target``
@@ -45,7 +45,7 @@ def from_dataframe(
     ``skipped``. Raises `UsageError` and `CaseError` that name row and column.
 
     """
-    return cells(records_from(df, mapping=mapping, reference=reference))
+    return frames(records_from(df, mapping=mapping, reference=reference))
 
 
 def records_from(

@@ -20,7 +20,7 @@ calls a provider (a ``python:`` model is the repo's own code, and runs); ``off``
 InconclusivePolicy = Literal["point", "pass", "fail", "xfail"]
 Transport = Literal["auto", "litellm"]
 
-REPORT_KINDS = ("html", "md", "json", "csv")
+REPORT_KINDS = ("html", "md", "json", "csv", "eee")
 
 
 class ReportTarget(NamedTuple):

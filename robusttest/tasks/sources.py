@@ -23,13 +23,13 @@ class Row(NamedTuple):
     values: Mapping[str, Any] | Case
 
 
-def rows(source: Any, encoding: str) -> tuple[str, Iterator[Row]]:
-    """A name for errors, and the rows."""
+def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, Iterator[Row]]:
+    """A name for errors, and the rows. ``kind`` is the format of a file (``.jsonl``) where its name does not tell."""
     if isinstance(source, str | PathLike):
         path = Path(fspath(source))
         if isinstance(source, str) and ("\n" in source or len(source) > 1000):
             raise CaseError(f"load_cases: {source[:60]!r}… is no path; for texts give a list")
-        return str(path), _file_rows(path, encoding)
+        return str(path), _file_rows(path, encoding, kind)
     if isinstance(source, bytes | Mapping | Case) or not isinstance(source, Iterable):
         if hasattr(source, "to_dict"):
             pass
@@ -68,12 +68,11 @@ def _items(source: Iterable[Any]) -> Iterator[Row]:
             )
 
 
-def _file_rows(path: Path, encoding: str) -> Iterator[Row]:
-    kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise CaseError(
-            f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(FORMATS)}"
-        )
+def open_bytes(path: Path) -> tuple[bytes, str]:
+    """What is in a file, unpacked where it is gzip or Zstandard, and the suffix that says its format (``.csv``).
+
+    Raises `CaseError` for a file that is not there, can't be read or can't be unpacked.
+    """
     if not path.exists():
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
         raise CaseError(
@@ -81,14 +80,79 @@ def _file_rows(path: Path, encoding: str) -> Iterator[Row]:
         )
     if not path.is_file():
         raise CaseError(f"{path}: not a file")
+    try:
+        raw = path.read_bytes()
+    except OSError as e:
+        raise CaseError(f"{path}: can't be read: {e.strerror or e}") from None
+    kind = path.suffix.lower()
+    if kind in (".gz", ".zst") or raw[:2] == b"\x1f\x8b" or raw[:4] == b"\x28\xb5\x2f\xfd":
+        raw = _unpacked(path, raw)
+        kind = Path(path.stem).suffix.lower() if kind in (".gz", ".zst") else kind
+    return raw, kind
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    import gzip
+    import zlib
+
+    try:
+        if raw[:2] == b"\x1f\x8b":
+            return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as e:
+        raise CaseError(f"{path}: can't be unpacked: {e}") from None
+    return unzstd(path, raw)
+
+
+def unzstd(path: Path, raw: bytes) -> bytes:
+    """Zstandard, unpacked by Python itself from 3.14, before by the package ``zstandard``. Raises `CaseError`."""
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        try:
+            import zstandard
+        except ImportError:
+            raise MissingExtraError(f"{path}: reading Zstandard", "robusttest[zstd]") from None
+        parts = []
+        try:
+            while raw:  # frame by frame; a cut one ends without an error of its own
+                frame = zstandard.ZstdDecompressor().decompressobj()
+                parts.append(frame.decompress(raw))
+                if not frame.eof:
+                    raise CaseError(f"{path}: can't be unpacked: it is cut")
+                raw = frame.unused_data
+        except zstandard.ZstdError as e:
+            raise CaseError(f"{path}: can't be unpacked: {e}") from None
+        return b"".join(parts)
+    try:
+        unpacked: bytes = zstd.decompress(raw)
+    except zstd.ZstdError as e:
+        raise CaseError(f"{path}: can't be unpacked: {e}") from None
+    return unpacked
+
+
+def _file_rows(path: Path, encoding: str, given: str | None = None) -> Iterator[Row]:
+    packed = path.suffix.lower() in (".gz", ".zst")
+    kind = given or (Path(path.stem) if packed else path).suffix.lower()
+    if kind not in FORMATS:
+        raise CaseError(
+            f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(FORMATS)}, each also as "
+            ".gz or .zst"
+        )
+    raw, _ = open_bytes(path)
     if kind == ".parquet":
         return _parquet(path)
-    text = _read(path, encoding)
+    text = _decoded(path, raw, encoding)
     if kind in (".csv", ".tsv"):
-        return _csv(path, text, "\t" if kind == ".tsv" else ",")
+        return _csv(path, text, "\t" if kind == ".tsv" else _delimiter(text))
     if kind == ".json":
         return _json(path, text)
     return _jsonl(path, text)
+
+
+def _delimiter(text: str) -> str:
+    """What separates the columns of the first line: a comma, unless it has none and another is there."""
+    line = text.lstrip("\n\r").partition("\n")[0]
+    return next((d for d in ",;\t|" if d in line), ",")
 
 
 def _siblings(path: Path) -> list[str]:
@@ -98,11 +162,7 @@ def _siblings(path: Path) -> list[str]:
         return []
 
 
-def _read(path: Path, encoding: str) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise CaseError(f"{path}: can't be read: {e.strerror or e}") from None
+def _decoded(path: Path, raw: bytes, encoding: str) -> str:
     try:
         text = raw.decode(encoding)
     except LookupError:

@@ -207,7 +207,10 @@ def test_several_files_and_runs_of_our_own(capsys, tmp_path):
 def test_the_same_rows_in_two_files(capsys, tmp_path):
     file = write(tmp_path / "a.csv", example_a())
     again = write(tmp_path / "b.csv", example_a())
-    assert "two rows for case 'c0'" in refused(capsys, file, again)
+    said = refused(capsys, file, again)
+    assert "repeats" in said
+    assert "case 'c0'" in said
+    assert "--map variant=file" in said
 
 
 def test_finished_numbers_are_set_in_relation(capsys, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.equality import same
@@ -13,7 +12,7 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Record
 from robusttest.errors import CaseError, UsageError
 from robusttest.stats.cell.frame import REPEAT, Frame, frames
-from robusttest.tasks.sources import rows as source_rows
+from robusttest.tasks.sources import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 REQUIRED = ("model", "task", "case_id", "variant")
 OPTIONAL = (
     "score", "answer", "target", "perturbation", "repeat", "cluster", "level", "severity", "status", "reply",
-    "test", "input_hash",
+    "test", "input_hash", "reason",
 )  # fmt: skip
 DECODING = ("temperature", "top_p")
 _STATUSES = ("ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable")
@@ -62,19 +61,22 @@ def records_from(
     return _records(table, mapping or {}, reference)
 
 
-def records_from_file(
-    path: str | PathLike[str],
+def records_from_rows(
+    name: str,
+    found: Iterable[Row],
     *,
     mapping: Mapping[str, str] | None = None,
     reference: str | None = None,
-    encoding: str = "utf-8",
+    right: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> list[Record]:
-    """The rows of a csv, tsv, jsonl, json or parquet file as records; see `from_dataframe` for its columns.
+    """Rows as they were read as records; see `from_dataframe` for their columns.
 
-    Values of a csv are texts: an answer ``NA`` is an answer, an empty cell is a missing value. Raises `UsageError` and
-    `CaseError` that name the file, the row (and its line) and the column.
+    ``doc.id`` in ``mapping`` goes into an object. ``right`` names the values of ``score`` that mean right, where all
+    others mean wrong; without it C/I, pass/fail, correct/incorrect, true/false and percent (``92 %``) are read. What the
+    reader of the result should know is added to ``notes``. Values of a csv are texts: an answer ``NA`` is an answer, an
+    empty cell is a missing value. Raises `UsageError` and `CaseError` that name the file, the row and the column.
     """
-    name, found = source_rows(path, encoding)
     rows = list(found)
     seen: dict[str, None] = {}
     for row in rows:
@@ -84,9 +86,8 @@ def records_from_file(
         for column in seen
     }
     places = [row.place for row in rows]
-    return _records(
-        _Table(fspath(name), list(seen), values, len(rows), places.__getitem__), mapping or {}, reference
-    )
+    table = _Table(name, list(seen), values, len(rows), places.__getitem__)
+    return _records(table, mapping or {}, reference, right=right, notes=notes)
 
 
 def _value(value: Any) -> Any:
@@ -129,7 +130,14 @@ class _Columns:
         return f"{self.table.place(row)}, column {self.names[ours]!r}"
 
 
-def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -> list[Record]:
+def _records(
+    table: _Table,
+    mapping: Mapping[str, str],
+    reference: str | None,
+    *,
+    right: Sequence[str] = (),
+    notes: list[str] | None = None,
+) -> list[Record]:
     columns, size = _columns(table, mapping), table.size
     if not size:
         raise UsageError(f"{table.name} has no rows")
@@ -139,6 +147,8 @@ def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -
                 raise CaseError(f"{columns.at(row, name)}: empty")
     model, task, case, variant = (columns.text(name) for name in REQUIRED)
     perturbation = columns.text("perturbation") if "perturbation" in columns else list(variant)
+    if reference is None and all(perturbation):
+        reference = _by_name(variant, notes)
     if reference is not None:
         if reference not in variant:
             known = ", ".join(sorted(set(variant))[:20])
@@ -150,10 +160,13 @@ def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -
     variant = [v if p else REFERENCE for v, p in zip(variant, perturbation, strict=True)]
     repeat = _integers("repeat", columns)
     status = _statuses(columns)
-    score = _scores(columns, status)
+    score = _scores(columns, status, right)
+    if notes is not None:
+        notes += _doubts(columns, case, variant, repeat)
     level, severity = columns.text("level"), _severities(columns)
     answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
     cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
+    reason = columns.get("reason")
     seen: dict[tuple[Any, ...], int] = {}
     records = []
     for i in range(size):
@@ -162,7 +175,7 @@ def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -
             raise CaseError(
                 f"{table.place(i)} repeats {table.place(first)}: model {model[i]!r}, task {task[i]!r}, "
                 f"case {case[i]!r}, variant {variant[i] or 'reference'!r}, repeat {repeat[i]}; number reruns in a "
-                "column 'repeat'"
+                "column 'repeat', or tell files apart by their names, as in --map variant=file"
             )
         records.append(
             Record(
@@ -181,6 +194,7 @@ def _records(table: _Table, mapping: Mapping[str, str], reference: str | None) -
                 cluster=None if cluster[i] is None else _plain(cluster[i]),
                 reply=None if reply[i] is None else _plain(reply[i]),
                 input_hash=asked[i],
+                reason=None if reason[i] is None else _plain(reason[i]),
                 test=test[i],
             )
         )
@@ -217,6 +231,7 @@ def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
         if name not in present:
             raise UsageError(
                 f"{table.name} has no column {name!r}, only {_list(table)}; map yours with {name}=YOURS"
+                + (f", or say it for all rows: --set {name}=NAME" if name in REQUIRED[:2] else "")
             )
     if "score" not in present and "answer" not in present:
         raise UsageError(
@@ -229,8 +244,15 @@ def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
 
 
 def _with_joined(table: _Table, wanted: Iterable[str]) -> _Table:
-    """The table with a column for each ``a+b`` that is wanted: the texts of both, with a space between."""
+    """The table with a column for each ``a+b`` and ``a.b`` that is wanted: two texts joined, and the inside of an object."""
     columns, values = list(table.columns), dict(table.values)
+    for part in dict.fromkeys(p for name in wanted if name not in values for p in name.split("+")):
+        head, *path = part.split(".")
+        while head not in values and path:
+            head = f"{head}.{path.pop(0)}"
+        if path and head in values:
+            columns.append(part)
+            values[part] = [_inside(v, path) for v in values[head]]
     for name in wanted:
         parts = name.split("+")
         if name in values or not all(part in values for part in parts):
@@ -241,6 +263,22 @@ def _with_joined(table: _Table, wanted: Iterable[str]) -> _Table:
             for row in range(table.size)
         ]
     return replace(table, columns=columns, values=values)
+
+
+def _inside(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and key.isdecimal()
+            and int(key) < len(value)
+        ):
+            value = value[int(key)]
+        else:
+            return None
+    return value
 
 
 def _list(table: _Table) -> str:
@@ -254,6 +292,21 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int | float) else json.dumps(value, default=str)
+
+
+_REFERENCES = ("original", "reference", "base", "baseline", "clean", "unperturbed", "identity")
+
+
+def _by_name(variant: Sequence[str], notes: list[str] | None) -> str | None:
+    """The variant that is the unperturbed prompt by its name, or as it is the only one; what was taken is noted."""
+    names = set(variant)
+    found = [v for v in sorted(names) if v.casefold() in _REFERENCES]
+    if notes is None or (len(found) != 1 and len(names) != 1):
+        return None
+    taken = found[0] if len(found) == 1 else variant[0]
+    why = "by its name" if len(names) > 1 else "the only variant"
+    notes.append(f"{taken!r} is taken for the unperturbed prompt ({why}); --reference says another")
+    return taken
 
 
 def _one_reference(model: list[str], task: list[str], variant: list[str], perturbation: list[str]) -> None:
@@ -306,7 +359,7 @@ def _statuses(columns: _Columns) -> list[str]:
     ]
 
 
-def _scores(columns: _Columns, status: list[str]) -> list[float | None]:
+def _scores(columns: _Columns, status: list[str], right: Sequence[str] = ()) -> list[float | None]:
     """Given, or right where answer equals target; an unreadable answer to a question with a target has 0."""
     replied = ("ok", "unparsed", "refused")
     if "score" not in columns:
@@ -324,18 +377,69 @@ def _scores(columns: _Columns, status: list[str]) -> list[float | None]:
                 f"{columns.at(row, 'score')}: missing; a call that failed has status 'error' in a column 'status', "
                 "or no row"
             )
-        try:
-            number = float(_WORDS.get(value, value) if isinstance(value, str) else value)
-        except (TypeError, ValueError):
-            raise CaseError(f"{columns.at(row, 'score')}: {value!r} is not a number") from None
+        number = float(_plain(value).strip() in right) if right else _score(value)
+        if number is None:
+            raise CaseError(
+                f"{columns.at(row, 'score')}: {value!r} is not a number; say which values are right, as in --right "
+                f"{str(value)[:20]!r}, or give the score's column, as in --map score=YOURS"
+            )
         if not 0 <= number <= 1:
-            raise CaseError(f"{columns.at(row, 'score')}: {value!r} is not in [0, 1]")
+            raise CaseError(
+                f"{columns.at(row, 'score')}: {value!r} is not in [0, 1]; percent are read with their sign, as in '92 %'"
+            )
         out.append(number)
+    if right and not any(out):
+        shown = ", ".join(sorted({_plain(v) for v in columns["score"] if v is not None})[:10])
+        raise UsageError(
+            f"{columns.table.name}: no score is {' or '.join(map(repr, right))}; there are: {shown}"
+        )
     return out
 
 
-_WORDS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0"}
-"""Right and wrong as csv files have them."""
+_WORDS = {
+    **dict.fromkeys(("c", "correct", "true", "pass", "passed", "right"), 1.0),
+    **dict.fromkeys(("i", "n", "incorrect", "false", "fail", "failed", "wrong"), 0.0),
+    "p": 0.5,
+}
+"""Right and wrong as tools write them, in small letters; C, I, P (partly) and N (no answer) are inspect_ai's."""
+
+
+def _score(value: Any) -> float | None:
+    """A score as it stands in a table: a number, a bool, a word for right or wrong, or percent with their sign."""
+    if isinstance(value, str):
+        text = value.strip()
+        if (word := _WORDS.get(text.lower())) is not None:
+            return word
+        value, share = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
+    else:
+        share = 1.0
+    try:
+        number = float(value) / share
+    except (TypeError, ValueError):
+        return None
+    return number
+
+
+def _doubts(columns: _Columns, case: list[str], variant: list[str], repeat: list[int]) -> list[str]:
+    """What is likely not as it was meant."""
+    said: list[str] = []
+    if "score" not in columns and "answer" in columns:
+        pairs = zip(columns["answer"], columns.get("target"), strict=True)
+        texts = [(a, t) for a, t in pairs if isinstance(a, str) and isinstance(t, str)]
+        near = sum(a != t and a.strip().casefold() == t.strip().casefold() for a, t in texts)
+        if near:
+            said.append(
+                f"{near} of {len(texts)} answers differ from their target by blanks or capitals alone, and count as wrong"
+            )
+    every = len(set(case))
+    of: dict[str, set[str]] = {}
+    for c, v in zip(case, variant, strict=True):
+        of.setdefault(v, set()).add(c)
+    some = {v or "the reference": len(cases) for v, cases in of.items() if len(cases) < every}
+    if some and len(of) > 1:
+        shown = ", ".join(f"{v} {n}" for v, n in sorted(some.items())[:5])
+        said.append(f"not every case has every variant: of {every} cases {shown}")
+    return said
 
 
 def _level(perturbation: str) -> str:

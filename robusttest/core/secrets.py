@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -65,8 +65,8 @@ _FORM = re.compile(
 _BEGINS = (
     "sk-",
     "AIza",
-    "gsk_",
     "xai-",
+    "gsk_",
     "hf_",
     "ghp_",
     "gho_",
@@ -162,6 +162,35 @@ def scrub(text: str) -> str:
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def hide_cut(text: str) -> str:
+    """``text`` without the ends of known secrets that are left where others have cut a long text: ``abc...xyz``."""
+    if "..." not in text:
+        return text
+    for secret in _secrets().spellings:
+        longest = len(secret) - 1
+        for start in _places(text, secret[:SHOWN_END]):
+            n = next((n for n in range(longest, SHOWN_END - 1, -1) if text.startswith(secret[:n], start)), 0)
+            if text.startswith("...", start + n):
+                return hide_cut(text[:start] + HIDDEN + text[start + n :])
+        for end in _places(text, secret[-SHOWN_END:]):
+            stop = end + SHOWN_END
+            n = next((n for n in range(longest, SHOWN_END - 1, -1) if text.endswith(secret[-n:], 0, stop)), 0)
+            if text.endswith("...", 0, stop - n):
+                return hide_cut(text[: stop - n] + HIDDEN + text[stop:])
+    return text
+
+
+SHOWN_END = 4
+"""Characters of a secret that tell nothing yet."""
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def one_line(text: object, limit: int = 300) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from robusttest import __version__
 from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Variant
+from robusttest.core.secrets import secret_in
 from robusttest.engine.rounds import Plan, plan
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
@@ -68,7 +69,7 @@ class Job:
         check_thresholds(self.thresholds, every)
         kept, notes = judged(self.thresholds, wanted)
         adaptive, said = plan(self.task.cases, kept, wanted, self.settings)
-        notes += [] if said is None else [said]
+        notes += [note for note in (said, _unsayable(self.task)) if note is not None]
         for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
             object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "adaptive", adaptive)
@@ -150,3 +151,14 @@ class Job:
             if only is None or v.id in only:
                 yield v
         yield from (p for p in perturbations if p.rewrite is not None)
+
+
+def _unsayable(task: Task) -> str | None:
+    """What a reader has to know of targets that are secrets: a reply that gives one is not seen to be right."""
+    for case in task.cases:
+        if (secret := secret_in([case.target, *(case.choices or ())])) is not None:
+            return (
+                f"the target or a choice of case {case.id!r} holds the value of {secret}, which is hidden in replies before they "
+                "are scored: a reply that says it is taken for wrong. Give that variable another value, or another name"
+            )
+    return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robusttest.errors import RobusttestError, RunAbortedError
+from robusttest.plugin import longrepr
 from robusttest.plugin.collect import ALIASES
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.plugin.session import ITEM
@@ -121,6 +122,8 @@ class Hooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         state = item.stash.get(ITEM, None)
+        if state is not None:
+            longrepr.hide(report)
         if state is None or state.sent or not (state.result is not None or state.records):
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):

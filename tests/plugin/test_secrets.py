@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
@@ -12,6 +13,9 @@ import sys
 import xml.etree.ElementTree as ET
 import zlib
 from pathlib import Path
+from urllib.parse import quote
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "gateway"))
 
@@ -116,15 +120,19 @@ def spellings(secret: str) -> list[bytes]:
             json.dumps(secret)[1:-1],
             json.dumps(secret, ensure_ascii=False)[1:-1],
             repr(secret)[1:-1],
+            html.escape(secret),
+            html.escape(secret, quote=False),
+            quote(secret),
         }
     ]
 
 
-def leaks(outputs: dict[str, bytes]) -> list[str]:
+def leaks(outputs: dict[str, bytes], planted: dict[str, str] = PLANTED) -> list[str]:
     return [
         f"{name}: …{data[max(0, at - 60) : at + 60]!r}…"
         for name, data in outputs.items()
-        for secret in PLANTED.values()
+        for secret in planted.values()
+        if not name.endswith((".py", ".pyc"))
         for text in spellings(secret)
         if (at := data.find(text)) >= 0
     ]
@@ -178,6 +186,124 @@ def test_planted_keys_are_in_nothing_that_a_run_leaves(project):
         "cassette.jsonl",
     ):
         assert len(outputs[name]) > 100, name
+
+
+SAID_SUITE = """
+import os
+from robusttest import Answer
+from robusttest.scorers import scorer
+from robusttest.core.nouns import Score
+
+E = os.environ
+KEY = E["SERVICE_KEY"]
+FEW = CASES[:3]
+TOLD = [{"id": f"k{i}", "input": f"log in {i} with {E['DB_PASSWORD']} please", "target": f"in as {KEY}"} for i in range(3)]
+DEEP = {
+    "api_base": E["URL"], "api_key": E["PLANT_PARAM"],
+    "extra_body": {"provider": {"auth": {"session_token": E["PLANT_DEEP"]}, "order": ["a"]}, "note": "with " + KEY,
+                   "mcp": [{"url": "http://x", "headers": {"Authorization": "Bearer " + E["PLANT_LISTED"]}}]},
+    "extra_headers": {"X-Anything": KEY, "X-Team": "blue"},
+}
+
+@scorer
+def telling(completion, variant):
+    return Score(value=0.0, answer={"said": [KEY, completion.text]}, explanation="not " + E["DB_PASSWORD"])
+
+@robust(Task("told", cases=TOLD, prompt="{input}", system="The key is " + KEY, scorer="exact"), perturbations=["casing", "whitespace"],
+        models=["python:models:parrot"], expect=[accuracy >= 0.9])
+def test_told(result):
+    print("printed", KEY)
+    assert result.records[0].reply == E["DB_PASSWORD"], E["DB_PASSWORD"]
+
+@robust(Task("scored", cases=FEW, prompt="{input}", params=DEEP, scorer=telling), models=["openai/gpt-4o-mini"],
+        perturbations=["casing"], expect=[accuracy >= 0.9])
+def test_scored(result): ...
+
+@robust(cases=TOLD, models=["python:models:parrot"], perturbations=["casing"])
+def test_assert(variant, ask):
+    print("printed", KEY)
+    reply = str(ask(variant.input))
+    assert reply == KEY + "!", {"a": [KEY] * 9, "b": E["DB_PASSWORD"]}
+
+@robust(cases=TOLD, models=["python:models:parrot"])
+def test_raise(variant, ask):
+    raise LookupError("no " + KEY) from OSError(E["DB_PASSWORD"])
+
+@robust(cases=TOLD)
+def test_answer(variant):
+    return Answer({"deep": [{KEY: variant.input}]}, score=0.5)
+
+@robust(cases=TOLD)
+async def test_async(variant):
+    raise LookupError("no " + KEY)
+"""
+
+PARROT = """
+import os
+from robusttest import model
+
+@model(version=1)
+def parrot(messages):
+    return messages[-1]["content"] + " or " + os.environ["SERVICE_KEY"] + "; sk-proj-abcdefgh12345678"
+"""
+
+SAID_PLANTED = {
+    "SERVICE_KEY": "planted<key>&'1234567890",
+    "DB_PASSWORD": "plänted password 2345",
+    "PLANT_PARAM": "planted-parameter-33333",
+    "PLANT_DEEP": "planted-deep-44444",
+    "PLANT_LISTED": "planted-listed-55555",
+    "BY_FORM": "sk-proj-abcdefgh12345678",
+}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_keys_in_what_is_asked_said_scored_and_raised_are_in_no_output(project, workers):
+    (project.path / "models.py").write_text(PARROT, encoding="utf-8")
+    project.test(SAID_SUITE)
+    reports = [f"--robust-report={kind}:out/r.{kind}" for kind in ("json", "md", "csv", "html")]
+    if workers != "0":  # the network is the same, and LiteLLM takes long to import
+        reports.append("--deselect=test_it.py::test_scored")
+    with LoopbackServer() as server:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "LITELLM"))}
+        env |= {**SAID_PLANTED, "URL": server.url, "GITHUB_ACTIONS": "true"}
+        env["GITHUB_STEP_SUMMARY"] = str(project.path / "summary.md")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
+                *("--showlocals", "--tb=long", "-rA", "-vv", "--junitxml=j.xml", "-o", "junit_logging=all"),
+                *("-n", workers, "--robust-update-baseline", "--robust-shrink=20", "--robust-variants=2", *reports),
+            ],
+            cwd=project.path, env=env, capture_output=True, check=False, timeout=100,
+        )  # fmt: skip
+        exported = subprocess.run(
+            [sys.executable, "-m", "robusttest.cli", "cache", "export", "cassette.jsonl"],
+            cwd=project.path, env=env, capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+    outputs = {"stdout": done.stdout, "stderr": done.stderr, "cli": exported.stdout + exported.stderr}
+    outputs |= everything_in(project.path)
+    out = done.stdout.decode()
+    assert leaks(outputs, SAID_PLANTED) == []
+    assert "INTERNALERROR" not in out + done.stderr.decode()
+    assert done.returncode == 1, out[-3000:] + done.stderr.decode()[-2000:]
+    # It was a run that would show them: the keys were sent, and every kind of output holds what was said.
+    for name in ("PLANT_PARAM", "PLANT_DEEP", "PLANT_LISTED", "SERVICE_KEY"):
+        assert workers != "0" or SAID_PLANTED[name] in "".join(map(str, server.requests)), name
+    for name in (
+        "out/r.json",
+        "out/r.md",
+        "out/r.csv",
+        "out/r.html",
+        "j.xml",
+        "summary.md",
+        "cassette.jsonl",
+        "robust-baseline.json",
+    ):
+        assert b"[hidden]" in outputs.get(name, b""), name
+    assert b"[hidden]" in b"".join(v for k, v in outputs.items() if k.startswith(".robusttest/runs"))
+    assert "[hidden]" in (project.path / ".robusttest" / "failures.jsonl").read_text(encoding="utf-8")
+    assert "assert" in out
+    assert "LookupError: no [hidden]" in out
 
 
 HOSTILE = """

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from robusttest.core.nouns import Completion, Json, Request, canonical_json
-from robusttest.core.secrets import hidden, hidden_reply
+from robusttest.core.secrets import hidden
 from robusttest.errors import StorageError
 from robusttest.gateway.store import database
 from robusttest.gateway.store.stored import completion_from, dumps, loads
@@ -164,14 +164,14 @@ class ReplyStore:
             return None
 
     def put(self, key: str, request: Request, completion: Completion) -> None:
-        """Keep a reply; it is on disk within `FLUSH_SECONDS`."""
+        """Keep a reply, which has no secrets (`hidden_reply`); it is on disk within `FLUSH_SECONDS`."""
         if self.read_only:
             return
         with self._waiting:
             self._replies[key] = (
                 request.model,
                 hidden(request.identity()),
-                hidden_reply(completion),
+                completion,
                 time.time(),
             )
             self._wake()

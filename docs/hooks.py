@@ -153,6 +153,9 @@ def _made(name: str) -> Any:
 def _facts(name: str) -> str:
     if name in NO_EXAMPLE:
         return NO_EXAMPLE[name]
+    from robusttest.perturbations.base.judged import judgements
+    from robusttest.report.judged import broken_of
+
     made = _made(name)
     acts = {
         "input": "the text of the case",
@@ -166,6 +169,9 @@ def _facts(name: str) -> str:
         "alters": "the right answer may change",
     }[made.preserves]
     said = [f"Acts on {acts}; {keeps}."]
+    rates = [f"`{spec}` {broken_of(spec)}" for spec in sorted(judgements()) if spec.partition(":")[0] == name]
+    if rates:
+        said.append(f"Judged by reading: {'; '.join(rates)}.")
     if made.severity is not None:
         said.append(f"Severity {made.severity:g} unless given.")
     if made.limit is not None and name not in NEEDS_ARGUMENTS:

@@ -1,0 +1,211 @@
+"""Does a variant still ask the same question? A sheet of variants of real texts, to be judged by reading.
+
+    python benchmarks/labels.py draw FOLDER --out sheet.jsonl        # 60 rows of each perturbation and severity
+    …                                                                # set "verdict" to kept, broken or unnatural
+    python benchmarks/labels.py keep sheet.jsonl                     # into the project's judgements
+    python benchmarks/labels.py prune FOLDER                         # drop judgements of variants that are made no more
+    python benchmarks/labels.py table                                # broken k of n, with its upper limit
+
+FOLDER holds data sets as JSON lines: objects with ``input`` (or ``premise`` and ``hypothesis``, ``question1`` and
+``question2``), ``target`` and perhaps ``choices``. Rows judged before are not drawn again; a variant that comes out
+differently has another digest and is. The judgements hold digests and no text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robusttest.core.nouns import Case, Draft, Prompt, Variant, derive_seed
+from robusttest.errors import RobusttestError
+from robusttest.perturbations import PERTURBATIONS, Perturbation, make
+from robusttest.perturbations.base.judged import judgements, merged, row_digest
+from robusttest.report.judged import broken_of
+from robusttest.tasks.render import prompt_text, render
+from robusttest.variants.expand import expand_case
+
+JUDGEMENTS = Path(__file__).parents[1] / "robusttest/perturbations/data/judgements.json"
+FEW = 6
+"""Fewer data sets say too little of texts in general."""
+ROWS, HIGHER = 60, 0.3
+PAIRS = (("premise", "hypothesis"), ("question1", "question2"))
+LONGEST = 1500
+"""Characters of a text beyond which nobody reads 60 of its kind."""
+
+
+def data_sets(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    found = {p.stem: _lines(p) for p in sorted(folder.glob("*.jsonl"))}
+    if len(found) < FEW:
+        sys.exit(f"{folder}: {len(found)} data sets (*.jsonl), {FEW} at least are needed")
+    return found
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def case_of(name: str, row: Mapping[str, Any]) -> Case:
+    """The row as a case: of a pair both texts, of options by letter the option itself."""
+    pair = next((p for p in PAIRS if all(isinstance(row.get(f), str) for f in p)), ("input",))
+    target, choices = row.get("target"), row.get("choices")
+    labels = row.get("choice_labels") or []
+    if choices and target not in choices and target in labels:
+        target = choices[labels.index(target)]
+    distinct = tuple(choices) if choices and len(set(choices)) == len(choices) and target in choices else None
+    return Case(id=f"{name}/{row['id']}", fields={f: row[f] for f in pair}, target=target, choices=distinct)
+
+
+def specs(only: Sequence[str]) -> list[Perturbation]:
+    """Each perturbation at its default, and at a higher severity where it has one."""
+    if only:
+        return [make(s) for s in only]
+    made: list[Perturbation] = []
+    for name in PERTURBATIONS:
+        try:
+            default = make(name)
+        except RobusttestError:
+            continue  # has no default, or needs something that is not installed
+        if default.apply is None or default.level not in ("input", "prompt"):
+            continue
+        made.append(default)
+        if default.severity is not None and default.severity < HIGHER:
+            made.append(make(f"{name}:{HIGHER}"))
+    return made
+
+
+def cases(sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str) -> Iterator[Case]:
+    """One case of each data set in turn, in an order drawn for this perturbation."""
+    orders = []
+    for name, rows in sets.items():
+        order = list(range(len(rows)))
+        random.Random(derive_seed(seed, spec, name)).shuffle(order)
+        orders.append([(name, rows[i]) for i in order])
+    for i in range(max(map(len, orders))):
+        for order in orders:
+            if i < len(order):
+                case = case_of(*order[i])
+                if sum(len(str(v)) for v in case.fields.values()) <= LONGEST:
+                    yield case
+
+
+def drawn(
+    sets: Mapping[str, list[dict[str, Any]]], p: Perturbation, rows: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Up to ``rows`` rows of one perturbation, at most one of a case; a case where it has nothing to do is passed by."""
+    made = 0
+    for looked, case in enumerate(cases(sets, seed, p.spec)):
+        if made >= rows or looked >= 40 * rows:
+            return
+        prompt = _prompt(case) if p.level == "prompt" else None
+        index = made % (p.limit or rows)  # so that each of its forms is seen
+        for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
+            if v.perturbation and v.status == "ok" and v.index == index:
+                made += 1
+                yield _row(p, case, prompt, v)
+
+
+def _prompt(case: Case) -> Prompt:
+    shown = [f"{name.capitalize()}: {{{name}}}" for name in case.fields]
+    return Prompt(template="\n".join([*shown, *(["{options}"] if case.choices else []), "Answer:"]))
+
+
+def _row(p: Perturbation, case: Case, prompt: Prompt | None, v: Variant) -> dict[str, Any]:
+    if p.level == "input":
+        original, variant = dict(case.fields), dict(v.fields)
+        if list(original) == ["input"]:
+            original, variant = original["input"], variant["input"]
+    else:
+        original, variant = prompt_text(render(Draft(case=case, prompt=prompt))), prompt_text(render(v.draft))
+    return {
+        "digest": row_digest(p.spec, original, variant),
+        "verdict": "",
+        "perturbation": p.spec,
+        "severity": p.severity,
+        "data": case.id.partition("/")[0],
+        "case": case.id,
+        "original": original,
+        "variant": variant,
+        "edits": {f: marked(str(case.fields.get(f, "")), e) for f, e in v.draft.edits.items() if e},
+        "target": v.target,
+        "choices": v.choices,
+        "effect": v.effect,
+    }
+
+
+def marked(text: str, edits: Sequence[Sequence[Any]]) -> str:
+    """``the ⟦cat→cta⟧ sat``"""
+    out, at = [], 0
+    for start, end, new in edits:
+        out += [text[at:start], f"⟦{text[start:end]}→{new}⟧"]
+        at = end
+    return "".join([*out, text[at:]])
+
+
+def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seed: int) -> None:
+    kept, sets, count, old = judgements(), data_sets(folder), 0, 0
+    with out.open("w", encoding="utf-8") as f:
+        for p in specs(only):
+            for row in drawn(sets, p, rows, seed):
+                if row["digest"] in kept.get(p.spec, {}):
+                    old += 1
+                    continue
+                f.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+    print(f"{out}: {count} rows to judge; {old} were judged before")
+
+
+def keep(sheet: Path) -> None:
+    rows = _lines(sheet)
+    _write(merged(judgements(), rows))
+
+
+def prune(folder: Path, rows: int, seed: int) -> None:
+    kept, sets = judgements(), data_sets(folder)
+    out = {}
+    for spec, verdicts in kept.items():
+        now = {row["digest"] for row in drawn(sets, make(spec), rows, seed)} if _known(spec) else set()
+        out[spec] = {d: v for d, v in verdicts.items() if d in now}
+        print(f"{spec}: {len(verdicts) - len(out[spec])} of {len(verdicts)} dropped")
+    _write({spec: verdicts for spec, verdicts in out.items() if verdicts})
+
+
+def _known(spec: str) -> bool:
+    try:
+        return make(spec).apply is not None
+    except RobusttestError:
+        return False
+
+
+def _write(kept: Mapping[str, Mapping[str, str]]) -> None:
+    JUDGEMENTS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=["draw", "keep", "prune", "table"])
+    parser.add_argument("path", nargs="?", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("sheet.jsonl"))
+    parser.add_argument("--only", nargs="*", default=[], metavar="SPEC")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--seed", type=int, default=0)
+    a = parser.parse_args(argv)
+    if a.what == "table":
+        for spec in judgements():
+            print(f"{spec:30} {broken_of(spec)}")
+    elif a.path is None:
+        parser.error(f"{a.what} needs a path")
+    elif a.what == "draw":
+        draw(a.path, a.out, a.only, a.rows, a.seed)
+    elif a.what == "keep":
+        keep(a.path)
+    else:
+        prune(a.path, a.rows, a.seed)
+
+
+if __name__ == "__main__":
+    main()

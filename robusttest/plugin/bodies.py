@@ -60,7 +60,8 @@ class BodyRun:
         self.rows: list[tuple[Place, Record]] = []
         self.waiting: list[tuple[Place, Variant, Outcome, Ask | None]] = []
         self.numbered = 0
-        item.records, item.failed, item.first_error, item.rounds = [], 0, None, None
+        item.records, item.failed, item.rounds = [], 0, None
+        item.first_error, item.first_failure = None, None
 
     def sync(self) -> None:
         """One after another, here and now."""
@@ -198,6 +199,7 @@ class BodyRun:
             outcome = Outcome.of(error)
         if outcome.kind == "failed":
             self.item.failed += 1
+            self.item.first_failure = self.item.first_failure or error
         if outcome.kind == "error" and self.item.first_error is None and isinstance(error, Exception):
             self.item.first_error = error
         return outcome
@@ -268,7 +270,7 @@ class BodyRun:
     def _searches(self, budget: Budget) -> Iterator[BodyShrinking]:
         """Searches to be driven one after another; each leaves in the records what it found."""
         item = self.item
-        kept = item.failed, item.first_error
+        kept = item.failed, item.first_error, item.first_failure
         for record, reference in list(broken(item.records)):
             p, variant = self.perturbations[record.perturbation], self._variant_of(record)
             score = score_of(reference)
@@ -278,7 +280,7 @@ class BodyRun:
             yield search
             found = search.record_found()
             item.records = [found if r is record else r for r in item.records]
-        item.failed, item.first_error = kept
+        item.failed, item.first_error, item.first_failure = kept
 
     def _variant_of(self, record: Record) -> Variant | None:
         item = self.item

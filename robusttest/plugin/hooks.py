@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from robusttest.plugin.verdicts import add_verdict, judge
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
+
+ROOM = os.path.dirname(__file__)
 
 ORIGINAL = pytest.StashKey[Any]()
 """A coroutine body, while a driver stands in its place."""
@@ -64,7 +67,7 @@ class Hooks:
         if state is None:
             return
         assert isinstance(item, pytest.Function)
-        state.sent = False
+        state.sent, state.line = False, None
         if self.session.refused is not None:
             pytest.fail(f"robusttest: {self.session.refused}", pytrace=False)
         if not state.selected:
@@ -78,6 +81,7 @@ class Hooks:
                 raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
             judged = judge(state)
             if judged.kind == "error":
+                state.line = judged.line
                 pytest.fail(judged.text, pytrace=False)
         if inspect.iscoroutinefunction(item.obj):
             from robusttest.plugin.async_bodies import driver
@@ -122,6 +126,8 @@ class Hooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         state = item.stash.get(ITEM, None)
+        if state is not None and report.failed and state.line is not None:
+            _say_first(item, report, state.line)
         if state is not None:
             longrepr.hide(report)
         if state is None or state.sent or not (state.result is not None or state.records):
@@ -151,6 +157,16 @@ class Hooks:
         from robusttest.plugin import terminal
 
         terminal.summary(self.session, terminalreporter)
+
+
+def _say_first(item: pytest.Item, report: pytest.TestReport, line: str) -> None:
+    """Let pytest's summary begin with the number, and ``--tb=line`` point at the test where no line of it failed."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return
+    crash.message = line
+    if crash.path.startswith(ROOM):
+        crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
 
 
 def _on_anyio(item: pytest.Function) -> bool:
@@ -195,9 +211,13 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
 def _conclude(state: RobustItem) -> None:
     """Turn the verdicts into the outcome of the test."""
     judged = judge(state)
-    if judged.kind == "error" and state.first_error is not None:
-        state.first_error.add_note(judged.text)
-        raise state.first_error
+    state.line = judged.line if judged.kind in ("failed", "error") else None
+    first = {"error": state.first_error, "failed": state.first_failure}.get(judged.kind)
+    if first is not None:  # its own lines say most, and a debugger stops there
+        if not state.marked.thresholds and judged.kind == "failed":
+            state.line = None
+        first.add_note(judged.text)
+        raise first
     if judged.kind in ("failed", "error"):
         pytest.fail(judged.text, pytrace=False)
     if judged.kind == "xfailed":

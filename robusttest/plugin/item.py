@@ -62,6 +62,10 @@ class RobustItem:
     """A case's variants out of a frozen file."""
     freezer: Freezer | None = None
     """Gathers the variants, to freeze them."""
+    first_failure: BaseException | None = None
+    """The first assertion of a body that failed: pytest shows its lines, and a debugger stops there."""
+    line: str | None = None
+    """What the summary says of it, where it is not passed: the number first."""
     first_error: Exception | None = None
     """The first exception of a body that was no assertion: its traceback is worth more than a count."""
     sent: bool = False

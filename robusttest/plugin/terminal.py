@@ -45,6 +45,7 @@ def summary(session: RobustSession, reporter: Any) -> None:
         color=bool(reporter.hasmarkup),
         verbosity=verbosity,
         encoding=_encoding(reporter),
+        told=session.config.option.tbstyle not in ("no", "line"),
     )
     if verbosity >= 0:
         reporter.write_sep("=", "robustness")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from robusttest.core.nouns import Verdict
     from robusttest.engine.cell import Result
     from robusttest.plugin.item import RobustItem
 
@@ -17,6 +20,11 @@ Kind = Literal["passed", "failed", "error", "xfailed"]
 class Judgement(NamedTuple):
     kind: Kind
     text: str = ""
+    """Several lines; the first one is the summary's."""
+
+    @property
+    def line(self) -> str:
+        return self.text.partition("\n")[0]
 
 
 def judge(item: RobustItem, *, width: int = 80) -> Judgement:
@@ -24,23 +32,20 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
     result = item.result
     assert result is not None
     if (gap := _no_data(result)) is not None:
-        return Judgement("error", _text("no verdict", gap, item, width))
+        return Judgement("error", _text(f"no verdict: {gap}", item, width))
     by_status = {status: [v for v in result.verdicts if v.status == status] for status in
                  ("error", "failed", "inconclusive")}  # fmt: skip
     policy = item.settings.inconclusive
     missed = by_status["failed"] + (by_status["inconclusive"] if policy == "fail" else [])
-    total = len(result.verdicts)
     if by_status["error"]:
-        return Judgement(
-            "error", _text(f"no verdict on {len(by_status['error'])} of {_count(total)}", "", item, width)
-        )
+        return Judgement("error", _text(_told(by_status["error"]), item, width))
     if missed:
-        return Judgement("failed", _text(f"{len(missed)} of {_count(total)} missed", "", item, width))
+        return Judgement("failed", _text(_told(missed), item, width))
     if item.failed and not item.marked.thresholds:
         # A body's assertion that nothing allows to fail is a failed assertion.
         ran = sum(r.status not in ("rejected", "not_applicable") for r in result.records)
         head = f"{item.failed} of {ran} variants failed; expect=[…] says how many may"
-        return Judgement("failed", _text(head, "", item, width))
+        return Judgement("failed", _text(head, item, width))
     if by_status["inconclusive"] and policy == "xfail":
         reasons = "; ".join(v.reason for v in by_status["inconclusive"])
         return Judgement("xfailed", f"inconclusive: {reasons}")
@@ -67,17 +72,24 @@ def _no_data(result: Result) -> str | None:
     return None
 
 
-def _count(n: int) -> str:
-    return f"{n} threshold{'s' * (n != 1)}"
+def _told(verdicts: Sequence[Verdict]) -> str:
+    """The worst of them in a line, its number first, and how many more there are."""
+    from robusttest.report.text import miss
+
+    rest = len(verdicts) - 1
+    return miss(verdicts[0]) + (f", and {rest} more" if rest else "")
 
 
-def _text(head: str, reason: str, item: RobustItem, width: int) -> str:
+def _text(head: str, item: RobustItem, width: int) -> str:
     from robusttest.plugin.item import Outcome
     from robusttest.report.build import cell_report
+    from robusttest.report.escape import visible
     from robusttest.report.terminal import failure_lines
 
-    title = f"robusttest: {item.task}" + (f" on {item.model}" if item.model else "") + f": {head}"
-    lines = [title + (f": {reason}" if reason else "")]
+    lines = [
+        visible(head),
+        f"robusttest: {visible(item.task)}" + (f" on {visible(item.model)}" if item.model else ""),
+    ]
     cell = cell_report(Outcome.of(item))
     if cell is not None:
         lines += failure_lines(cell, width=width)

@@ -28,7 +28,8 @@ def cell_lines(page: Page, cell: CellReport) -> list[str]:
         lines += page.told(extra, indent=2)
     for note in cell.notes:
         lines += page.wrapped(f"  note: {visible(note)}", indent=4)
-    if cell.failures and (cell.outcome != "passed" or page.verbosity > 0):
+    told = page.elsewhere and cell.outcome in ("failed", "error")
+    if cell.failures and not told and (cell.outcome != "passed" or page.verbosity > 0):
         lines += ["", *failure_lines(page, cell, WORST)]
     return lines
 

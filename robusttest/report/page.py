@@ -17,10 +17,14 @@ class Page:
     style: Style
     glyphs: Glyphs
     verbosity: int = 0
+    elsewhere: bool = False
+    """Whether the failing variants of failed tests stand elsewhere already, as in pytest's own failures."""
 
     @classmethod
-    def of(cls, width: int, color: bool, encoding: str, verbosity: int = 0) -> Page:
-        return cls(max(40, width), Style(color), Glyphs.for_encoding(encoding), verbosity)
+    def of(
+        cls, width: int, color: bool, encoding: str, verbosity: int = 0, *, elsewhere: bool = False
+    ) -> Page:
+        return cls(max(40, width), Style(color), Glyphs.for_encoding(encoding), verbosity, elsewhere)
 
     def columns(self, rows: Sequence[Sequence[str]], *, first: int = 0) -> list[str]:
         """Left-aligned columns two apart (one where it gets tight), indented by two."""

@@ -25,15 +25,22 @@ QUIET = "robustness: "
 
 
 def render(
-    report: Report, *, width: int = 80, color: bool = False, verbosity: int = 0, encoding: str = "utf-8"
+    report: Report,
+    *,
+    width: int = 80,
+    color: bool = False,
+    verbosity: int = 0,
+    encoding: str = "utf-8",
+    told: bool = False,
 ) -> list[str]:
     """Lines without line ends. ``verbosity`` < 0 is one line, > 0 shows every perturbation and reason, and
     every failing cell in full, > 1 every cell.
 
     ``encoding`` is the stream's: what it can't show is written in ASCII. No line is wider than ``width`` but the
-    replay commands, which are to be copied whole. Nothing from a case or a model reaches the terminal unescaped.
+    replay commands, which are to be copied whole. ``told``: the failing variants of failed tests stand elsewhere.
+    Nothing from a case or a model reaches the terminal unescaped.
     """
-    page = Page.of(width, color, encoding, verbosity)
+    page = Page.of(width, color, encoding, verbosity, elsewhere=told)
     lines = [_one_line(page, report)] if verbosity < 0 else _whole(page, report)
     return [encodable(line.rstrip(), encoding) for line in lines]
 

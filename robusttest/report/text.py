@@ -99,9 +99,25 @@ def verdict_note(v: Verdict) -> str:
         return v.reason
     if v.settled:
         return ""
+    if v.estimate is not None and v.estimate.lower is None and v.estimate.reason:
+        return f"not settled: {v.estimate.reason}"
     if v.cases_needed is not None:
         return f"not settled: about {v.cases_needed:,} cases would settle it"
     return "not settled by these cases"
+
+
+def miss(v: Verdict) -> str:
+    """Why a threshold is not held, the number first: ``robust_accuracy 0.556 < 0.95 (n=27)``."""
+    t = v.threshold
+    name = f"{t.metric}[{t.perturbation}]" if t.perturbation is not None else t.metric
+    e = v.estimate
+    if e is None or e.value is None or v.status == "error":
+        return v.reason
+    against = {"failed": {">=": "<", "<=": ">"}[t.op]}.get(v.status, "against " + t.op)
+    digits = 3
+    while digits < 9 and number(e.value, digits) == number(t.limit, digits) and e.value != t.limit:
+        digits += 1
+    return f"{name} {number(e.value, digits)} {against} {t.limit:g} (n={e.n:,})"
 
 
 _STATUS_WORDS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 
@@ -33,7 +35,8 @@ def test_routing(result): ...
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     out = result.stdout.str()
     result.stdout.fnmatch_lines([
-        "robusttest: routing on python:models:route: 1 of 2 thresholds missed",
+        "robust_accuracy 0.333 < 0.75 (n=12)",
+        "robusttest: routing on python:models:route",
         "*failed*robust_accuracy >= 0.75*n=12*",
         "*passed*accuracy >= 0.6*",
         "*casing#0*billing → account*",
@@ -43,6 +46,20 @@ def test_routing(result): ...
     assert "Traceback" not in out
     failure = out[out.index("= FAILURES =") : out.index("= robustness =")]
     assert failure.count("--robust-case") == 3, "the three worst, no more"
+    summary = out[out.index("= short test summary info =") :]
+    assert "FAILED test_it.py::test_routing[python:models:route] - robust_accuracy 0.333" in summary
+    assert "--robust-case" not in out[out.index("= robustness =") :], "one failure is told once"
+
+
+def test_without_pytests_failures_the_section_tells_them(project):
+    project.test("""
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[robust_accuracy >= 0.75])
+def test_routing(result): ...
+""")
+    out = project.run("--tb=no").stdout.str()
+    assert out[out.index("= robustness =") :].count("--robust-case") == 3
+    line = project.run("--tb=line").stdout.str()
+    assert re.search(r"test_it\.py:\d+: robust_accuracy 0\.333 < 0\.75 \(n=12\)", line), "the user's file"
 
 
 def test_the_replay_command_runs_that_variant_alone(project):
@@ -78,7 +95,11 @@ def test_routing(result):
     result = project.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["E*the body's own word", "E*1 of 1 threshold missed", "E*failed*robust_accuracy >= 0.75*"]
+        [
+            "E*the body's own word",
+            "E*robust_accuracy 0.333 < 0.75 (n=12)",
+            "E*failed*robust_accuracy >= 0.75*",
+        ]
     )
 
 

@@ -156,18 +156,29 @@ def test_an_unknown_perturbation_and_missing_repeats_are_errors(example_a):
 
 def test_saturated_and_too_few_failures_are_never_passed(right_wrong):
     saturated = verdict(right_wrong(["111"] * 50), "consistency_icc >= 0.1")
-    assert saturated.status == "inconclusive"
-    assert "saturated" in saturated.reason
-    few = verdict(right_wrong(["111"] * 50 + ["000"] * 8), "consistency_icc >= 0.1")
-    assert few.status == "inconclusive"
-    assert "8 cases with a failure" in few.reason
+    assert saturated.status == "error"
+    assert "is undefined: saturated" in saturated.reason
+    assert "harder cases" in saturated.reason
+    for policy in ("fail", "pass", "xfail"):
+        few = verdict(right_wrong(["111"] * 50 + ["000"] * 8), "consistency_icc >= 0.1", policy=policy)
+        assert few.status == "inconclusive"
+        assert "8 cases with a failure" in few.reason
     never = verdict(right_wrong(["000"] * 50), "pdr <= 0.5")
-    assert never.status == "inconclusive"
+    assert (never.status, never.estimate.value, never.settled) == ("passed", 0.0, False)  # 0/0 is 0
+
+
+def test_by_point_the_estimate_decides_always(right_wrong):
+    few = right_wrong(["111"] * 50 + ["000"] * 8)
+    assert verdict(few, "consistency_icc >= 0.1").status == "passed"
+    clustered = right_wrong(["0"] * 12 + ["1"] * 12, clusters=[f"s{i % 4}" for i in range(24)])
+    v = verdict(clustered, "accuracy >= 0.9")
+    assert (v.status, v.settled) == ("failed", False)
+    assert "4 clusters" in v.reason
 
 
 def test_few_clusters_are_inconclusive(right_wrong):
     clusters = [f"s{i // 10}" for i in range(90)]
-    v = verdict(right_wrong(["11"] * 80 + ["10"] * 10, clusters=clusters), "accuracy >= 0.1")
+    v = verdict(right_wrong(["11"] * 80 + ["10"] * 10, clusters=clusters), "accuracy >= 0.1", policy="fail")
     assert v.status == "inconclusive"
     assert "9 clusters" in v.reason
 

@@ -1,7 +1,8 @@
 """Verdicts: a threshold against an estimate, three-valued, and how many cases a verdict takes.
 
 A threshold ``metric >= limit`` is settled where the one-sided 95 % limit is on one side of it: *passed* if the
-lower one is at or above the limit, *failed* if the upper one is below it. Between, the policy decides.
+lower one is at or above the limit, *failed* if the upper one is below it. Between, the policy decides: `point`, the
+default, goes by the estimate, always.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ def judge(
 ) -> Verdict:
     """One threshold on one cell.
 
-    ``error`` where nothing can be said: no data, an unknown perturbation, or fewer replies than ``min_coverage``
-    of the planned calls that the metric reads. ``inconclusive`` where the metric is undefined (saturated), or
-    has no gate (too few failing cases or clusters), whatever the policy. Where the interval straddles the
-    limit ``settled`` is False; policy ``point`` then goes by the estimate, the others say ``inconclusive``.
+    ``error`` where nothing can be said: no data, an unknown perturbation, an undefined metric (saturated), or fewer
+    replies than ``min_coverage`` of the planned calls that the metric reads. Where the interval straddles the limit, or
+    there is none that a gate may go by (too few failing cases or clusters), ``settled`` is False: policy ``point`` then
+    goes by the estimate, the others say ``inconclusive``.
     """
 
     def verdict(status: VerdictStatus, reason: str, e: Estimate | None = None) -> Verdict:
@@ -47,11 +48,25 @@ def judge(
     if (gap := _coverage_gap(cell, threshold, min_coverage)) is not None:
         return verdict("error", gap, e)
     if e.value is None:
-        undefined = (e.reason or "").startswith(("saturated", "no case whose"))
-        return verdict("inconclusive" if undefined else "error", f"{_name(threshold)}: {e.reason}", e)
+        return verdict("error", f"{_name(threshold)} is undefined: {e.reason}{_takes(e.reason)}", e)
     if e.lower is None or e.upper is None:
-        return verdict("inconclusive", f"{_value(threshold, e)}: {e.reason}", e)
+        why = e.reason or "it has no limit to go by"
+        if policy == "point":
+            return verdict(_by_point(threshold, e.value), f"{_value(threshold, e)}; not settled: {why}", e)
+        return verdict("inconclusive", f"{_value(threshold, e)}: {why}", e)
     return _decide(threshold, e, policy)
+
+
+def _by_point(threshold: Threshold, value: float) -> VerdictStatus:
+    met = value >= threshold.limit if threshold.op == ">=" else value <= threshold.limit
+    return "passed" if met else "failed"
+
+
+def _takes(reason: str | None) -> str:
+    """What would make an undefined metric defined, where more of the same cases do not."""
+    if reason is not None and reason.startswith("saturated"):
+        return "; it takes harder cases, or a threshold on accuracy or robust_accuracy"
+    return ""
 
 
 def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Verdict:
@@ -59,7 +74,8 @@ def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Ve
     assert e.lower is not None
     assert e.upper is not None
     up, limit = threshold.op == ">=", threshold.limit
-    met = e.value >= limit if up else e.value <= limit
+    point = _by_point(threshold, e.value)
+    met = point == "passed"
     surely = e.lower >= limit if up else e.upper <= limit
     never = e.upper < limit if up else e.lower > limit
     if surely or never:
@@ -76,7 +92,6 @@ def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Ve
     )
     if needed is not None:
         reason += f"; about {needed:,} cases would settle it"
-    point: VerdictStatus = "passed" if met else "failed"
     status = point if policy == "point" else "inconclusive"
     return Verdict(
         threshold=threshold, status=status, reason=reason, estimate=e, settled=False, cases_needed=needed

@@ -6,8 +6,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# How long one example takes says more about the machine than about us.
+settings.register_profile("robusttest", deadline=None)
+settings.load_profile("robusttest")
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,12 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise StorageError(f"can't write {os.fspath(path)!r}: {e.strerror or e}") from e
 
 
+def own_folder(folder: Path) -> None:
+    """Make a folder of ours, with a ``.gitignore`` of its own; one that is there is left as its owner has it."""
+    if not folder.exists():
+        write_text(folder / ".gitignore", "*\n")
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """UTF-8, through a temporary file beside it: readers see the old file or the new one, never half."""
     target = Path(path)

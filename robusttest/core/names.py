@@ -1,4 +1,4 @@
-"""One small registry: a decorator puts names in, ``get`` takes them out or says the nearest one."""
+"""Names: a small registry, the parts of a perturbation's spec and of a ``python:`` model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from robusttest.errors import UnknownNameError, UsageError
+from robusttest.errors import ConfigurationError, UnknownNameError, UsageError
 
 T = TypeVar("T")
 
@@ -69,3 +69,19 @@ def split_spec(spec: str) -> tuple[str, str | None]:
     """``"ocr:0.2"`` → ``("ocr", "0.2")``; ``"ocr"`` → ``("ocr", None)``."""
     name, colon, arg = spec.partition(":")
     return name.strip(), arg.strip() if colon else None
+
+
+PREFIX = "python:"
+"""Of the name of a model that is a callable of the user's repo."""
+
+
+def is_callable(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
+def module_and_name(model: str) -> tuple[str, str]:
+    """``python:package.module:callable`` in two. Raises `ConfigurationError` where it is written otherwise."""
+    module, colon, name = model.removeprefix(PREFIX).partition(":")
+    if not module or not colon or not name:
+        raise ConfigurationError(f"model {model!r}: write python:package.module:callable")
+    return module, name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import REFERENCE, Estimate, Record, Threshold, Verdict
 from robusttest.engine.rounds import Stopping
-from robusttest.errors import UsageError
+from robusttest.errors import UsageError, did_you_mean
 from robusttest.metrics import METRICS
 from robusttest.settings import Settings
 
@@ -31,11 +31,7 @@ class _Metrics:
             return self.metric(name)
         if name.startswith("_"):
             raise AttributeError(name)
-        import difflib
-
-        known = [*METRICS, *(n for n in dir(type(self)) if not n.startswith("_"))]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, [*METRICS, *(n for n in dir(type(self)) if not n.startswith("_"))])
         raise AttributeError(f"a result has no {name!r}.{hint} Metrics: {', '.join(METRICS)}")
 
     def __dir__(self) -> list[str]:

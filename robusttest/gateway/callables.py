@@ -7,25 +7,32 @@ function runs on the gateway's event loop. What it raises is an error of that va
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.machinery
 import inspect
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from robusttest.core.names import module_and_name
 from robusttest.core.nouns import Completion, Json, Request, canonical_json
 from robusttest.core.secrets import scrub
-from robusttest.errors import CallError, ConfigurationError, ModelCodeError, UsageError
+from robusttest.errors import (
+    CallError,
+    ConfigurationError,
+    ModelCodeError,
+    UnknownNameError,
+    UsageError,
+    did_you_mean,
+)
 from robusttest.tasks.render import prompt_text
 
-PREFIX = "python:"
 _DECLARED = "__robusttest_model__"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,22 +90,19 @@ def model(
     return mark if fn is None else mark(fn)
 
 
-def is_callable(name: str) -> bool:
-    return name.startswith(PREFIX)
-
-
 class Callables:
     """Every callable of a run, resolved once."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, directory: Path = Path(".robusttest")) -> None:
         self._most = most
+        self._folders = tuple(dict.fromkeys([directory.absolute().parent, Path.cwd()]))
         self._models: dict[str, PythonModel] = {}
 
     def get(self, name: str) -> PythonModel:
         """Raises `ConfigurationError` where there is no such callable."""
         found = self._models.get(name)
         if found is None:
-            found = self._models[name] = PythonModel(name, resolve(name), most=self._most)
+            found = self._models[name] = PythonModel(name, resolve(name, self._folders), most=self._most)
         return found
 
     @property
@@ -110,37 +114,57 @@ class Callables:
             m.close()
 
 
-def resolve(name: str) -> Callable[..., Any]:
-    """The callable that ``python:module:name`` names; a class is made into an object once."""
-    module, _, attribute = name.removeprefix(PREFIX).partition(":")
-    if not module or not attribute:
-        raise ConfigurationError(f"model {name!r}: write python:package.module:callable")
+def resolve(model: str, folders: Iterable[Path] = ()) -> Callable[..., Any]:
+    """The callable that ``python:module:name`` names; a class is made into an object once.
+
+    The module is looked for as Python does, then in ``folders``: the one that holds the project's ``.robusttest``
+    (pytest's root), then the working directory. One that it is found in stays on `sys.path`, behind all others, for what the
+    module imports later. Raises `ConfigurationError`, with the nearest name.
+    """
+    module, name = module_and_name(model)
     try:
-        found: Any = _import(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        if isinstance(found, type):
-            found = found()
+        found: Any = _imported(module, [str(f) for f in folders])
     except Exception as e:
-        raise ConfigurationError(scrub(f"model {name!r}: {type(e).__name__}: {e}")) from None
+        hint = did_you_mean(module, _modules(folders)) if isinstance(e, ModuleNotFoundError) else ""
+        said = f"model {model!r}: can't import {module!r}: {type(e).__name__}: {e}"
+        raise ConfigurationError(scrub(f"{said}.{hint}" if hint else said)) from None
+    for part in name.split("."):
+        if not hasattr(found, part):
+            public = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+            raise ConfigurationError(
+                f"model {model!r}: {UnknownNameError(f'name in {module}', part, public)}"
+            )
+        found = getattr(found, part)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except Exception as e:
+            raise ConfigurationError(
+                scrub(f"model {model!r}: {name}() raised {type(e).__name__}: {e}")
+            ) from None
     if not callable(found):
-        raise ConfigurationError(f"model {name!r}: {attribute} is not callable")
+        raise ConfigurationError(f"model {model!r}: {name} is not callable: it is a {type(found).__name__}")
     return found  # type: ignore[no-any-return]
 
 
-def _import(module: str) -> Any:
+def _imported(module: str, folders: Sequence[str]) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as e:
-        # A script or notebook in the repo's folder, started as `pytest` or `robusttest`: as `python -m` would find it.
-        here = str(Path.cwd())
-        if here in sys.path or e.name != module.partition(".")[0]:
+        if e.name != module.partition(".")[0]:
             raise
-        sys.path.insert(0, here)
-        try:
-            return importlib.import_module(module)
-        finally:
-            sys.path.remove(here)
+        for folder in folders:
+            if (
+                folder not in sys.path
+                and importlib.machinery.PathFinder.find_spec(e.name, [folder]) is not None
+            ):
+                sys.path.append(folder)
+                return importlib.import_module(module)
+        raise
+
+
+def _modules(folders: Iterable[Path]) -> list[str]:
+    return [p.stem for folder in folders if folder.is_dir() for p in sorted(folder.glob("*.py"))]
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ Called from ``pytest_generate_tests``, where a failure is a collection error wit
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from robusttest.core.names import is_callable, module_and_name
 from robusttest.errors import RobusttestError, UnknownNameError, UsageError
 from robusttest.plugin import mark as marks
 from robusttest.plugin import options
@@ -54,7 +54,7 @@ def _generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) 
     models = _models(marked, settings, wanted)
     for model in models or [""]:
         select_perturbations(marked.perturbations, settings, model=model)
-    _check_callables(models, metafunc.config)
+    _check_callables(models)
     names = [*wanted, MODEL]
     if MODEL not in metafunc.fixturenames:
         metafunc.fixturenames.append(MODEL)
@@ -165,26 +165,8 @@ def _models(marked: Marked, settings: Settings, wanted: Sequence[str]) -> list[s
     return list(dict.fromkeys(settings.models))
 
 
-def _check_callables(models: Iterable[str], config: pytest.Config) -> None:
-    if config.option.collectonly:
-        return  # the user's module may be slow to import
+def _check_callables(models: Iterable[str]) -> None:
+    """How they are written; whether they are there is asked once it is known which tests run, as importing may be slow."""
     for model in models:
-        if model.startswith("python:"):
-            _import(model)
-
-
-def _import(model: str) -> None:
-    module, colon, name = model.removeprefix("python:").partition(":")
-    if not module or not colon or not name:
-        raise UsageError(f"model {model!r}: write python:package.module:callable")
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as e:
-        raise UsageError(f"model {model!r}: can't import {module!r}: {type(e).__name__}: {e}") from e
-    for part in name.split("."):
-        if not hasattr(found, part):
-            public = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
-            raise UsageError(f"model {model!r}: {UnknownNameError(f'name in {module}', part, public)}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise UsageError(f"model {model!r}: that is a {type(found).__name__}, not a callable")
+        if is_callable(model):
+            module_and_name(model)

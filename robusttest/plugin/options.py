@@ -139,19 +139,15 @@ def _check_names(settings: Settings) -> None:
     """Refuse a misspelt built-in perturbation here; a name like none of them may be one that a test module defines."""
     if not settings.only and not settings.skip:
         return
-    import difflib
-
     from robusttest.core.names import split_spec
-    from robusttest.errors import UnknownNameError
+    from robusttest.errors import UnknownNameError, nearest
     from robusttest.perturbations import PERTURBATIONS
 
     for flag, wanted in (("--robust-only", settings.only), ("--robust-skip", settings.skip)):
         for word in wanted:
             for part in word.split("+"):
                 base = split_spec(part)[0]
-                if base not in PERTURBATIONS and difflib.get_close_matches(
-                    base, list(PERTURBATIONS), cutoff=0.8
-                ):
+                if base not in PERTURBATIONS and nearest(base, PERTURBATIONS, cutoff=0.8) is not None:
                     raise UnknownNameError(f"perturbation in {flag}:", base, PERTURBATIONS)
 
 
@@ -232,10 +228,9 @@ def _targets(values: Any) -> tuple[Any, ...]:
 
 
 def _nearest(word: str, known: tuple[str, ...]) -> str:
-    import difflib
+    from robusttest.errors import did_you_mean
 
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}? Known: {', '.join(known)}" if near else f"Known: {', '.join(known)}"
+    return f"{did_you_mean(word, known, cutoff=0.5)} Known: {', '.join(known)}".strip()
 
 
 def _refuse(message: str) -> argparse.ArgumentTypeError:

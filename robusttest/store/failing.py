@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from robusttest.core.files import write_text
+from robusttest.core.files import own_folder, write_text
 from robusttest.core.nouns import Json, Record
 from robusttest.engine.record import failing
 
@@ -60,6 +60,7 @@ def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
     lines = [line for line in known if (_key(line), line["case"]) not in ran] + new
     if not lines and not known:
         return
+    own_folder(directory)
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines[-MOST:]))
 
 

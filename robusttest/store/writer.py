@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Self
 
+from robusttest.core.files import own_folder
 from robusttest.core.nouns import Json, Record, RunInfo, Verdict
 from robusttest.engine.rounds import Stopping
 from robusttest.errors import StorageError
@@ -43,11 +44,9 @@ class RunWriter:
         self.path = Path(path)
         self._file: IO[str] | None = None
         with storage(self.path, "write"):
-            fresh = not self.path.parent.parent.exists()
+            if self.path.parent.name == FOLDER:
+                own_folder(self.path.parent.parent)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            ignore = self.path.parent.parent / ".gitignore"
-            if fresh and self.path.parent.name == FOLDER and not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
             self._file = open(self.path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 held until close
         self._put({"kind": "run", "schema_version": SCHEMA, **run.to_json()})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from robusttest.core.nouns import Case, Json, canonical_json, digest
-from robusttest.errors import CaseError, UsageError
+from robusttest.errors import CaseError, UsageError, did_you_mean, nearest
 from robusttest.scorers.choices import check_labels, option_of
 from robusttest.tasks.sources import Row, rows
 
@@ -118,13 +117,9 @@ class _Reader:
 
     def _value(self, place: str, values: Mapping[str, Any], column: str, *, hint: bool = False) -> Json:
         if column not in values:
-            near = difflib.get_close_matches(column, [str(k) for k in values], n=1, cutoff=0.5)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            how = (
-                f" Name it: load_cases(…, input={(near or list(map(str, values)) or ['text'])[0]!r})"
-                if hint
-                else ""
-            )
+            near = nearest(column, map(str, values), cutoff=0.5)
+            guess = "" if near is None else f" Did you mean {near!r}?"
+            how = f" Name it: load_cases(…, input={near or next(map(str, values), 'text')!r})" if hint else ""
             raise CaseError(
                 f"{place}: no column {column!r}.{guess} Columns: {', '.join(map(str, values)) or 'none'}.{how}"
             )
@@ -272,8 +267,7 @@ def _with_option(case: Case, cases: tuple[Case, ...], where: str, first: list[in
             )
         if 0 <= position - first[0] < len(case.choices):
             return replace(case, target=case.choices[position - first[0]])
-    near = difflib.get_close_matches(str(case.target), case.choices, n=1)
-    hint = f". Did you mean {near[0]!r}?" if near else ""
+    hint = "." + did_you_mean(str(case.target), case.choices)
     raise CaseError(
         f"{where}: case {case.id!r}: the target {case.target!r} is none of its choices {list(case.choices)!r}{hint}"
     )

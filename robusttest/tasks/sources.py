@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from robusttest.core.nouns import Case
-from robusttest.errors import CaseError, MissingExtraError, UsageError
+from robusttest.errors import CaseError, MissingExtraError, UsageError, did_you_mean
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -74,9 +73,8 @@ def open_bytes(path: Path) -> tuple[bytes, str]:
     Raises `CaseError` for a file that is not there, can't be read or can't be unpacked.
     """
     if not path.exists():
-        near = difflib.get_close_matches(path.name, _siblings(path), n=1)
         raise CaseError(
-            f"{path}: no such file (from {Path.cwd()})" + (f". Did you mean {near[0]!r}?" if near else "")
+            f"{path}: no such file (from {Path.cwd()}).{did_you_mean(path.name, _siblings(path))}"
         )
     if not path.is_file():
         raise CaseError(f"{path}: not a file")

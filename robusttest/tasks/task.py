@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Variant, canonical_json
-from robusttest.errors import CaseError, UsageError
+from robusttest.errors import CaseError, UsageError, nearest
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
@@ -239,8 +238,8 @@ def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[C
 
 def _unknown(where: str, place: str, name: str, case: Case) -> str:
     known = [*case.fields, *case.metadata, *(OPTION_NAMES if case.choices else ())]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {{{near[0]}}}?" if near else ""
+    near = nearest(name, known, cutoff=0.5)
+    hint = "" if near is None else f" Did you mean {{{near}}}?"
     return (
         f"{where}: {place} shows {{{name}}}, and case {case.id!r} has no such field.{hint} It has: "
         f"{', '.join(known) or 'none'}. For braces that are text write {{{{{name}}}}}"

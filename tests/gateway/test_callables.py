@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -217,13 +218,36 @@ def test_what_it_returns(gateway, name):
     [
         ("python:callables_under_test", "write python:package.module:callable"),
         ("python:callables_under_test:nothing", "is not callable"),
-        ("python:callables_under_test:missing", "AttributeError"),
-        ("python:no_such_module_here:f", "No module named"),
+        ("python:callables_under_test:uper", "Did you mean 'upper'"),
+        ("python:no_such_module_here:f", "can't import 'no_such_module_here': ModuleNotFoundError"),
     ],
 )
 def test_what_is_no_model_is_refused_before_any_call(gateway, name, model, message):
     with pytest.raises(ConfigurationError, match=message):
         gateway.preflight([model])
+
+
+def test_a_module_is_found_beside_the_store_then_where_one_is(tmp_path, monkeypatch):
+    here, project = tmp_path / "here", tmp_path / "project"
+    for folder in (here, project):
+        folder.mkdir()
+        (folder / "found_models.py").write_text(
+            f"def where(prompt):\n    import found_later\n    return found_later.NAME + {folder.name!r}\n"
+        )
+        (folder / "found_later.py").write_text("NAME = 'in '\n")
+    (here / "found_here.py").write_text("def f(prompt):\n    return 'here'\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(here))])
+    for name in ("found_models", "found_later", "found_here"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    settings = Settings(directory=project / ".robusttest")
+    with Gateway(settings) as gateway:
+        assert str(ask(gateway, "python:found_models:where")) == "in project"
+        assert str(ask(gateway, "python:found_here:f")) == "here"
+        with pytest.raises(ConfigurationError, match="Did you mean 'found_models'"):
+            gateway.preflight(["python:found_model:where"])
+    for name in ("found_models", "found_later", "found_here"):
+        sys.modules.pop(name, None)
 
 
 def test_declarations_are_checked():

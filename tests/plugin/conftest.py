@@ -10,7 +10,8 @@ import pytest
 
 # Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
 import robusttest.plugin.hooks
-import robusttest.plugin.session  # noqa: F401
+import robusttest.plugin.session
+import robusttest.stats.cell.gates  # noqa: F401
 from robusttest import evaluate, load_cases  # noqa: F401
 from robusttest.gateway import Gateway  # noqa: F401
 

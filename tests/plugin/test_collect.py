@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 
@@ -115,8 +119,6 @@ class TestRouting:
         ("task, inconclusive='maybe'", "unknown value 'maybe'"),
         ("task, models=[]", "there is no model in it"),
         ("task, models=[3]", "3 is not the name of a model"),
-        ("task, models=['python:models:rote']", "Did you mean 'route'?"),
-        ("task, models=['python:modls:route']", "can't import 'modls'"),
         ("task, models=['python:models']", "write python:package.module:callable"),
         ("task, name='x'", "the task has a name"),
         ("task, cases=CASES", "give one of the two"),
@@ -222,6 +224,71 @@ def test_plain(): ...
     project.run("-k", "plain").assert_outcomes(passed=1, deselected=1)
     project.run("--collect-only").assert_outcomes()
     assert not (project.path / ".robusttest").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("python:models:rote", "unknown name in models 'rote'. Did you mean 'route'?"),
+        ("python:modls:route", "can't import 'modls': ModuleNotFoundError: No module named 'modls'. Did you mean 'models'?"),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_not_there_is_refused_before_any_test(project, model, said):
+    project.test(f"""
+def test_plain(): ...
+
+@robust(task, models=[{model!r}])
+def test_it(result): ...
+""")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in " ".join((result.stdout.str() + result.stderr.str()).split())
+    project.run("-k", "plain").assert_outcomes(passed=1, deselected=1)
+
+
+def test_a_deselected_test_imports_nobodys_model(project):
+    (project.path / "slow_model.py").write_text(
+        "import pathlib\npathlib.Path('imported').touch()\ndef f(prompt): return 'billing'\n",
+        encoding="utf-8",
+    )
+    project.test("""
+@robust(task, models=["python:slow_model:f"])
+def test_slow(result): ...
+
+@robust(task)
+def test_other(result): ...
+""")
+    project.run("-k", "other").assert_outcomes(passed=1, deselected=1)
+    project.run("--collect-only")
+    assert not (project.path / "imported").exists()
+    project.run("-k", "slow").assert_outcomes(passed=1, deselected=1)
+    assert (project.path / "imported").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("folder", [".", "deep/tests"])
+def test_a_model_is_found_from_any_folder(project, folder, workers):
+    """pytest's root is looked in, without a pythonpath, in a worker, too; `evaluate` in a script of the root finds the same."""
+    (project.path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nrobust_model = ["python:models:steady"]\naddopts = "--import-mode=importlib"', encoding="utf-8"
+    )  # fmt: skip
+    tests = project.path / "deep" / "tests"
+    tests.mkdir(parents=True)
+    project.test(
+        """
+@robust(task, models=["python:models:steady"])
+def test_it(result):
+    assert result.accuracy.value == 1
+""",
+        "deep/tests/test_it.py",
+    )
+    (tests / "models.py").write_text("raise ImportError('not this one')", encoding="utf-8")
+    plain = ["-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-n", workers]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pytest"), *plain, str(tests / "test_it.py")],
+        cwd=project.path / folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_marker_is_registered(project):

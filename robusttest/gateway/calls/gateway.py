@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from robusttest.core.names import is_callable
 from robusttest.core.nouns import Completion, Json, Request
 from robusttest.core.secrets import endpoint_of, hidden_reply, public_params
 from robusttest.errors import (
@@ -18,7 +19,7 @@ from robusttest.errors import (
     ReplayMissError,
     RunAbortedError,
 )
-from robusttest.gateway.callables import Callables, PythonModel, is_callable
+from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import Budget
 from robusttest.gateway.calls.scheduler import Flight, Scheduler
@@ -77,7 +78,7 @@ class Gateway:
         self._scheduler = Scheduler(
             settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
         )
-        self._callables = Callables(most=settings.concurrency)
+        self._callables = Callables(most=settings.concurrency, directory=settings.directory)
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
         self._submitted = self._done = self._cached = self._failed = self._skipped = self._missed = 0

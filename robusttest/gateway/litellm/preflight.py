@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from robusttest.core.secrets import scrub
+from robusttest.errors import did_you_mean, nearest
 
 LOCAL_PRICES = "LITELLM_LOCAL_MODEL_COST_MAP"
 
@@ -84,11 +84,9 @@ def _has_key(litellm: Any, provider: str) -> bool:
 def _unknown(litellm: Any, model: str) -> str:
     providers = sorted(str(getattr(p, "value", p)) for p in litellm.provider_list)
     prefix, slash, rest = model.partition("/")
-    near = difflib.get_close_matches(prefix, providers, n=1, cutoff=0.6)
-    if slash and near:
-        return f"{model}: unknown provider {prefix!r}. Did you mean {near[0]}/{rest}?"
+    if slash and (near := nearest(prefix, providers)) is not None:
+        return f"{model}: unknown provider {prefix!r}. Did you mean {near}/{rest}?"
     if slash:
         return f"{model}: unknown provider {prefix!r}; LiteLLM's names look like openai/gpt-4o-mini or ollama/llama3"
-    close = difflib.get_close_matches(model, list(litellm.model_cost), n=1, cutoff=0.7)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(model, litellm.model_cost, cutoff=0.7)
     return f"{model!r}: unknown model without a provider in front (as in openai/{model or '…'}).{hint}"

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from robusttest.core.files import own_folder
 from robusttest.core.nouns import Completion, Json, Request, canonical_json
 from robusttest.core.secrets import hidden
 from robusttest.errors import StorageError
@@ -73,12 +74,9 @@ class ReplyStore:
                     ) from None
             return
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            ignore = self.path.parent / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
-        except OSError as e:
-            self._problem(f"{self.path.parent}: {e.strerror}: replies of this run are not kept")
+            own_folder(self.path.parent)
+        except StorageError as e:
+            self._problem(f"{e}: replies of this run are not kept")
             return
         try:
             self._db = self._connect()

@@ -103,6 +103,17 @@ def _check_arguments(
             )
 
 
+NO_MODEL = (
+    "no model to test: give --robust-model=NAME, or robust_model in the ini file, or models=[…] in the test. A NAME is "
+    "what LiteLLM takes (openai/gpt-4o-mini, ollama/llama3) or python:module:callable for a model in this repo"
+)
+"""Said by a test that is run without one: collecting it, or leaving it out, takes none."""
+
+
+def needs_model(marked: Marked, arguments: Sequence[str]) -> bool:
+    return marked.declared or any(ALIASES[name] == ASK for name in arguments)
+
+
 def subject(marked: Marked, params: Mapping[str, Any]) -> Any:
     """The Task, or the cases, of one item: where the mark gives a function, what that says to the item's parameters."""
     from robusttest.tasks.task import Task
@@ -150,18 +161,12 @@ def _chosen(what: str, choose: Callable[..., Any], params: Mapping[str, Any]) ->
 
 
 def _models(marked: Marked, settings: Settings, wanted: Sequence[str]) -> list[str]:
-    needs = marked.declared or any(ALIASES[name] == ASK for name in wanted)
-    if not needs:
+    if not needs_model(marked, wanted):
         if marked.settings.get("models"):
             raise UsageError(
                 "models=… is given, and the body asks for no model: add the argument 'ask', or leave models out"
             )
         return []
-    if not settings.models:
-        raise UsageError(
-            "no model to test: give --robust-model=NAME, or robust_model in the ini file, or models=[…] here. A NAME is "
-            "what LiteLLM takes (openai/gpt-4o-mini, ollama/llama3) or python:module:callable for a model in this repo"
-        )
     return list(dict.fromkeys(settings.models))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from robusttest.errors import RobusttestError, RunAbortedError
 from robusttest.plugin import longrepr
-from robusttest.plugin.collect import ALIASES
+from robusttest.plugin.collect import ALIASES, NO_MODEL
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.plugin.session import ITEM
 from robusttest.plugin.verdicts import add_verdict, judge
@@ -40,7 +40,10 @@ class Hooks:
 
     @pytest.hookimpl(tryfirst=True, wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        if not session.config.option.collectonly and session.testsfailed == 0:
+        # A dry run calls nothing, whatever else failed to be collected.
+        if not session.config.option.collectonly and (
+            session.testsfailed == 0 or self.session.settings.dry_run
+        ):
             from robusttest.plugin import start
 
             chosen = [(i, s) for i in session.items if (s := i.stash.get(ITEM, None)) is not None]
@@ -68,6 +71,11 @@ class Hooks:
             return
         assert isinstance(item, pytest.Function)
         state.sent, state.line = False, None
+        if item.config.option.setuponly or item.config.option.setupplan:
+            return
+        if state.lacks_model:
+            state.line = NO_MODEL
+            pytest.fail(NO_MODEL, pytrace=False)
         if self.session.refused is not None:
             pytest.fail(f"robusttest: {self.session.refused}", pytrace=False)
         if not state.selected:

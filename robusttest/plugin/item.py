@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import Json, Record, Threshold, Verdict
 from robusttest.engine.rounds import Plan, Rounds, Stopping, plan
-from robusttest.plugin.collect import MODEL, own_arguments
+from robusttest.plugin.collect import MODEL, needs_model, own_arguments
 from robusttest.variants.select import judged, select_cases, select_perturbations
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class RobustItem:
     @property
     def declared(self) -> bool:
         return self.marked.declared
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether it asks for a model, and none is given."""
+        return not self.model and needs_model(self.marked, self.arguments)
 
     @property
     def selected(self) -> int:

@@ -83,7 +83,28 @@ def robust(
     given = {k: v for k, v in locals().items() if k != "task" and v is not _SIGNATURE.parameters[k].default}
     args = () if task is None else (task,)
     # with_args: a mark called with one function alone would take it for the test to mark.
-    return pytest.mark.robust.with_args(*args, **given)
+    return _Mark.of(pytest.mark.robust.with_args(*args, **given))
+
+
+PLUGIN_IS_OFF = "the plugin robusttest, which runs this test (switched off, as by -p no:robusttest?)"
+"""A fixture that every marked test asks for and the plugin takes off: without the plugin pytest says that it is not
+found, where a test whose body is empty would pass and have measured nothing."""
+
+
+class _Mark(pytest.MarkDecorator):  # type: ignore[misc]  # final for type checkers
+    """The mark ``robust``, which also asks for that fixture where it decorates a test or a class."""
+
+    @classmethod
+    def of(cls, made: pytest.MarkDecorator) -> pytest.MarkDecorator:
+        mark = cls.__new__(cls)
+        mark.mark = made.mark
+        return mark
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        marked = super().__call__(*args, **kwargs)
+        if isinstance(marked, pytest.MarkDecorator):  # given arguments, not a test
+            return marked
+        return pytest.mark.usefixtures(PLUGIN_IS_OFF)(marked)
 
 
 _SIGNATURE = inspect.signature(robust)

@@ -106,6 +106,8 @@ class RobustSession:
         mark = item.get_closest_marker("robust")
         if mark is None or not hasattr(item, "callspec") or MODEL not in item.callspec.params:
             return None
+        if marks.PLUGIN_IS_OFF in item.fixturenames:
+            item.fixturenames.remove(marks.PLUGIN_IS_OFF)
         marked = self.marked(mark)
         settings = options.resolve(self.config, marked.settings)
         made = item.stash[ITEM] = items.make(item, marked, settings)

@@ -22,9 +22,15 @@ Chosen = Sequence[tuple[pytest.Item, RobustItem]]
 
 def begin(session: RobustSession, chosen: Chosen) -> bool:
     """Check, say and plan. True if nothing is to be run (a dry run)."""
+    option = session.config.option
+    if option.setuponly or option.setupplan:  # they promise to run nothing
+        return False
+    chosen = [
+        (item, state) for item, state in chosen if not state.lacks_model
+    ]  # these say so when they are run
     states = [state for _, state in chosen]
     if not states:
-        return False
+        return session.settings.dry_run
     for state in states:
         state.notes = (*state.notes, *_hopeless(state))
     _replay_without_key(session, states)

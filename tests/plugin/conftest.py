@@ -11,6 +11,9 @@ import pytest
 # Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
 import robusttest.plugin.hooks
 import robusttest.plugin.session
+import robusttest.report.build
+import robusttest.report.terminal
+import robusttest.stats.across.emergence
 import robusttest.stats.cell.gates  # noqa: F401
 from robusttest import evaluate, load_cases  # noqa: F401
 from robusttest.gateway import Gateway  # noqa: F401

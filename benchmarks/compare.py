@@ -102,7 +102,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for seed, name in ((1, "old"), (2, "new")):
             with RunWriter(Path(folder) / f"{name}.jsonl", INFO) as writer:
-                writer.write_all(records(a.variants, seed))
+                writer.write(*records(a.variants, seed))
                 writer.close(replace(INFO, complete=True))
         return subprocess.call([sys.executable, __file__, str(a.variants), "--in", folder])
 

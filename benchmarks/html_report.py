@@ -8,20 +8,18 @@ records, in the same run), the file's size and the peak memory, records included
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
-from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
+from robusttest.core import codec
+from robusttest.core.nouns import CellKey, Record, RunInfo
+from robusttest.engine.cell import Cell
 from robusttest.metrics import parse_threshold
 from robusttest.report import html
 from robusttest.report.build import build
-from robusttest.stats.cell.frame import frames
-from robusttest.stats.cell.gates import judge
 
 SECONDS, MEGABYTES = 10.0, 1000
 LARGEST = {10_000: 3_000_000}
@@ -55,17 +53,7 @@ WORDS = [
 ]
 
 
-@dataclass
-class Result:
-    task: str
-    model: str
-    test: str
-    records: list[Record]
-    thresholds: list[Threshold]
-    verdicts: list[Verdict]
-
-
-def make(count: int) -> list[Result]:
+def make(count: int) -> list[Cell]:
     """Tasks × models × 100 cases × (the reference and 7 × 5 variants): texts of 20 to 60 words, one word changed."""
     rng = random.Random(0)
     each = CASES * (1 + PER * len(PERTURBATIONS))
@@ -74,9 +62,8 @@ def make(count: int) -> list[Result]:
         task, model = f"task{cell % 20}", f"model{cell // 20}"
         test = f"tests/test_suite.py::test_{task}"
         rows = [r for i in range(CASES) for r in one_case(rng, f"case{i}", task=task, model=model, test=test)]
-        (found,) = frames(rows)
-        thresholds = [parse_threshold("accuracy >= 0.8"), parse_threshold("robust_accuracy >= 0.4")]
-        out.append(Result(task, model, test, rows, thresholds, [judge(found, t) for t in thresholds]))
+        thresholds = (parse_threshold("accuracy >= 0.8"), parse_threshold("robust_accuracy >= 0.4"))
+        out.append(Cell(CellKey(test, task, model), rows, thresholds=thresholds))
     return out
 
 
@@ -120,7 +107,7 @@ def measure(count: int) -> bool:
     info = RunInfo(id="bench", created="2026-01-01T00:00:00Z", complete=True, calls=n)
     start = time.perf_counter()
     for result in results:
-        json.dumps([r.to_json() for r in result.records])
+        codec.dumps(result.records)
     floor = time.perf_counter() - start
     start = time.perf_counter()
     report = build(info, results)

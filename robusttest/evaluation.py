@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from robusttest.core.nouns import Threshold
-from robusttest.engine.cell import Result
+from robusttest.core.nouns import CellKey, Threshold
+from robusttest.engine.cell import Cell, Result
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.engine.shrink import Budget
@@ -108,15 +108,14 @@ def evaluate(
             records = [runner.shrink(job, budget) for job in jobs]
         notes = _saved(settings, freezers)
         results = [
-            Result(
-                task.name,
-                job.model,
+            Cell(
+                CellKey(None, task.name, job.model),
                 made_of,
                 thresholds=job.judged,
                 settings=settings,
                 notes=(*job.notes, *notes),
                 adaptive=runner.stopping(job),
-                known=(p.spec for p in job.wanted),
+                wanted=tuple(p.spec for p in job.wanted),
             )
             for job, made_of in zip(jobs, records, strict=True)
         ]

@@ -136,18 +136,11 @@ def _once(flag: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _report(records: list[Record], thresholds: list[Threshold]) -> Report:
-    from robusttest.engine.cell import Result
+    from robusttest.engine.cell import Cell, grouped
     from robusttest.report.build import build
 
-    groups: dict[tuple[str | None, str, str], list[Record]] = {}
-    for r in records:
-        groups.setdefault((r.test, r.task, r.model), []).append(r)
-    results = [
-        Result(task, model, rows, test=test, thresholds=thresholds)
-        for (test, task, model), rows in groups.items()
-    ]
-    models = tuple(dict.fromkeys(model for _, _, model in groups))
-    return build(_run_of(models), results)
+    cells = [Cell(key, rows, thresholds=tuple(thresholds)) for key, rows in grouped(records).items()]
+    return build(_run_of(tuple(dict.fromkeys(c.model for c in cells))), cells)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -86,4 +86,4 @@ def _report(a: argparse.Namespace, found: Comparison) -> Report:
     if is_baseline(a.new):
         return Report(run=load_version(a.new, a.directory).info, cells=(), comparison=found)
     run = read_run(find_run(a.new, a.directory))
-    return replace(build(run.info, run.results), comparison=found)
+    return replace(build(run.info, run.cells), comparison=found)

@@ -41,7 +41,7 @@ def run(a: argparse.Namespace) -> None:
             except RobusttestError as e:
                 say(f"robusttest history: left out: {e}", sys.stderr)
                 continue
-            yield found.info, found.cells
+            yield found.info, found.frames
 
     lines = [
         line

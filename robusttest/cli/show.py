@@ -59,4 +59,4 @@ def run(a: argparse.Namespace) -> None:
 def _report(run: Run) -> Report:
     from robusttest.report.build import build
 
-    return build(run.info, run.results)
+    return build(run.info, run.cells)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from robusttest.compare.fail_on import FailOn
-from robusttest.core.nouns import Json
+from robusttest.core.nouns import CellKey, Json
 from robusttest.stats.versions.paired import Change, ComparisonVerdict
 
 VERDICTS: tuple[ComparisonVerdict, ...] = ("regressed", "undecided", "no_worse", "improved")
@@ -83,6 +83,10 @@ class CellComparison:
     notes: tuple[str, ...] = ()
     ambiguous: bool = False
     """True if another cell of the comparison has this task and model."""
+
+    @property
+    def key(self) -> CellKey:
+        return CellKey(self.test, self.task, self.model)
 
     @property
     def name(self) -> str:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from robusttest.core.equality import same
-from robusttest.core.nouns import REFERENCE, Json, Record, RecordStatus, RunInfo, canonical_json, digest
+from robusttest.core.nouns import (
+    REFERENCE,
+    CellKey,
+    Json,
+    Record,
+    RecordStatus,
+    RunInfo,
+    canonical_json,
+    digest,
+)
 
 SHORT = 8
 """Hex digits of a question's hash that a baseline keeps."""
@@ -41,9 +50,7 @@ class Row(NamedTuple):
 class CellRows:
     """One test × task × model of one version."""
 
-    test: str | None
-    task: str
-    model: str
+    key: CellKey
     rows: dict[Key, Row] = field(default_factory=dict, repr=False)
     clusters: dict[str, str | None] = field(default_factory=dict, repr=False)
     """By case id, in first-seen order."""
@@ -51,8 +58,16 @@ class CellRows:
     """By perturbation's spec, in first-seen order."""
 
     @property
-    def key(self) -> tuple[str | None, str, str]:
-        return self.test, self.task, self.model
+    def test(self) -> str | None:
+        return self.key.test
+
+    @property
+    def task(self) -> str:
+        return self.key.task
+
+    @property
+    def model(self) -> str:
+        return self.key.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +108,7 @@ class RowsBuilder:
     """Rows as they come: of records, or of a run file's lines without making records of them."""
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[str | None, str, str], CellRows] = {}
+        self._cells: dict[CellKey, CellRows] = {}
         self._targets: dict[str, str] = {}
 
     @property
@@ -101,7 +116,7 @@ class RowsBuilder:
         return list(self._cells.values())
 
     def add_line(self, line: Mapping[str, Json]) -> None:
-        """A record as `robusttest.core.nouns.Record.to_json` writes it: fields that hold their default are left out."""
+        """A record as `robusttest.core.codec` writes it: fields that hold their default are left out."""
         get = line.get
         self.add(
             get("test"), line["task"], line["model"], line["case_id"], get("perturbation", REFERENCE),
@@ -128,10 +143,10 @@ class RowsBuilder:
         input_hash: str | None,
     ) -> None:
         """One record's fields."""
-        mine = (test, task, model)
+        mine = CellKey(test, task, model)
         cell = self._cells.get(mine)
         if cell is None:
-            cell = self._cells[mine] = CellRows(test=test, task=task, model=model)
+            cell = self._cells[mine] = CellRows(key=mine)
         if status in _NOT_PUT:
             return
         cell.clusters.setdefault(case_id, cluster)

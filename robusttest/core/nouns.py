@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 Json: TypeAlias = Any
@@ -301,6 +301,15 @@ class Answer:
     """In [0, 1]; None: 1, as of a body that returns without failing."""
 
 
+class CellKey(NamedTuple):
+    """What makes two rows rows of one cell: one model on one task in one test."""
+
+    test: str | None
+    """The test's node id without the model; None from a notebook or a table."""
+    task: str
+    model: str
+
+
 RecordStatus = Literal["ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable"]
 
 
@@ -358,17 +367,10 @@ class Record:
     def scored(self) -> bool:
         return self.score is not None
 
-    def to_json(self) -> dict[str, Json]:
-        """A dict without the fields that hold their default."""
-        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) != f.default}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Record:
-        """Read a row, leaving out columns that this version does not know."""
-        return cls(**{k: data[k] for k in data.keys() & _RECORD_FIELDS})
-
-
-_RECORD_FIELDS = {f.name for f in fields(Record)}
+    @property
+    def key(self) -> CellKey:
+        """The cell that it belongs to."""
+        return CellKey(self.test, self.task, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,9 +394,6 @@ class Estimate:
     """How the interval was made: ``wilson``, ``clopper-pearson``, ``case-means``, ``jackknife-z`` …"""
     level: float = 0.95
     reason: str | None = None
-
-    def to_json(self) -> dict[str, Json]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +422,9 @@ class Threshold:
 
 
 VerdictStatus = Literal["passed", "failed", "inconclusive", "error"]
+
+ItemOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed", "not_run"]
+"""What pytest says came of a test item; ``not_run`` where the session ended before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -464,14 +466,3 @@ class RunInfo:
     """Distribution → version (robusttest, python, litellm, nlpaug … those that were used)."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> RunInfo:
-        known = {f.name for f in fields(cls)}
-        d = {k: v for k, v in data.items() if k in known}
-        d["models"] = tuple(d.get("models", ()))
-        d["notes"] = tuple(d.get("notes", ()))
-        return cls(**d)

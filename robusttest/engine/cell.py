@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import REFERENCE, Estimate, Record, Threshold, Verdict
+from robusttest.core.nouns import REFERENCE, CellKey, Estimate, ItemOutcome, Record, Threshold, Verdict
 from robusttest.engine.rounds import Stopping
 from robusttest.errors import UsageError, did_you_mean
 from robusttest.metrics import METRICS
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from robusttest.stats.cell.frame import Frame
+
+NOT_WRITTEN = {"json": False}
+"""Metadata of a field that is no part of the JSON form."""
 
 _HEADLINES = ("accuracy", "robust_accuracy", "flip_rate", "consistency_icc", "drop")
 
@@ -38,8 +42,9 @@ class _Metrics:
         return sorted({*super().__dir__(), *METRICS})
 
 
-class Result(_Metrics):
-    """What one model did on one task.
+@dataclass(kw_only=True, eq=False, repr=False)
+class Cell(_Metrics):
+    """What one model did on one task in one test: what a body is given as ``result``, and what a run stores and reports.
 
     ::
 
@@ -49,36 +54,52 @@ class Result(_Metrics):
         result.worst(3)                                     # failing variants, the most telling first
         result.to_frame()                                   # the records as a DataFrame
 
-    An estimate without data has the value None and a reason.
+    An estimate without data has the value None and a reason. In JSON (`robusttest.core.codec`) the records stand by
+    themselves: one line each, which may come before their cell is complete.
     """
 
-    def __init__(
-        self,
-        task: str,
-        model: str,
-        records: Sequence[Record],
-        *,
-        test: str | None = None,
-        thresholds: Sequence[Threshold] = (),
-        settings: Settings | None = None,
-        notes: Iterable[str] = (),
-        nodeid: str | None = None,
-        known: Iterable[str] = (),
-        adaptive: Stopping | None = None,
-    ) -> None:
-        self.task, self.model, self.test = task, model, test
-        self.records: tuple[Record, ...] = tuple(records)
-        self.thresholds = tuple(thresholds)
-        self.settings = settings or Settings()
-        self.notes = tuple(notes)
-        self.nodeid = nodeid
-        """The test item with its model, where a test made the result: the report prints how to run it again."""
-        self.adaptive = adaptive
-        """How an adaptive run ended: then intervals are confidence sequences, where there are some."""
-        self._known = tuple(known)
+    key: CellKey = field(kw_only=False)
+    records: Sequence[Record] = field(default=(), kw_only=False, metadata=NOT_WRITTEN)
+    nodeid: str | None = None
+    """The test item with its model, where a test made the cell: the report prints how to run it again."""
+    outcome: ItemOutcome | None = None
+    """What pytest says came of the item; None where there was none."""
+    reason: str | None = None
+    """Why, in pytest's words or ours; None where there is nothing to say."""
+    thresholds: tuple[Threshold, ...] = ()
+    verdicts: tuple[Verdict, ...] = None  # type: ignore[assignment] # never None once it is made
+    """Each threshold, judged; by the settings, where no verdicts are given."""
+    notes: tuple[str, ...] = ()
+    adaptive: Stopping | None = None
+    """How an adaptive run ended: then intervals are confidence sequences, where there are some."""
+    settings: Settings = field(default_factory=Settings, metadata=NOT_WRITTEN)
+    wanted: tuple[str, ...] = field(default=(), metadata=NOT_WRITTEN)
+    """Perturbations' specs in the order of the test, those included that could act on no case."""
+
+    def __post_init__(self) -> None:
+        self.records = tuple(self.records)
+        self.thresholds, self.notes, self.wanted = (
+            tuple(self.thresholds),
+            tuple(self.notes),
+            tuple(self.wanted),
+        )
+        self.verdicts = self._judged() if self.verdicts is None else tuple(self.verdicts)
+        self.thresholds = self.thresholds or tuple(v.threshold for v in self.verdicts)
+
+    @property
+    def task(self) -> str:
+        return self.key.task
+
+    @property
+    def model(self) -> str:
+        return self.key.model
+
+    @property
+    def test(self) -> str | None:
+        return self.key.test
 
     @cached_property
-    def cell(self) -> Frame | None:
+    def frame(self) -> Frame | None:
         """The records as arrays; None if there is none. Several tasks or models at once are refused."""
         from robusttest.stats.cell.frame import frames
 
@@ -91,23 +112,23 @@ class Result(_Metrics):
     def perturbations(self) -> tuple[str, ...]:
         """Specs, in the order of the test."""
         seen = dict.fromkeys(r.perturbation for r in self.records if r.perturbation != REFERENCE)
-        return tuple(dict.fromkeys([*self._known, *seen]))
+        return tuple(dict.fromkeys([*self.wanted, *seen]))
 
     @property
     def coverage(self) -> float | None:
         """Share of planned calls that gave a reply; None where nothing was planned."""
-        return None if self.cell is None else self.cell.coverage
+        return None if self.frame is None else self.frame.coverage
 
     def metric(self, name: str, perturbation: str | None = None) -> Estimate:
         """A metric by name, overall or at one perturbation."""
         from robusttest.metrics import get_metric
 
         get_metric(name)
-        if self.cell is None:
+        if self.frame is None:
             return Estimate(metric=name, perturbation=perturbation, reason="no_data")
         from robusttest.stats.cell.estimates import estimate
 
-        return estimate(self.cell, name, perturbation)
+        return estimate(self.frame, name, perturbation)
 
     def __getitem__(self, perturbation: str) -> Part:
         """The metrics at one perturbation: a family pools its severities, a whole spec is that one."""
@@ -119,18 +140,18 @@ class Result(_Metrics):
             raise UnknownNameError("perturbation", str(perturbation), names)
         return Part(self, perturbation)
 
-    @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Each threshold, judged by the run's policy."""
+    def _judged(self) -> tuple[Verdict, ...]:
+        if not self.thresholds:
+            return ()
         from robusttest.stats.cell.gates import judge
 
-        if self.cell is None:
+        if self.frame is None:
             return tuple(
                 Verdict(threshold=t, status="error", reason=f"'{t}': no call was made")
                 for t in self.thresholds
             )
         policy, least = self.settings.inconclusive, self.settings.min_coverage
-        return tuple(judge(self.cell, t, policy=policy, min_coverage=least) for t in self.thresholds)
+        return tuple(judge(self.frame, t, policy=policy, min_coverage=least) for t in self.thresholds)
 
     @property
     def passed(self) -> bool:
@@ -171,7 +192,7 @@ class Result(_Metrics):
         return [*rows, ("coverage", "no calls" if share is None else f"{share:.1%} of {self._calls()} calls")]
 
     def _calls(self) -> int:
-        return 0 if self.cell is None else self.cell.n_calls
+        return 0 if self.frame is None else self.frame.n_calls
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -181,10 +202,14 @@ class Result(_Metrics):
         return f"<table><caption>{escape(self.task)} × {escape(self.model)}</caption>{body}</table>"
 
 
+Result = Cell
+"""As users call it: what ``evaluate`` returns, and a test's argument."""
+
+
 class Part(_Metrics):
     """A result at one perturbation: ``result["keyboard"].flip_rate``."""
 
-    def __init__(self, result: Result, perturbation: str) -> None:
+    def __init__(self, result: Cell, perturbation: str) -> None:
         self.result, self.perturbation = result, perturbation
 
     def metric(self, name: str) -> Estimate:
@@ -200,6 +225,14 @@ class Part(_Metrics):
 
     def __repr__(self) -> str:
         return f"<result of {self.result.task!r} × {self.result.model!r} at {self.perturbation!r}>"
+
+
+def grouped(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
+    """Records by cell, in first-seen order."""
+    found: dict[CellKey, list[Record]] = {}
+    for r in records:
+        found.setdefault(r.key, []).append(r)
+    return found
 
 
 def estimate_text(e: Estimate) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import Case, Json, Record, Threshold, derive_seed
+from robusttest.core.nouns import Case, Record, Threshold, derive_seed
 from robusttest.metrics import get_metric
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.settings import Settings
@@ -186,8 +186,3 @@ class Stopping:
             f"adaptive: {how}; {saved}",
             "intervals are confidence sequences, valid whenever a run stops",
         )
-
-    @classmethod
-    def from_json(cls, data: Json) -> Stopping:
-        """Of a dict of its fields, leaving out what this version does not know."""
-        return cls(**{k: v for k, v in data.items() if k in cls.__slots__})

@@ -115,7 +115,7 @@ def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> 
         session.gate_broken = gate is not None
         return None
     if gate is not None:
-        session.regressed = {(c.test, c.task, c.model): c for c in found.failing(gate)}
+        session.regressed = {c.key: c for c in found.failing(gate)}
     return found
 
 
@@ -160,9 +160,9 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
     if reporter is not None:
         reporter.ensure_newline()
     excused = 0
-    for outcome in session.outcomes.values():
-        cell = session.regressed.get((outcome.test, outcome.task, outcome.model))
-        passed, entry = session.reports.get(outcome.nodeid, (None, None))
+    for key in session.cells:
+        cell = session.regressed.get(key)
+        passed, entry = session.reports.get(key, (None, None))
         if cell is None or passed is None or not passed.passed:
             continue
         if hasattr(passed, "wasxfail"):  # it was expected to fail

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from robusttest.variants.frozen import Freezer, Scope, begin, lacking, refuse, s
 from robusttest.variants.select import select_cases
 
 if TYPE_CHECKING:
-    from robusttest.plugin.item import Outcome, RobustItem
+    from robusttest.plugin.item import RobustItem
     from robusttest.plugin.session import RobustSession
 
 
@@ -54,9 +54,12 @@ def scope_of(state: RobustItem) -> Scope:
     )
 
 
-def put(session: RobustSession, states: Sequence[RobustItem], outcomes: Sequence[Outcome]) -> None:
+def put(
+    session: RobustSession, states: Sequence[RobustItem], gathered: Iterable[tuple[list[Json], list[str]]]
+) -> None:
     """After the last test, where the session reports: write what was gathered here and in workers."""
-    rows = [row for o in outcomes for row in o.frozen]
+    found = list(gathered)
+    rows = [row for made, _ in found for row in made]
     if not rows:
         return
     try:
@@ -64,7 +67,7 @@ def put(session: RobustSession, states: Sequence[RobustItem], outcomes: Sequence
     except RobusttestError as e:
         session.problems.append(f"nothing was frozen: {e}")
         return
-    session.problems += lacking(name for o in outcomes for name in o.unfrozen)
+    session.problems += lacking(name for _, missing in found for name in missing)
 
 
 def put_planned(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:

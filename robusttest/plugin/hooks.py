@@ -234,11 +234,10 @@ def _conclude(state: RobustItem) -> None:
 
 def _add_properties(state: RobustItem, item: pytest.Item, report: pytest.TestReport) -> None:
     """The headline for JUnit, which reads the report of the teardown; a rerun replaces the run before."""
-    from robusttest.plugin.item import Outcome
     from robusttest.report.build import cell_report
     from robusttest.report.junit import properties
 
-    cell = cell_report(Outcome.of(state))
+    cell = cell_report(state.cell)
     if cell is None:
         return
     theirs = [p for p in item.user_properties if not p[0].startswith("robust.")]

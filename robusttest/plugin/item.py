@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robusttest.core.nouns import Json, Record, Threshold, Verdict
+from robusttest.core.nouns import CellKey, Record, Threshold
 from robusttest.engine.rounds import Plan, Rounds, Stopping, plan
 from robusttest.plugin.collect import MODEL, needs_model, own_arguments
 from robusttest.variants.select import judged, select_cases, select_perturbations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
     from robusttest.core.nouns import Case, Variant
-    from robusttest.engine.cell import Result
+    from robusttest.engine.cell import Cell
     from robusttest.engine.driver import Job
     from robusttest.perturbations.base.protocol import Perturbation
     from robusttest.plugin.mark import Marked
@@ -49,7 +48,7 @@ class RobustItem:
     notes: tuple[str, ...] = ()
     plan: Plan | None = None
     """The order of an adaptive run; None where all cases are run."""
-    result: Result | None = None
+    result: Cell | None = None
     records: list[Record] = field(default_factory=list)
     """What a body of its own has so far."""
     rounds: Rounds | None = None
@@ -85,115 +84,35 @@ class RobustItem:
         """Cases that this run takes."""
         return len(self.plan.cases if self.plan else select_cases(self.cases, self.settings))
 
-    def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Result:
-        """Make the result, once all records are there."""
-        from robusttest.engine.cell import Result
+    @property
+    def key(self) -> CellKey:
+        return CellKey(self.test, self.task, self.model)
 
+    def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Cell:
+        """Make the result, once all records are there."""
         if self.rounds is not None:
             adaptive = self.rounds.stopping(records, of="variant")
-        self.result = Result(
-            self.task,
-            self.model,
+        self.result = self._cell(records, adaptive=adaptive)
+        return self.result
+
+    @property
+    def cell(self) -> Cell:
+        """The result; of an item that was interrupted, what it has: without verdicts."""
+        return self._cell(self.records, verdicts=()) if self.result is None else self.result
+
+    def _cell(self, records: Sequence[Record], **facts: Any) -> Cell:
+        from robusttest.engine.cell import Cell
+
+        return Cell(
+            self.key,
             records,
-            test=self.test,
+            nodeid=self.nodeid,
             thresholds=self.thresholds,
             settings=self.settings,
             notes=self.notes,
-            nodeid=self.nodeid,
-            known=(p.spec for p in self.wanted),
-            adaptive=adaptive,
+            wanted=tuple(p.spec for p in self.wanted),
+            **facts,
         )
-        return self.result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What one item leaves: all that the report reads, and what crosses processes as one JSON text."""
-
-    task: str
-    model: str
-    test: str | None
-    nodeid: str
-    records: Sequence[Record] = field(repr=False)
-    verdicts: Sequence[Verdict] = ()
-    notes: Sequence[str] = ()
-    adaptive: Stopping | None = None
-    frozen: Sequence[Json] = field(default=(), repr=False)
-    """Its variants as rows of a frozen file, where they are to be written to one."""
-    unfrozen: Sequence[str] = ()
-    """What of them could not be made."""
-    cell: Any = field(default=None, repr=False, compare=False)
-    """The records as arrays, where this process has them already."""
-
-    @property
-    def thresholds(self) -> list[Threshold]:
-        return [v.threshold for v in self.verdicts]
-
-    @classmethod
-    def of(cls, item: RobustItem) -> Outcome:
-        """Of an item that ended, or of one that was interrupted."""
-        result = item.result
-        freezer = None if result is None else item.freezer
-        return cls(
-            task=item.task,
-            model=item.model,
-            test=item.test,
-            nodeid=item.nodeid,
-            records=item.records if result is None else result.records,
-            verdicts=() if result is None else result.verdicts,
-            notes=item.notes,
-            adaptive=None if result is None else result.adaptive,
-            frozen=() if freezer is None else freezer.rows,
-            unfrozen=() if freezer is None else freezer.missing(),
-            cell=None if result is None else result.cell,
-        )
-
-    def to_json(self) -> dict[str, Json]:
-        from dataclasses import asdict
-
-        return {
-            "task": self.task,
-            "model": self.model,
-            "test": self.test,
-            "nodeid": self.nodeid,
-            "records": [r.to_json() for r in self.records],
-            "verdicts": [asdict(v) for v in self.verdicts],
-            "notes": list(self.notes),
-            "adaptive": None if self.adaptive is None else asdict(self.adaptive),
-            "frozen": list(self.frozen),
-            "unfrozen": list(self.unfrozen),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Outcome:
-        return cls(
-            task=data["task"],
-            model=data["model"],
-            test=data["test"],
-            nodeid=data["nodeid"],
-            records=[Record.from_json(r) for r in data["records"]],
-            verdicts=[_verdict(v) for v in data["verdicts"]],
-            notes=tuple(data["notes"]),
-            adaptive=None if data["adaptive"] is None else Stopping.from_json(data["adaptive"]),
-            frozen=tuple(data["frozen"]),
-            unfrozen=tuple(data["unfrozen"]),
-        )
-
-
-def dumps(value: Json) -> str:
-    """JSON of plain data; what JSON can't hold (a date as an answer) as text."""
-    return json.dumps(value, separators=(",", ":"), default=str)
-
-
-def _verdict(data: Mapping[str, Json]) -> Verdict:
-    from robusttest.core.nouns import Estimate
-
-    estimate = data["estimate"]
-    return Verdict(**{
-        **data,
-        "threshold": Threshold(**data["threshold"]),
-        "estimate": None if estimate is None else Estimate(**estimate),
-    })  # fmt: skip
 
 
 def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustItem:

@@ -6,7 +6,6 @@ sees neither never imports this.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.core.nouns import Json, RunInfo
+from robusttest.core import codec
+from robusttest.core.nouns import CellKey, Json, Record, RunInfo
 from robusttest.errors import RobusttestError, RunAbortedError, StorageError
 from robusttest.plugin import item as items
 from robusttest.plugin import mark as marks
 from robusttest.plugin import options
 from robusttest.plugin.collect import MODEL
-from robusttest.plugin.item import Outcome, RobustItem
+from robusttest.plugin.item import RobustItem
 
 if TYPE_CHECKING:
     from robusttest.compare import CellComparison, Version
+    from robusttest.engine.cell import Cell
     from robusttest.engine.driver import Runner
     from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
@@ -60,8 +61,10 @@ class RobustSession:
         """What all processes of this run share: their budget is one."""
         self.started = time.monotonic()
         self.items: dict[str, RobustItem] = {}
-        self.outcomes: dict[str, Outcome] = {}
-        """By node id, as they arrive."""
+        self.cells: dict[CellKey, Cell] = {}
+        """As they arrive."""
+        self.frozen: dict[CellKey, tuple[list[Json], list[str]]] = {}
+        """Variants as rows of a frozen file, and what of them could not be made, where they are to be written to one."""
         self.tallies: dict[str, dict[str, Json]] = {}
         """Progress of each process that made calls, by its name."""
         self.notes: list[str] = []
@@ -78,10 +81,10 @@ class RobustSession:
         """Reports, by path."""
         self.baseline: Version | None = None
         """What this run is compared with."""
-        self.reports: dict[str, tuple[pytest.TestReport, Any]] = {}
+        self.reports: dict[CellKey, tuple[pytest.TestReport, Any]] = {}
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
-        self.regressed: dict[tuple[str | None, str, str], CellComparison] = {}
-        """What ``--robust-fail-on`` fails, by test, task and model."""
+        self.regressed: dict[CellKey, CellComparison] = {}
+        """What ``--robust-fail-on`` fails."""
         self.gate_broken = False
         """Whether there was a gate and nothing to compare with."""
         self._compares = self.settings.baseline is not None or self.settings.update_baseline
@@ -204,14 +207,20 @@ class RobustSession:
     # --- what comes out
 
     def payload(self, item: RobustItem) -> str:
-        """The outcome of one item, for its report: its node id in this process, JSON across processes."""
+        """The cell of one item, for its report: its node id in this process, JSON across processes."""
         item.sent = True
         if self.worker is None and os.getpid() == self.pid:
             return item.nodeid
-        source = f"{self.worker['workerid'] if self.worker else 'main'}:{os.getpid()}"
-        return items.dumps(
-            {**Outcome.of(item).to_json(), "source": source, "tally": self._tally(), "of_run": self.notes}
-        )
+        cell, (rows, missing) = item.cell, _frozen(item)
+        return codec.dumps({
+            "cell": codec.plain(cell),
+            "records": codec.plain(cell.records),
+            "frozen": rows,
+            "unfrozen": missing,
+            "source": f"{self.worker['workerid'] if self.worker else 'main'}:{os.getpid()}",
+            "tally": self._tally(),
+            "of_run": self.notes,
+        })  # fmt: skip
 
     def _tally(self) -> dict[str, Json]:
         gateway = self.calling
@@ -232,38 +241,34 @@ class RobustSession:
         if report is not None and str(report.outcome) == "rerun":
             return
         if payload in self.items:
-            outcome = Outcome.of(self.items[payload])
+            item = self.items[payload]
+            cell, frozen = item.cell, _frozen(item)
         else:
-            data = json.loads(payload)
+            data = codec.loads(payload)
             if data["tally"]:
                 self.tallies[data["source"]] = data["tally"]
             self.notes += [note for note in data["of_run"] if note not in self.notes]
-            outcome = Outcome.from_json(data)
+            cell, frozen = _received(data), (data["frozen"], data["unfrozen"])
         if report is not None and self.settings.fail_on is not None:
             from robusttest.plugin import comparing
 
-            self.reports[outcome.nodeid] = (report, comparing.junit_entry(self.config, report))
-        again = outcome.nodeid in self.outcomes
-        self.outcomes[outcome.nodeid] = outcome
+            self.reports[cell.key] = (report, comparing.junit_entry(self.config, report))
+        again = cell.key in self.cells
+        self.cells[cell.key], self.frozen[cell.key] = cell, frozen
         if not again:
-            self._store(outcome)
+            self._store(cell)
         hook = self.config.hook.pytest_robust_record
         if hook.get_hookimpls():
-            for record in outcome.records:
+            for record in cell.records:
                 hook(config=self.config, record=record)
 
-    def _store(self, outcome: Outcome) -> None:
+    def _store(self, cell: Cell) -> None:
         try:
             writer = self._open()
             if writer is None:
                 return
-            writer.write_all(outcome.records)
-            for v in outcome.verdicts:
-                writer.write_verdict(v, task=outcome.task, model=outcome.model, test=outcome.test)
-            if outcome.adaptive is not None:
-                writer.write_adaptive(
-                    outcome.adaptive, task=outcome.task, model=outcome.model, test=outcome.test
-                )
+            writer.write(*cell.records)
+            writer.write_cell(cell)
         except StorageError as e:
             self._problem(e)
             self._writer = None
@@ -323,17 +328,17 @@ class RobustSession:
             tally["problems"] = self.calling.problems()  # of the last writes, too
         if tally:
             self.tallies["here"] = tally
-        if self.worker is not None or (self.run is None and not self.outcomes):
+        if self.worker is not None or (self.run is None and not self.cells):
             return
         assert self.run is not None
-        ordered = [self.outcomes[k] for k in sorted(self.outcomes)]
+        ordered = [self.cells[k] for k in sorted(self.cells, key=_order)]
         self.run = replace(
             self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
         )
         if self.settings.freeze is not None:
             from robusttest.plugin import freeze
 
-            freeze.put(self, list(self.items.values()), ordered)
+            freeze.put(self, list(self.items.values()), [self.frozen[c.key] for c in ordered])
         self.report = self._built(ordered)
         if self._compares:
             self._compare(ordered)
@@ -347,27 +352,27 @@ class RobustSession:
         self._write_reports()
         self._write_summary()
 
-    def _keep_failing(self, ordered: Sequence[Outcome]) -> None:
+    def _keep_failing(self, ordered: Sequence[Cell]) -> None:
         from robusttest.store.failing import keep
 
         try:
-            keep(self.settings.directory, [o.records for o in ordered])
+            keep(self.settings.directory, [c.records for c in ordered])
         except StorageError as e:
             self._problem(e)
 
-    def _compare(self, ordered: Sequence[Outcome]) -> None:
+    def _compare(self, ordered: Sequence[Cell]) -> None:
         from robusttest.plugin import comparing
 
         assert self.run is not None
         assert self.report is not None
-        records = [r for o in ordered for r in o.records]
+        records = [r for c in ordered for r in c.records]
         found = comparing.compare(self, self.run, records)
         if self.settings.update_baseline:
             comparing.update(self, self.run, records)
         said = [*self.notes, *self.problems]
         self.report = replace(self.report, comparison=found, notes=(*self.run.notes, *said))
 
-    def _built(self, ordered: Sequence[Outcome]) -> Report:
+    def _built(self, ordered: Sequence[Cell]) -> Report:
         from robusttest.report.build import build
 
         assert self.run is not None
@@ -406,9 +411,9 @@ class RobustSession:
         except StorageError as e:
             self._problem(e)
 
-    def _totals(self, ordered: Sequence[Outcome]) -> dict[str, Any]:
-        records = [r for o in ordered for r in o.records]
-        models = tuple(dict.fromkeys(o.model for o in ordered if o.model))
+    def _totals(self, ordered: Sequence[Cell]) -> dict[str, Any]:
+        records = [r for c in ordered for r in c.records]
+        models = tuple(dict.fromkeys(c.model for c in ordered if c.model))
         tallies = list(self.tallies.values())
         costs = [t["cost"] for t in tallies]
         created = [r.created for r in records if r.cached and r.created]
@@ -422,3 +427,20 @@ class RobustSession:
             "versions": dict(self.run.versions if self.run is not None else {})
             | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
         }
+
+
+def _received(data: Json) -> Cell:
+    from robusttest.engine.cell import Cell
+
+    return replace(
+        codec.read(Cell, data["cell"]), records=tuple(codec.read(Record, r) for r in data["records"])
+    )
+
+
+def _frozen(item: RobustItem) -> tuple[list[Json], list[str]]:
+    done = item.freezer if item.result is not None else None
+    return ([], []) if done is None else (list(done.rows), list(done.missing()))
+
+
+def _order(key: CellKey) -> tuple[str, str, str]:
+    return key.test or "", key.task, key.model

@@ -111,7 +111,7 @@ def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
         settings = state.settings
         if settings.adaptive or settings.max_calls is not None or settings.max_cost is not None:
             continue  # which cases are asked, if not all, must not depend on what failed
-        state.first = known.get((state.test, state.task, state.model), frozenset())
+        state.first = known.get(state.key, frozenset())
         if state.job is not None:
             state.job = replace(state.job, first=state.first)
 

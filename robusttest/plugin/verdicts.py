@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from robusttest.core.nouns import Verdict
-    from robusttest.engine.cell import Result
+    from robusttest.engine.cell import Cell
     from robusttest.plugin.item import RobustItem
 
 FIRST = 1000
@@ -59,7 +59,7 @@ def add_verdict(item: RobustItem, error: BaseException) -> None:
         error.add_note(judged.text)
 
 
-def _no_data(result: Result) -> str | None:
+def _no_data(result: Cell) -> str | None:
     """Why there is nothing to judge, where no threshold says so itself."""
     planned = [r for r in result.records if r.status not in ("rejected", "not_applicable")]
     if not planned:
@@ -81,7 +81,6 @@ def _told(verdicts: Sequence[Verdict]) -> str:
 
 
 def _text(head: str, item: RobustItem, width: int) -> str:
-    from robusttest.plugin.item import Outcome
     from robusttest.report.build import cell_report
     from robusttest.report.escape import visible
     from robusttest.report.terminal import failure_lines
@@ -90,7 +89,7 @@ def _text(head: str, item: RobustItem, width: int) -> str:
         visible(head),
         f"robusttest: {visible(item.task)}" + (f" on {visible(item.model)}" if item.model else ""),
     ]
-    cell = cell_report(Outcome.of(item))
+    cell = cell_report(item.cell)
     if cell is not None:
         lines += failure_lines(cell, width=width)
     if item.result is not None and (call := _failed_call(item.result)) is not None:
@@ -98,7 +97,7 @@ def _text(head: str, item: RobustItem, width: int) -> str:
     return "\n".join(lines)
 
 
-def _failed_call(result: Result) -> str | None:
+def _failed_call(result: Cell) -> str | None:
     """Where calls failed: what one of them was told, in full, as counts cut it short."""
     from robusttest.report.escape import cut, visible
 

@@ -1,4 +1,4 @@
-"""Results → `Report`. Everything that a renderer shows is computed here, through `robusttest.stats`."""
+"""Cells → `Report`. Everything that a renderer shows is computed here, through `robusttest.stats`."""
 
 from __future__ import annotations
 
@@ -9,119 +9,76 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo, Threshold, Verdict
+from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
 from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
 
 if TYPE_CHECKING:
+    from robusttest.engine.cell import Cell
     from robusttest.stats.cell.frame import Frame
 
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
 
 
-class ResultLike(Protocol):
-    """What `build` reads of a `robusttest.engine.cell.Result`, or of a cell of a stored run."""
-
-    @property
-    def task(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def test(self) -> str | None: ...
-    @property
-    def records(self) -> Sequence[Record]: ...
-    @property
-    def thresholds(self) -> Sequence[Threshold]: ...
-    @property
-    def verdicts(self) -> Sequence[Verdict]: ...
-
-
-def build(run: RunInfo, results: Iterable[ResultLike], *, notes: Sequence[str] = ()) -> Report:
-    """The report of a run. A result whose records were never scored still has its counts and reasons.
-
-    A result may also have ``cell`` (its records as arrays; made here if not), ``nodeid`` (the test item, with its
-    model, for the replay command), ``notes``, ``advice`` and ``adaptive``.
-    """
-    pairs = [
-        (report, cell)
-        for r in results
-        for cell in (_arrays(r),)
-        if (report := cell_report(r, cell)) is not None
-    ]
+def build(run: RunInfo, cells: Iterable[Cell], *, notes: Sequence[str] = ()) -> Report:
+    """The report of a run. A cell whose records were never scored still has its counts and reasons."""
+    pairs = [(report, cell.frame) for cell in cells if (report := cell_report(cell)) is not None]
     times = Counter((c.task, c.model) for c, _ in pairs)
-    cells = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c, _ in pairs]
-    arrays = [cell for _, cell in pairs]
+    reports = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c, _ in pairs]
+    frames = [frame for _, frame in pairs]
     return Report(
-        run=run, cells=advised(cells, arrays), reply_age=_age(run), notes=(*run.notes, *notes),
-        emergence=emergence(arrays),
+        run=run, cells=advised(reports, frames), reply_age=_age(run), notes=(*run.notes, *notes),
+        emergence=emergence(frames),
     )  # fmt: skip
 
 
-def _arrays(result: ResultLike) -> Frame | None:
-    """The result's records as arrays; None where none was planned."""
-    from robusttest.stats.cell.frame import frames
-
-    cell: Frame | None = getattr(result, "cell", None)
-    if cell is None:
-        made = frames(result.records, sequential=getattr(result, "adaptive", None) is not None)
-        cell = made[0] if made else None
-    return cell
-
-
-def cell_report(result: ResultLike, cell: Frame | None = None) -> CellReport | None:
-    """One result's part of the report; None where it has neither records nor verdicts. ``cell``: its arrays."""
+def cell_report(cell: Cell) -> CellReport | None:
+    """One cell's part of the report; None where it has neither records, verdicts nor an outcome."""
     from robusttest.metrics import METRICS
     from robusttest.stats.cell.estimates import estimate, estimates
 
-    records = result.records
-    cell = _arrays(result) if cell is None else cell
-    if cell is None:
-        if not result.verdicts:
+    records, frame = cell.records, cell.frame
+    told: dict[str, Any] = {
+        "key": cell.key,
+        "item": cell.outcome,
+        "reason": cell.reason,
+        "verdicts": cell.verdicts,
+        "command": _command(cell),
+    }
+    if frame is None:
+        if not cell.verdicts and cell.outcome is None:
             return None
         return CellReport(
-            task=result.task, model=result.model, test=result.test, n_cases=0, n_variants=0, n_calls=0,
-            coverage=None, overall={}, verdicts=tuple(result.verdicts), notes=_notes(result),
-        )  # fmt: skip
-    command = _command(result)
-    failures, n_failures = worst_failures(
-        records, replay=None if command is None else partial(replay_command, command)
-    )
+            **told, n_cases=0, n_variants=0, n_calls=0, coverage=None, overall={}, notes=cell.notes
+        )
+    failures, n_failures = worst_failures(records, replay=partial(replay_command, told["command"]))
     return CellReport(
-        task=result.task,
-        model=result.model,
-        test=result.test,
-        n_cases=cell.n_cases,
-        n_variants=cell.n_variants,
-        n_calls=cell.n_calls,
-        coverage=cell.coverage,
-        overall={name: estimate(cell, name) for name in METRICS},
-        local=tuple(e for e in estimates(cell) if e.perturbation is not None),
-        perturbations=tuple(_rows(cell, records)),
-        verdicts=tuple(result.verdicts),
+        **told,
+        n_cases=frame.n_cases,
+        n_variants=frame.n_variants,
+        n_calls=frame.n_calls,
+        coverage=frame.coverage,
+        overall={name: estimate(frame, name) for name in METRICS},
+        local=tuple(e for e in estimates(frame) if e.perturbation is not None),
+        perturbations=tuple(_rows(frame, records)),
         counts=dict(sorted(Counter(r.status for r in records).items())),
         tallies=tuple(tallies(records)),
         failures=failures,
         n_failures=n_failures,
-        command=command,
-        notes=(*_notes(result), *_unchanged(cell)),
-        advice=getattr(result, "advice", None),
-        adaptive=getattr(result, "adaptive", None),
+        notes=(*cell.notes, *_unchanged(frame)),
+        adaptive=cell.adaptive,
         records=records,
     )
 
 
-def _notes(result: ResultLike) -> tuple[str, ...]:
-    return tuple(getattr(result, "notes", None) or ())
-
-
-def _unchanged(cell: Frame) -> tuple[str, ...]:
-    n = cell.unchanged
+def _unchanged(frame: Frame) -> tuple[str, ...]:
+    n = frame.unchanged
     if not n:
         return ()
     return (f"{n:,} variant{'s' * (n != 1)} put the very question of the reference: consistency is inflated",)
@@ -273,14 +230,11 @@ def _original(r: Record, reference: Record | None) -> tuple[str | None, list[lis
     return before, None
 
 
-def _command(result: ResultLike) -> str | None:
-    """``pytest 'tests/test_x.py::test_x[model]'``; None where no test made the result."""
-    node: str | None = getattr(result, "nodeid", None)
-    if node is None:
-        if result.test is None:
-            return None
-        node = f"{result.test}[{result.model}]" if result.model else result.test
-    return f"pytest {shlex.quote(node)}"
+def _command(cell: Cell) -> str | None:
+    """``pytest 'tests/test_x.py::test_x[model]'``; None where no test made the cell."""
+    if cell.nodeid is None and cell.test is None:
+        return None
+    return f"pytest {shlex.quote(cell.nodeid or (f'{cell.test}[{cell.model}]' if cell.model else f'{cell.test}'))}"
 
 
 def replay_command(command: str | None, name: str) -> str | None:

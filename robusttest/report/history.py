@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import Estimate, RunInfo
+from robusttest.core.nouns import CellKey, Estimate, RunInfo
 from robusttest.report import text
 from robusttest.report.escape import cut_middle, encodable, visible, width_of
 from robusttest.report.inline import Glyphs, Style
@@ -48,13 +48,13 @@ def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[Line]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
     from robusttest.stats.cell.estimates import estimate
 
-    found: dict[tuple[str | None, str, str], list[Version]] = {}
+    found: dict[CellKey, list[Version]] = {}
     for info, found_cells in runs:
         for cell in found_cells:
             version = Version(
                 run=info, n_cases=cell.n_cases, estimates=tuple(estimate(cell, m) for m in METRICS)
             )
-            found.setdefault((cell.test, cell.task, cell.model), []).append(version)
+            found.setdefault(cell.key, []).append(version)
     return [
         Line(task=task, model=model, test=test, versions=tuple(versions))
         for (test, task, model), versions in found.items()

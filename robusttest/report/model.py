@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from robusttest.core.nouns import Estimate, Json, Record, RunInfo, Verdict
+from robusttest.core.nouns import CellKey, Estimate, ItemOutcome, Json, Record, RunInfo, Verdict
 
 HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
 """The metrics every summary shows, in this order."""
@@ -119,17 +119,18 @@ class Failure:
         return self.reference_score is not None and self.score < self.reference_score
 
 
-Outcome = Literal["passed", "failed", "inconclusive", "error", "none"]
+CellOutcome: TypeAlias = ItemOutcome | Literal["inconclusive", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellReport:
     """One model on one task in one test."""
 
-    task: str
-    model: str
-    test: str | None
-    """The test's node id without the model; None from a notebook."""
+    key: CellKey
+    item: ItemOutcome | None = None
+    """What pytest says came of the test item; None where there was none."""
+    reason: str | None = None
+    """Why, in a line; None where there is nothing to say."""
     n_cases: int
     n_variants: int
     """Ways each case is put, the reference and repeats included."""
@@ -165,6 +166,19 @@ class CellReport:
     """True if another test of the run has this task and model: then readers are shown the test's name, too."""
 
     @property
+    def task(self) -> str:
+        return self.key.task
+
+    @property
+    def model(self) -> str:
+        return self.key.model
+
+    @property
+    def test(self) -> str | None:
+        """The test's node id without the model; None from a notebook."""
+        return self.key.test
+
+    @property
     def name(self) -> str:
         """The task, with its test where the task alone could be another's."""
         if not self.ambiguous or self.test is None:
@@ -172,8 +186,10 @@ class CellReport:
         return f"{self.task} ({self.test.rpartition('/')[2]})"
 
     @property
-    def outcome(self) -> Outcome:
-        """The worst of its verdicts; ``none`` where no threshold was set."""
+    def outcome(self) -> CellOutcome:
+        """What pytest says of the item; where there was none, the worst verdict, or ``none`` without a threshold."""
+        if self.item is not None:
+            return self.item
         statuses = {v.status for v in self.verdicts}
         for status in ("error", "failed", "inconclusive", "passed"):
             if status in statuses:
@@ -212,6 +228,6 @@ class Report:
         """Every record, cell by cell."""
         return [r for cell in self.cells for r in cell.records]
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: CellOutcome) -> int:
         """Cells with this outcome."""
         return sum(c.outcome == outcome for c in self.cells)

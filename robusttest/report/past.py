@@ -46,7 +46,7 @@ def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[
             found = read_run(path)
         except RobusttestError:
             continue
-        yield found.info, found.cells
+        yield found.info, found.frames
 
 
 def _chosen(run: RunInfo, directory: str | os.PathLike[str]) -> list[Path]:

@@ -1,6 +1,6 @@
 """Run files: ``.robusttest/runs/<utc>-<commit>-<id>.jsonl``, written line by line while the run goes on.
 
-The first line is the run, then records and verdicts as they come, and last the run again, complete. One line of
+The first line is the run, then records and cells as they come, and last the run again, complete. One line of
 pandas reads the records::
 
     pandas.read_json(path, lines=True).query("kind == 'record'")
@@ -12,14 +12,13 @@ A file without its last line (a crash, Ctrl-C, a full disk) is readable up to th
 from __future__ import annotations
 
 from robusttest.store.find import find_run, git_state, list_runs, new_run, run_path, used_versions
-from robusttest.store.reader import Run, StoredResult, read_info, read_run
+from robusttest.store.reader import Run, read_info, read_run
 from robusttest.store.writer import SCHEMA, RunWriter
 
 __all__ = [
     "SCHEMA",
     "Run",
     "RunWriter",
-    "StoredResult",
     "find_run",
     "git_state",
     "list_runs",

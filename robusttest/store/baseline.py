@@ -19,8 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from robusttest.compare.rows import SHORT, CellRows, Key, Row, Version
+from robusttest.core import codec
 from robusttest.core.files import write_text
-from robusttest.core.nouns import Json, RecordStatus, RunInfo
+from robusttest.core.nouns import CellKey, Json, RecordStatus, RunInfo
 from robusttest.core.secrets import one_line
 from robusttest.errors import StorageError
 
@@ -83,8 +84,7 @@ def _cell_lines(cell: CellRows, comma: str) -> Iterator[str]:
     by_case: dict[str, dict[int, Row]] = {}
     for key, row in cell.rows.items():
         by_case.setdefault(key[0], {})[place[key[1:]]] = row
-    names = {"test": cell.test, "task": cell.task, "model": cell.model}
-    yield f"{{{_text(names)[1:-1]},"
+    yield f"{{{_text(cell.key._asdict())[1:-1]},"
     yield f'"levels": {_text(dict(sorted(cell.levels.items())))},'
     yield f'"variants": {_text([_column_text(c) for c in columns])},'
     yield '"cases": {'
@@ -176,24 +176,13 @@ def read_baseline(path: str | os.PathLike[str]) -> Version:
         raise StorageError(_unreadable(where, text, e)) from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise StorageError(f"{where!r} is not a baseline: --robust-update-baseline writes one")
-    schema = data.get("schema_version")
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise StorageError(
-            f"baseline {where!r}: schema_version {schema!r} is not a number that robusttest wrote"
-        )
-    if schema > SCHEMA:
-        raise StorageError(
-            f"baseline {where!r} has schema {schema}, written by a newer robusttest; this one reads up to {SCHEMA}: "
-            "pip install -U robusttest"
-        )
+    codec.check_schema(data.get("schema_version"), SCHEMA, f"the baseline {where!r}")
     cell = case = ""
     try:
         cells = []
         for raw in data["cells"]:
             cell, case = f"{raw['task']} · {raw['model']}", ""
-            made = CellRows(
-                test=raw["test"], task=raw["task"], model=raw["model"], levels=dict(raw["levels"])
-            )
+            made = CellRows(key=CellKey(raw["test"], raw["task"], raw["model"]), levels=dict(raw["levels"]))
             columns = [_column(c) for c in raw["variants"]]
             for case, line in raw["cases"].items():
                 made.clusters[case] = line.get("cluster")

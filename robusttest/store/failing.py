@@ -5,13 +5,14 @@ They order what is planned, and nothing else: which variants a run takes, and ev
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from robusttest.core import codec
+from robusttest.core.codec import Line
 from robusttest.core.files import own_folder, write_text
-from robusttest.core.nouns import Json, Record
+from robusttest.core.nouns import CellKey, Record
 from robusttest.engine.record import failing
 
 FILE = "failures.jsonl"
@@ -21,13 +22,10 @@ MOST = 1000
 MOST_EACH = 50
 """The worst of one test × model."""
 
-Key = tuple[str | None, str, str]
-"""Test, task, model."""
 
-
-def cases_first(directory: Path) -> dict[Key, frozenset[str]]:
+def cases_first(directory: Path) -> dict[CellKey, frozenset[str]]:
     """The cases with a failing variant, by test × task × model. Empty where nothing can be read: it only orders."""
-    found: defaultdict[Key, set[str]] = defaultdict(set)
+    found: defaultdict[CellKey, set[str]] = defaultdict(set)
     for line in _lines(directory / FILE):
         found[_key(line)].add(line["case"])
     return {key: frozenset(cases) for key, cases in found.items()}
@@ -39,16 +37,14 @@ def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
     Raises `StorageError` where the file can't be written.
     """
     path = directory / FILE
-    ran: set[tuple[Key, str]] = set()
-    new: list[dict[str, Json]] = []
+    ran: set[tuple[CellKey, str]] = set()
+    new: list[Line] = []
     for rows in records:
-        ran |= {((r.test, r.task, r.model), r.case_id) for r in rows}
+        ran |= {(r.key, r.case_id) for r in rows}
         worst = [r for _, r in failing(rows) if r.variant][:MOST_EACH]
         new += [
             {
-                "test": r.test,
-                "task": r.task,
-                "model": r.model,
+                **r.key._asdict(),
                 "case": r.case_id,
                 "variant": r.variant,
                 "text": r.text,
@@ -61,21 +57,21 @@ def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
     if not lines and not known:
         return
     own_folder(directory)
-    write_text(path, "".join(json.dumps(line) + "\n" for line in lines[-MOST:]))
+    write_text(path, "".join(codec.dumps(line) + "\n" for line in lines[-MOST:]))
 
 
-def _key(line: dict[str, Json]) -> Key:
-    return line["test"], line["task"], line["model"]
+def _key(line: Line) -> CellKey:
+    return CellKey(line["test"], line["task"], line["model"])
 
 
-def _lines(path: Path) -> Iterable[dict[str, Json]]:
+def _lines(path: Path) -> Iterable[Line]:
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         return
     for line in text.splitlines():
         try:
-            row = json.loads(line)
+            row = codec.loads(line)
         except ValueError:
             continue
         if isinstance(row, dict) and all(isinstance(row.get(k), str) for k in ("task", "model", "case")):

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import Estimate, Record, RunInfo, Threshold, Verdict
-from robusttest.engine.rounds import Stopping
+from robusttest.core import codec
+from robusttest.core.codec import Line
+from robusttest.core.nouns import CellKey, Record, RunInfo, Verdict
+from robusttest.engine.cell import Cell, grouped
 from robusttest.errors import StorageError
-from robusttest.store.writer import SCHEMA, Line, storage
+from robusttest.store.writer import SCHEMA, storage
 
 if TYPE_CHECKING:
     from robusttest.stats.cell.frame import Frame
-
-MIGRATIONS: dict[int, Callable[[Line], Line]] = {}
-"""Schema → what turns one of its lines into the next schema's."""
-
-
-@dataclass(slots=True, kw_only=True)
-class StoredResult:
-    """One test × task × model of a stored run: what `robusttest.report.build` and the statistics read."""
-
-    task: str
-    model: str
-    test: str | None
-    records: list[Record] = field(default_factory=list, repr=False)
-    verdicts: list[Verdict] = field(default_factory=list)
-    adaptive: Stopping | None = None
-
-    @property
-    def thresholds(self) -> list[Threshold]:
-        return [v.threshold for v in self.verdicts]
-
-    @property
-    def cell(self) -> Frame | None:
-        """The records as arrays, made anew; None where there is none."""
-        from robusttest.stats.cell.frame import frames
-
-        return next(iter(frames(self.records, sequential=self.adaptive is not None)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +24,21 @@ class Run:
     """A stored run. ``info.complete`` is False where the file was cut; ``info.notes`` then says where."""
 
     info: RunInfo
-    results: list[StoredResult]
+    cells: list[Cell]
     path: Path
 
     @property
     def records(self) -> list[Record]:
-        return [r for result in self.results for r in result.records]
+        return [r for cell in self.cells for r in cell.records]
 
     @property
-    def cells(self) -> list[Frame]:
-        """The records as arrays, made anew."""
-        return [cell for result in self.results if (cell := result.cell) is not None]
+    def frames(self) -> list[Frame]:
+        """The records as arrays, cell by cell."""
+        return [cell.frame for cell in self.cells if cell.frame is not None]
 
     @property
     def verdicts(self) -> list[Verdict]:
-        return [v for result in self.results for v in result.verdicts]
+        return [v for cell in self.cells for v in cell.verdicts]
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:
@@ -71,20 +46,26 @@ def read_run(path: str | os.PathLike[str]) -> Run:
 
     Raises `StorageError` for a file that can't be read, is no run file, or was written by a newer robusttest.
     """
-    results: dict[tuple[str | None, str, str], StoredResult] = {}
+    cells: dict[CellKey, Cell] = {}
+    records: list[Record] = []
 
     def record(line: Line) -> None:
-        made = Record.from_json(line)
-        _result(results, made.test, made.task, made.model).records.append(made)
+        records.append(codec.read(Record, line))
 
-    def verdict(line: Line) -> None:
-        _result(results, line.get("test"), line["task"], line["model"]).verdicts.append(_verdict(line))
+    def cell(line: Line) -> None:
+        made = codec.read(Cell, {"verdicts": (), **line})
+        held = cells.get(made.key)
+        if held is not None:
+            verdicts = {str(v.threshold): v for v in (*held.verdicts, *made.verdicts)}
+            made = replace(made, verdicts=tuple(verdicts.values()), adaptive=made.adaptive or held.adaptive)
+        cells[made.key] = made
 
-    def adaptive(line: Line) -> None:
-        _result(results, line.get("test"), line["task"], line["model"]).adaptive = Stopping.from_json(line)
-
-    info = scan_run(path, {"record": record, "verdict": verdict, "adaptive": adaptive})
-    return Run(info=info, results=list(results.values()), path=Path(path))
+    info = scan_run(path, {"record": record, "cell": cell})
+    rows = grouped(records)
+    known = {**{key: Cell(key, verdicts=()) for key in rows}, **cells}
+    return Run(
+        info=info, cells=[replace(c, records=rows.get(key, ())) for key, c in known.items()], path=Path(path)
+    )
 
 
 def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line], None]]) -> RunInfo:
@@ -102,10 +83,10 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
         kind = line.get("kind")
         try:
             if kind == "run" or kind == "end":
-                info, complete = RunInfo.from_json(line), kind == "end"
+                info, complete = codec.read(RunInfo, line), kind == "end"
             elif (handle := handlers.get(str(kind))) is not None:
                 handle(line)
-        except (KeyError, TypeError, AttributeError) as e:
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise StorageError(f"{os.fspath(where)}, line {number}: not a {kind!r} line ({e})") from e
     if info is None:
         raise StorageError(f"{os.fspath(where)!r} is not a run file: its first line is not a run")
@@ -126,18 +107,9 @@ def read_info(path: str | os.PathLike[str]) -> RunInfo:
     for raw, kind in ((last, "end"), (first, "run")):
         line = _parse(raw)
         if line is not None and line.get("kind") == kind:
-            info = RunInfo.from_json(_migrated(line, _schema(line, where)))
+            info = codec.read(RunInfo, _migrated(line, _schema(line, where)))
             return info if kind == "end" else replace(info, complete=False)
     raise StorageError(f"{os.fspath(where)!r} is not a run file: its first line is not a run")
-
-
-def _result(
-    results: dict[tuple[str | None, str, str], StoredResult], test: str | None, task: str, model: str
-) -> StoredResult:
-    key = (test, task, model)
-    if key not in results:
-        results[key] = StoredResult(task=task, model=model, test=test)
-    return results[key]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Line | None]]:
@@ -158,24 +130,14 @@ def _lines(path: Path) -> Iterator[tuple[int, Line | None]]:
 
 def _parse(raw: bytes) -> Line | None:
     try:
-        line = json.loads(raw)
+        line = codec.loads(raw)
     except ValueError:
         return None
     return line if isinstance(line, dict) else None
 
 
 def _schema(line: Line, path: Path) -> int:
-    schema = line.get("schema_version")
-    if not isinstance(schema, int) or schema < 1:
-        raise StorageError(
-            f"{os.fspath(path)!r}: schema_version {schema!r} is not a number that robusttest wrote"
-        )
-    if schema > SCHEMA:
-        raise StorageError(
-            f"{os.fspath(path)!r} has schema {schema}, written by a newer robusttest; this one reads up to "
-            f"{SCHEMA}: pip install -U robusttest"
-        )
-    return schema
+    return codec.check_schema(line.get("schema_version"), SCHEMA, f"the run file {os.fspath(path)!r}")
 
 
 def _migrated(line: Line, schema: int) -> Line:
@@ -184,19 +146,15 @@ def _migrated(line: Line, schema: int) -> Line:
     return line
 
 
-def _verdict(line: Line) -> Verdict:
-    estimate = line.get("estimate")
-    return Verdict(
-        threshold=Threshold(**_known(Threshold, line["threshold"])),
-        status=line["status"],
-        reason=line["reason"],
-        estimate=None if estimate is None else Estimate(**_known(Estimate, estimate)),
-        settled=line.get("settled", True),
-        cases_needed=line.get("cases_needed"),
-    )
+def _from_1(line: Line) -> Line:
+    """Schema 1 had a line for each verdict, and one for how an adaptive run ended."""
+    if line.get("kind") not in ("verdict", "adaptive"):
+        return line
+    made = {"kind": "cell", "test": line.get("test"), "task": line["task"], "model": line["model"]}
+    if line["kind"] == "adaptive":
+        return {**made, "adaptive": line}
+    return {**made, "verdicts": [line]}
 
 
-def _known(kind: type[Threshold | Estimate], data: Line) -> Line:
-    """Without the fields that a later version of the same schema has added."""
-    names = {f.name for f in fields(kind)}
-    return {k: v for k, v in data.items() if k in names}
+MIGRATIONS: dict[int, Callable[[Line], Line]] = {1: _from_1}
+"""Schema → what turns one of its lines into the next schema's."""

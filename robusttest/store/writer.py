@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
+from robusttest.core import codec
 from robusttest.core.files import own_folder
-from robusttest.core.nouns import Json, Record, RunInfo, Verdict
-from robusttest.engine.rounds import Stopping
+from robusttest.core.nouns import Record, RunInfo
 from robusttest.errors import StorageError
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from robusttest.engine.cell import Cell
+
+SCHEMA = 2
 """Of the lines of a run file. A change of a stored field's meaning raises it and adds a migration."""
 
 FOLDER = "runs"
-
-Line = dict[str, Json]
 
 
 @contextmanager
@@ -48,25 +46,15 @@ class RunWriter:
                 own_folder(self.path.parent.parent)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 held until close
-        self._put({"kind": "run", "schema_version": SCHEMA, **run.to_json()})
+        self._put(codec.line("run", run, schema_version=SCHEMA))
 
-    def write(self, record: Record) -> None:
-        """Add one record."""
-        self._put({"kind": "record", **record.to_json()})
+    def write(self, *records: Record) -> None:
+        """Add records, with one flush."""
+        self._put(*(codec.line("record", r) for r in records))
 
-    def write_all(self, records: Iterable[Record]) -> None:
-        """Add many records with one flush."""
-        for record in records:
-            self._put({"kind": "record", **record.to_json()}, flush=False)
-        self._flush()
-
-    def write_verdict(self, verdict: Verdict, *, task: str, model: str, test: str | None = None) -> None:
-        """Add one verdict of one cell."""
-        self._put({"kind": "verdict", "task": task, "model": model, "test": test, **_verdict_json(verdict)})
-
-    def write_adaptive(self, stopping: Stopping, *, task: str, model: str, test: str | None = None) -> None:
-        """Add how the adaptive run of one cell ended: its records are in the order of its cases."""
-        self._put({"kind": "adaptive", "task": task, "model": model, "test": test, **asdict(stopping)})
+    def write_cell(self, cell: Cell) -> None:
+        """Add what a cell holds besides its records; a later one of the same key stands in its place."""
+        self._put(codec.line("cell", cell))
 
     def close(self, run: RunInfo | None = None) -> None:
         """End the file with the final ``run``; without it the run stays incomplete. Closing twice is nothing."""
@@ -74,7 +62,7 @@ class RunWriter:
             return
         try:
             if run is not None:
-                self._put({"kind": "end", "schema_version": SCHEMA, **run.to_json()})
+                self._put(codec.line("end", run, schema_version=SCHEMA))
         finally:
             file, self._file = self._file, None
             with storage(self.path, "write"):
@@ -86,41 +74,9 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _put(self, line: Line, *, flush: bool = True) -> None:
+    def _put(self, *lines: str) -> None:
         if self._file is None:
             raise StorageError(f"the run file {os.fspath(self.path)!r} is closed")
-        try:
-            text = json.dumps(line, separators=(",", ":"), allow_nan=False, default=str)
-        except ValueError:  # NaN in an answer or a reply's facts
-            text = json.dumps(_finite(line), separators=(",", ":"), default=str)
         with storage(self.path, "write"):
-            self._file.write(text + "\n")
-        if flush:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._file is not None:
-            with storage(self.path, "write"):
-                self._file.flush()
-
-
-def _verdict_json(v: Verdict) -> Line:
-    return {
-        "threshold": asdict(v.threshold),
-        "status": v.status,
-        "reason": v.reason,
-        "estimate": None if v.estimate is None else v.estimate.to_json(),
-        "settled": v.settled,
-        "cases_needed": v.cases_needed,
-    }
-
-
-def _finite(value: Json) -> Json:
-    """NaN and infinities as None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return value
+            self._file.write("".join(f"{line}\n" for line in lines))
+            self._file.flush()

@@ -34,7 +34,7 @@ def records(broken: int, **more: object) -> list[Record]:
 def store(directory: Path, info: RunInfo, rows: list[Record]) -> Path:
     path = runs.run_path(directory, info)
     with runs.RunWriter(path, info) as writer:
-        writer.write_all(rows)
+        writer.write(*rows)
         writer.close(info)
     return path
 

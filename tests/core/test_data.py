@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robusttest.core import codec
 from robusttest.core.nouns import (
     Answer,
     Case,
@@ -127,10 +128,10 @@ def test_nouns_are_frozen_and_copied_with_changes():
 
 def test_records_cross_json():
     record = Record(task="t", model="m", case_id="1", score=0.5, edits={"input": [[0, 1, "y"]]}, answer=["a"])
-    data = record.to_json()
+    data = codec.plain(record)
     assert set(data) == {"task", "model", "case_id", "score", "edits", "answer"}
-    assert Record.from_json(json.loads(json.dumps(data))) == record
-    assert Record.from_json({**data, "column_of_a_later_version": 1}) == record
+    assert codec.read(Record, json.loads(json.dumps(data))) == record
+    assert codec.read(Record, {**data, "column_of_a_later_version": 1}) == record
     assert record.scored
     assert not replace(record, score=None).scored
 
@@ -146,9 +147,9 @@ def test_every_column_of_a_record_has_a_default_but_its_names():
 
 def test_runs_cross_json():
     run = RunInfo(id="r", created="2030-01-01T00:00:00Z", models=("a",), notes=("n",), settings={"seed": 1})
-    data = json.loads(json.dumps(run.to_json()))
-    assert RunInfo.from_json({**data, "later": 1}) == run
-    assert Estimate(metric="accuracy", value=0.5).to_json()["value"] == 0.5
+    data = json.loads(codec.dumps(run))
+    assert codec.read(RunInfo, {**data, "later": 1}) == run
+    assert codec.plain(Estimate(metric="accuracy", value=0.5))["value"] == 0.5
 
 
 def test_a_threshold_has_no_truth_value():

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest import Record, Result
+from robusttest import Record
 from robusttest.core.equality import among, flipped, key, number, same
+from robusttest.core.nouns import CellKey
+from robusttest.engine.cell import Cell
 from robusttest.engine.record import by_expectation
 from robusttest.report.build import build
 from robusttest.report.html.cases import explorer
@@ -141,7 +143,7 @@ PAIRS = [("7", "7.0"), (7, "7"), (True, 1), ("x", "y"), ([1, 2.0], ["1", 2]), ("
 def test_the_flip_rate_the_agreement_the_explorer_and_the_scores_ask_one_question():
     for before, after in PAIRS:
         records = [row("a", "", before), row("a", "keyboard", after)]
-        result = Result("t", "m", records)
+        result = Cell(CellKey(None, "t", "m"), records)
         moved = flipped(*records)
         held = explorer(build(new_run(), [result]))
         assert held.rows[0][7] is moved

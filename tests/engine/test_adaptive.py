@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -10,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_runner import Fake
 
-from robusttest.core.nouns import Case, Record, Request
-from robusttest.engine.cell import Result
+from robusttest.core import codec
+from robusttest.core.nouns import Case, CellKey, Record, Request
+from robusttest.engine.cell import Cell
 from robusttest.engine.driver import Job, Runner
 from robusttest.engine.rounds import Rounds, Stopping, plan
 from robusttest.errors import BudgetExhaustedError, RunAbortedError
@@ -70,11 +70,10 @@ def run(a_job: Job, answer=right, **fake):
     return runner.result(a_job), runner.stopping(a_job), gateway
 
 
-def result(a_job: Job, answer=right) -> Result:
+def result(a_job: Job, answer=right) -> Cell:
     records, stopping, _ = run(a_job, answer)
-    return Result(
-        "t",
-        "m",
+    return Cell(
+        CellKey(None, "t", "m"),
         records,
         thresholds=a_job.judged,
         settings=a_job.settings,
@@ -279,26 +278,19 @@ def test_a_stored_run_is_shown_as_it_was(tmp_path):
     made = result(job(), wrong_in_capitals)
     info = new_run()
     with RunWriter(tmp_path / "r.jsonl", info) as writer:
-        writer.write_all(made.records)
-        for v in made.verdicts:
-            writer.write_verdict(v, task="t", model="m")
-        writer.write_adaptive(made.adaptive, task="t", model="m")
+        writer.write(*made.records)
+        writer.write_cell(made)
         writer.close(info)
-    (stored,) = read_run(tmp_path / "r.jsonl").results
+    (stored,) = read_run(tmp_path / "r.jsonl").cells
     assert stored.adaptive == made.adaptive
-    assert stored.cell.sequential
+    assert stored.frame.sequential
     first, again = (build(info, [r]) for r in (made, stored))
     assert as_dict(first)["cells"][0]["metrics"] == as_dict(again)["cells"][0]["metrics"]
 
 
 def test_how_it_ended_crosses_processes_as_json():
     stopping = Stopping(cases=43, available=300, made=129, saved=771, decided=True)
-    assert (
-        Stopping.from_json(
-            {**json.loads(json.dumps({k: getattr(stopping, k) for k in Stopping.__slots__})), "new": 1}
-        )
-        == stopping
-    )
+    assert codec.read(Stopping, {**codec.loads(codec.dumps(stopping)), "new": 1}) == stopping
 
 
 def test_rounds_hand_out_nothing_once_decided():

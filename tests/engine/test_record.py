@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest import Record, Result
-from robusttest.core.nouns import Case, Completion, Prompt, Score
+from robusttest.core import codec
+from robusttest.core.nouns import Case, CellKey, Completion, Prompt, Record, Score
+from robusttest.engine.cell import Cell
 from robusttest.engine.record import failing, fails, make_record
 from robusttest.engine.shrink import broken
 from robusttest.perturbations.words.pairs import counterpart
@@ -67,7 +68,7 @@ def test_one_order_of_the_worst_everywhere(tmp_path):
         "w::keyboard#0",
     ]
     assert names(r for _, r in failing(ROWS)) == wanted
-    result = Result("t", "m", ROWS)
+    result = Cell(CellKey(None, "t", "m"), ROWS)
     assert names(result.worst(None)) == wanted
     failures, n = worst_failures(ROWS)
     assert ([f.name for f in failures], n) == (wanted, 7)
@@ -158,4 +159,4 @@ def test_a_record_says_where_the_reply_was_cut():
             reference, task="t", model="m", score=Score(value=0.0, status="unparsed"), completion=completion
         )
         assert made.cut is cut
-        assert Record.from_json(made.to_json()) == made
+        assert codec.read(Record, codec.plain(made)) == made

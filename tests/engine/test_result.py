@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from robusttest.core.nouns import Record
-from robusttest.engine.cell import Result
+from robusttest.core.nouns import CellKey, Record
+from robusttest.engine.cell import Cell
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.metrics import METRICS, accuracy, flip_rate
 from robusttest.settings import Settings
@@ -25,8 +25,8 @@ def rows() -> list[Record]:
     ]  # fmt: skip
 
 
-def result(**changes) -> Result:
-    return Result("t", "m", rows(), **changes)
+def result(**changes) -> Cell:
+    return Cell(CellKey(None, "t", "m"), rows(), **changes)
 
 
 def test_every_metric_is_an_attribute():
@@ -65,8 +65,8 @@ def test_verdicts_follow_the_settings():
 
 
 def test_without_records_nothing_is_claimed():
-    empty = Result("t", "m", [], thresholds=[accuracy >= 0.5])
-    assert empty.cell is None
+    empty = Cell(CellKey(None, "t", "m"), [], thresholds=[accuracy >= 0.5])
+    assert empty.frame is None
     assert (empty.accuracy.value, empty.accuracy.reason) == (None, "no_data")
     assert empty.coverage is None
     assert [v.status for v in empty.verdicts] == ["error"]
@@ -76,18 +76,20 @@ def test_without_records_nothing_is_claimed():
 
 def test_errors_lower_coverage():
     lost = Record(task="t", model="m", case_id="a", variant="x#0", perturbation="x", status="error")
-    made = Result("t", "m", [*rows(), lost])
+    made = Cell(CellKey(None, "t", "m"), [*rows(), lost])
     assert made.coverage == pytest.approx(8 / 9)
     judged = [accuracy >= 0.1, flip_rate <= 0.9]
-    strict = Result("t", "m", [*rows(), lost], thresholds=judged)
-    loose = Result("t", "m", [*rows(), lost], thresholds=judged, settings=Settings(min_coverage=0.8))
+    strict = Cell(CellKey(None, "t", "m"), [*rows(), lost], thresholds=judged)
+    loose = Cell(
+        CellKey(None, "t", "m"), [*rows(), lost], thresholds=judged, settings=Settings(min_coverage=0.8)
+    )
     assert strict.verdicts[1].status == "error"
     assert loose.verdicts[1].status == "passed"
 
 
 def test_the_worst_are_flips_of_right_cases_first():
     assert [(r.case_id, r.variant) for r in result().worst(2)] == [("a", "keyboard#1"), ("a", "ocr:0.2#0")]
-    backwards = Result("t", "m", rows()[::-1]).worst(2)
+    backwards = Cell(CellKey(None, "t", "m"), rows()[::-1]).worst(2)
     assert {r.case_id for r in backwards} == {"a"}
     assert len(result().worst(None)) == 5
     assert all(r.score < 1 for r in result().worst(None))
@@ -96,7 +98,7 @@ def test_the_worst_are_flips_of_right_cases_first():
 def test_a_result_is_of_one_task_and_model():
     other = Record(task="u", model="m", case_id="a", score=1.0)
     with pytest.raises(UsageError, match="of 2"):
-        Result("t", "m", [*rows(), other]).cell
+        Cell(CellKey(None, "t", "m"), [*rows(), other]).frame
 
 
 def test_a_frame_has_a_row_for_each_record():
@@ -107,7 +109,7 @@ def test_a_frame_has_a_row_for_each_record():
 
 
 def test_what_is_shown_is_short_and_escaped():
-    made = Result("<t>", "m", rows(), thresholds=[accuracy >= 0.9])
+    made = Cell(CellKey(None, "<t>", "m"), rows(), thresholds=[accuracy >= 0.9])
     lines = str(made).splitlines()
     assert len(lines) <= 12
     assert "0.500" in lines[1]

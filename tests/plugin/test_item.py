@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.core.nouns import Estimate, Record, Threshold, Verdict
-from robusttest.plugin.item import Outcome, _without_model, dumps
+from robusttest.core import codec
+from robusttest.core.nouns import CellKey, Estimate, Record, Threshold, Verdict
+from robusttest.engine.cell import Cell
+from robusttest.plugin.item import _without_model
 
 texts = st.text(max_size=8)
 plain = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(0, 1) | texts | st.lists(texts, max_size=2)
@@ -38,10 +38,15 @@ verdicts = st.builds(
 )
 def test_an_outcome_survives_the_way(rs, vs, names):
     task, model, test, nodeid = names
-    outcome = Outcome(task=task, model=model, test=test, nodeid=nodeid, records=rs, verdicts=vs, notes=("n",))
-    text = dumps(outcome.to_json())
+    cell = Cell(
+        CellKey(test, task, model), nodeid=nodeid, verdicts=vs, notes=("n",), outcome="failed", reason="r"
+    )
+    text = codec.dumps([cell, rs])
     text.encode("ascii")  # execnet and marshal take it whatever a model says, lone surrogates too
-    assert Outcome.from_json(json.loads(text)) == outcome
+    there, rows = codec.loads(text)
+    back = codec.read(Cell, there)
+    assert vars(back) == vars(cell)
+    assert [codec.read(Record, r) for r in rows] == rs
 
 
 def test_the_node_id_without_its_model():

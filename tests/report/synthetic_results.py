@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from robusttest.core.nouns import Record, RunInfo, Threshold, Verdict
+from robusttest.core.nouns import CellKey, Record, RunInfo, Threshold, Verdict
+from robusttest.engine.cell import Cell
 from robusttest.metrics import parse_threshold
 from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import judge
@@ -23,15 +23,22 @@ LABELS = ("billing", "delivery", "account")
 HARM = {"keyboard": 0.03, "ocr:0.2": 0.06, "casing": 0.002, "format": 0.01}
 
 
-@dataclass
-class FakeResult:
-    task: str
-    model: str
-    test: str | None
-    records: Sequence[Record]
-    thresholds: Sequence[Threshold] = ()
-    verdicts: Sequence[Verdict] = ()
-    notes: Sequence[str] = ()
+def made_cell(
+    task: str,
+    model: str,
+    test: str | None,
+    records: Sequence[Record],
+    thresholds: Sequence[Threshold] = (),
+    verdicts: Sequence[Verdict] = (),
+    notes: Sequence[str] = (),
+) -> Cell:
+    return Cell(
+        CellKey(test, task, model),
+        records,
+        thresholds=tuple(thresholds),
+        verdicts=tuple(verdicts),
+        notes=tuple(notes),
+    )
 
 
 def typo(text: str, rng: random.Random) -> tuple[str, list[list[Any]]]:
@@ -107,11 +114,11 @@ def records(
 EXPECT = ("accuracy >= 0.9", "robust_accuracy >= 0.75", "flip_rate[keyboard] <= 0.3")
 
 
-def result(*expect: str, **options: Any) -> FakeResult:
+def result(*expect: str, **options: Any) -> Cell:
     rows = records(**options)
     (cell,) = frames(rows)
     thresholds = [parse_threshold(e) for e in expect or EXPECT]
-    return FakeResult(
+    return made_cell(
         rows[0].task, rows[0].model, rows[0].test, rows, thresholds, [judge(cell, t) for t in thresholds]
     )
 

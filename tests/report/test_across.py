@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from synthetic_results import FakeResult, records, result, run_info
+from synthetic_results import made_cell, records, result, run_info
 from test_report_terminal import same_as_golden
 
 from robusttest.report import json as json_report
@@ -82,7 +82,7 @@ def test_few_cells_are_in_json_alone(many_cells: Report):
 
 def test_no_advice_where_there_is_nothing_to_compare():
     rows = [r for r in records() if not r.variant]
-    (cell,) = build(run_info(), [FakeResult("t", "m", None, rows)]).cells
+    (cell,) = build(run_info(), [made_cell("t", "m", None, rows)]).cells
     assert cell.advice is None
 
 
@@ -114,7 +114,7 @@ def over_a_floor() -> Report:
         replace(r, level="repeat") if r.perturbation == "repeat" else r
         for r in records(harm={"keyboard": 0.1, "ocr:0.2": 0.2, "repeat": 0.05}, variants=4)
     ]
-    return build(run_info(), [FakeResult("support-intents", "m", rows[0].test, rows)])
+    return build(run_info(), [made_cell("support-intents", "m", rows[0].test, rows)])
 
 
 def test_flips_and_drops_are_told_over_the_floor(over_a_floor: Report):

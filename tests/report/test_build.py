@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from synthetic_results import FakeResult, records, result, run_info
+from synthetic_results import made_cell, records, result, run_info
 
 from robusttest.core.nouns import Record, Verdict
 from robusttest.metrics import METRICS, accuracy
@@ -41,10 +41,10 @@ def test_every_number_is_that_of_the_statistics(one_cell: Report):
 
 def test_a_cell_of_the_result_is_not_made_again():
     made = result()
-    (made.cell,) = frames(made.records)  # type: ignore[attr-defined]
+    assert made.frame is not None
     shown = cell_report(made)
     assert shown is not None
-    assert shown.overall["accuracy"] is estimate(made.cell, "accuracy")  # type: ignore[attr-defined]
+    assert shown.overall["accuracy"] is estimate(made.frame, "accuracy")
 
 
 def test_severities_follow_the_family_that_pools_them():
@@ -54,7 +54,7 @@ def test_severities_follow_the_family_that_pools_them():
         row("c", "ocr:0.4#0", severity=0.4),
         row("c", "keyboard#0"),
     ]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
+    shown = cell_report(made_cell("t", "m", "a.py::t", rows))
     assert shown is not None
     assert [(r.perturbation, r.pooled, r.within) for r in shown.perturbations] == [
         ("ocr", True, None), ("ocr:0.2", False, "ocr"), ("ocr:0.4", False, "ocr"), ("keyboard", False, None),
@@ -72,7 +72,7 @@ def test_repeats_bring_the_noise_floor():
             row(f"c{i}", "repeat#0", float(i > 5), answer="a" if i > 5 else "b", level="repeat"),
         )
     ]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
+    shown = cell_report(made_cell("t", "m", "a.py::t", rows))
     assert shown is not None
     by_name = {r.perturbation: r for r in shown.perturbations}
     assert by_name["keyboard"].net_drop is not None
@@ -89,7 +89,7 @@ def test_rejected_and_not_applicable_are_counted_by_perturbation_and_reason():
         row("c1", "casing#0", None, status="error", reason="timeout"),
         row("c2", None or "", None, status="error", reason="timeout"),
     ]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
+    shown = cell_report(made_cell("t", "m", "a.py::t", rows))
     assert shown is not None
     assert dict(shown.counts) == {"error": 2, "not_applicable": 1, "ok": 1, "rejected": 2}
     assert [(t.status, t.reason, t.perturbation, t.count) for t in shown.tallies] == [
@@ -166,13 +166,13 @@ def test_the_original_comes_from_the_prompt_that_holds_it():
 
 def test_replay_commands_are_quoted_for_a_shell():
     rows = [row("it's", text="x"), row("it's", "k#0", 0.0, text="y")]
-    made = FakeResult("t", "m", "a b.py::t", rows)
+    made = made_cell("t", "m", "a b.py::t", rows)
     shown = cell_report(made)
     assert shown is not None
     assert shown.failures[0].replay == """pytest 'a b.py::t[m]' --robust-case='it'"'"'s::k#0'"""
     made.nodeid = "a.py::t[en-m]"  # type: ignore[attr-defined]
     assert cell_report(made).failures[0].replay.startswith("pytest 'a.py::t[en-m]' ")  # type: ignore[union-attr]
-    assert cell_report(FakeResult("t", "m", None, rows)).failures[0].replay is None  # type: ignore[union-attr]
+    assert cell_report(made_cell("t", "m", None, rows)).failures[0].replay is None  # type: ignore[union-attr]
 
 
 SHRUNK = {"text": "oen two", "edits": {"input": [[1, 3, "en"]]}, "kept": 1, "of": 2, "failed": 3, "asked": 3, "complete": True}  # fmt: skip
@@ -180,7 +180,7 @@ SHRUNK = {"text": "oen two", "edits": {"input": [[1, 3, "en"]]}, "kept": 1, "of"
 
 def test_a_shrunk_text_is_shown_as_its_own_diff():
     rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow", shrunk=SHRUNK)]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
+    shown = cell_report(made_cell("t", "m", "a.py::t", rows))
     assert shown is not None
     assert [tuple(s) for s in shown.failures[0].shrunk if s.changed] == [("one", "oen")]
     assert shown.failures[0].enough == "1 of its 2 edits is enough: failed 3 of 3 times"
@@ -200,7 +200,7 @@ def test_a_shrunk_text_is_shown_as_its_own_diff():
 )
 def test_what_shrinking_found_is_said_in_a_line(changes, said):
     rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow", shrunk=SHRUNK | changes)]
-    assert cell_report(FakeResult("t", "m", "a.py::t", rows)).failures[0].enough == said  # type: ignore[union-attr]
+    assert cell_report(made_cell("t", "m", "a.py::t", rows)).failures[0].enough == said  # type: ignore[union-attr]
 
 
 # outcomes
@@ -212,13 +212,13 @@ def test_the_worst_verdict_is_the_outcome():
     assert shown is not None
     assert shown.outcome == "failed"
     assert cell_report(result("accuracy >= 0.1")).outcome == "passed"  # type: ignore[union-attr]
-    assert cell_report(FakeResult("t", "m", None, [row("c")])).outcome == "none"  # type: ignore[union-attr]
+    assert cell_report(made_cell("t", "m", None, [row("c")])).outcome == "none"  # type: ignore[union-attr]
 
 
 def test_a_result_without_records_keeps_its_verdicts():
     verdict = Verdict(threshold=accuracy >= 0.9, status="error", reason="no data")
     report = build(
-        run_info(), [FakeResult("t", "m", "a.py::t", [], verdicts=[verdict]), FakeResult("u", "m", None, [])]
+        run_info(), [made_cell("t", "m", "a.py::t", [], verdicts=[verdict]), made_cell("u", "m", None, [])]
     )
     assert [(c.task, c.outcome, c.n_cases) for c in report.cells] == [("t", "error", 0)]
 
@@ -233,6 +233,6 @@ def test_the_age_of_replies_is_told_from_the_run(oldest: str | None, age: float 
 
 def test_equal_questions_are_noted():
     rows = [row("c", input_hash="1"), row("c", "k#0", input_hash="1")]
-    shown = cell_report(FakeResult("t", "m", "a.py::t", rows))
+    shown = cell_report(made_cell("t", "m", "a.py::t", rows))
     assert shown is not None
     assert any("1 variant" in note for note in shown.notes)

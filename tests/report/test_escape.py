@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robusttest.core import codec
 from robusttest.report import escape
 
 ANY = st.text(alphabet=st.characters(), max_size=30)  # surrogates included
@@ -92,4 +93,4 @@ def test_csv_leaves_plain_values_alone():
 
 
 def test_finite_has_no_nan():
-    assert escape.finite({"a": [math.nan, 1.5, (math.inf,)], 3: "x"}) == {"a": [None, 1.5, [None]], "3": "x"}
+    assert codec.finite({"a": [math.nan, 1.5, (math.inf,)], 3: "x"}) == {"a": [None, 1.5, [None]], "3": "x"}

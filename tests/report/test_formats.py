@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_results import FakeResult, result, run_info
+from synthetic_results import made_cell, result, run_info
 
 from robusttest.core.nouns import Record
 from robusttest.errors import StorageError, UnknownNameError, UsageError
@@ -40,7 +40,7 @@ def odd_report(text: str) -> Report:
             edits={"input": [[len(text), len(text), "x"]]}, reply=text, factors={text: text},
         ),
     ]  # fmt: skip
-    return build(run_info(notes=(text,)), [FakeResult(text, text, f"{text}.py::t", rows, notes=(text,))])
+    return build(run_info(notes=(text,)), [made_cell(text, text, f"{text}.py::t", rows, notes=(text,))])
 
 
 # JSON
@@ -116,7 +116,7 @@ def test_all_renderers_tell_the_same_numbers(one_cell: Report):
 @settings(max_examples=40, deadline=None)
 def test_markdown_tables_keep_their_shape(text: str):
     page = markdown.render(odd_report(text))
-    assert not re.search(r"<(?!br>)", re.sub(r"`+[^\n]*?`+", "", page)), page
+    assert not re.search(r"<(?!br>)", re.sub(r"(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)", "", page)), page
     columns = 0
     for line in page.split("\n"):
         if not line.startswith("|"):

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_results import FakeResult, result, run_info
+from synthetic_results import made_cell, result, run_info
 from test_formats import odd_report
 
 from robusttest.compare import Version, compare
 from robusttest.compare import text as said
 from robusttest.core.nouns import Record, Verdict
+from robusttest.engine.cell import Cell
 from robusttest.metrics import parse_threshold
 from robusttest.report import files, html, markdown, terminal
 from robusttest.report import json as json_report
@@ -149,7 +150,7 @@ def test_a_long_text_keeps_what_is_near_its_changes():
             answer="y", edits={"input": [[3001, 3005, "wrod"], [6007, 6011, "wrod"]]},
         ),
     ]  # fmt: skip
-    held = explorers.explorer(build(run_info(), [FakeResult("t", "m", None, records)]))
+    held = explorers.explorer(build(run_info(), [made_cell("t", "m", None, records)]))
     diff = held.rows[0][explorers.FIELDS.index("diff")]
     assert diff[1:3] == ["word", "wrod"]
     assert diff[4:6] == ["word", "wrod"]
@@ -168,7 +169,7 @@ def test_a_run_without_replies_says_so():
     page = plain(html.render(build(run_info(calls=0), [])))
     assert "No results: the run holds no reply and no verdict" in page
     verdict = Verdict(threshold=parse_threshold("accuracy >= 0.9"), status="error", reason="no call was made")
-    report = build(run_info(), [FakeResult("t", "m", "x.py::t", [], verdicts=[verdict])])
+    report = build(run_info(), [made_cell("t", "m", "x.py::t", [], verdicts=[verdict])])
     page = plain(html.render(report))
     assert "t · m: no replies, so no numbers." in page
     assert "no call was made" in page
@@ -178,7 +179,7 @@ def test_a_run_without_replies_says_so():
 def test_an_incomplete_run_says_what_is_missing(one_cell: Report):
     rows = list(one_cell.cells[0].records)
     gone = [replace(r, status="error", score=None, answer=None, reason="HTTP 500") for r in rows[:100]]
-    report = build(run_info(complete=False), [FakeResult("t", "m", None, [*gone, *rows[100:]])])
+    report = build(run_info(complete=False), [made_cell("t", "m", None, [*gone, *rows[100:]])])
     page = plain(html.render(report))
     assert "Incomplete run" in page
     assert "of the planned calls replied; the rest is in no number" in page
@@ -196,7 +197,7 @@ def test_the_head_says_what_the_terminal_says(one_cell: Report):
 
 def test_undefined_values_have_their_reason():
     records = [Record(task="t", model="m", case_id="1", text="x", score=1.0, answer="a")]
-    page = plain(html.render(build(run_info(), [FakeResult("t", "m", None, records)])))
+    page = plain(html.render(build(run_info(), [made_cell("t", "m", None, records)])))
     assert "no variants: no case has a reply to a perturbed prompt" in page
     assert "No thresholds were set" in page
 
@@ -205,7 +206,7 @@ def test_undefined_values_have_their_reason():
 
 
 def test_the_comparison_tells_what_the_terminal_tells():
-    def run(harm: float) -> list[FakeResult]:
+    def run(harm: float) -> list[Cell]:
         return [result(task=t, cases=60, variants=3, harm={"keyboard": h, "casing": 0.01}, test=f"t.py::{t}")
                 for t, h in (("intents", harm), ("moods", 0.02))]  # fmt: skip
 
@@ -309,7 +310,7 @@ def test_the_forest_is_over_the_noise_floor_where_there_is_one(one_cell: Report)
     rows = [
         replace(r, level="repeat") if r.perturbation == "repeat" else r for r in result(harm=harm).records
     ]
-    (cell,) = build(run_info(), [FakeResult("support-intents", "m", None, rows)]).cells
+    (cell,) = build(run_info(), [made_cell("support-intents", "m", None, rows)]).cells
     axis = plots.forest_axis([cell])
     drawn = plots.forest(cell, axis)
     assert drawn.net
@@ -324,7 +325,7 @@ def test_the_forest_is_over_the_noise_floor_where_there_is_one(one_cell: Report)
     assert keyboard.mark.value == pytest.approx(axis.at(keyboard.effect.value or 0))
     assert keyboard.mark.low == pytest.approx(axis.at(keyboard.effect.low or 0))
     assert "net drop" in plain(
-        html.render(build(run_info(), [FakeResult("support-intents", "m", None, rows)]))
+        html.render(build(run_info(), [made_cell("support-intents", "m", None, rows)]))
     )
 
 
@@ -334,7 +335,7 @@ def test_severities_are_drawn_where_several_ran():
         replace(r, severity=float(r.perturbation.split(":")[1]) if r.perturbation else None)
         for r in result(harm=harm).records
     ]
-    report = build(run_info(), [FakeResult("support-intents", "m", None, rows)])
+    report = build(run_info(), [made_cell("support-intents", "m", None, rows)])
     (curve,) = plots.severity_curves(report.cells)
     assert curve.family == "ocr"
     assert [p.label.split(" ")[0] for p in curve.points] == [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, chromium
-from synthetic_results import FakeResult, result, run_info
+from synthetic_results import made_cell, result, run_info
 
 from robusttest.core.nouns import Record
 from robusttest.report import html, text
@@ -211,7 +211,7 @@ def test_planted_markup_does_nothing(browser: Browser, tmp_path: Path):
         versions={HOSTILE: HOSTILE},
         models=(HOSTILE,),
     )
-    report = build(info, [FakeResult(HOSTILE, HOSTILE, f"{HOSTILE}.py::t", rows, notes=(HOSTILE,))])
+    report = build(info, [made_cell(HOSTILE, HOSTILE, f"{HOSTILE}.py::t", rows, notes=(HOSTILE,))])
     path = tmp_path / "hostile.html"
     path.write_text(html.render(report), encoding="utf-8")
     browser.open(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_results import FakeResult, result, run_info
+from synthetic_results import made_cell, result, run_info
 
 from robusttest.core.nouns import Record
 from robusttest.report.build import build
@@ -142,7 +142,7 @@ def test_an_undefined_metric_says_why():
     rows = [
         Record(task="t", model="", case_id=str(i), score=1.0, answer="a", test="t.py::t") for i in range(30)
     ]
-    text = "\n".join(render(build(run_info(), [FakeResult("t", "", "t.py::t", rows)])))
+    text = "\n".join(render(build(run_info(), [made_cell("t", "", "t.py::t", rows)])))
     assert re.search(r"1\.000 n=30 .* -", text)
     assert "fewer than two" in text
     assert "nan" not in text.lower()
@@ -160,7 +160,7 @@ def test_failures_of_calls_are_counted_by_reason():
         )
         for i in range(3)
     ] + [Record(task="t", model="m", case_id="x", status="error", reason="HTTP 500", test="a.py::t")]
-    report = build(run_info(), [FakeResult("t", "m", "a.py::t", rows)])
+    report = build(run_info(), [made_cell("t", "m", "a.py::t", rows)])
     assert "  4 failed calls: timeout after 120 s (3) and 1 other reason" in render(report)
     assert any("HTTP 500 (1)" in line for line in render(report, verbosity=1))
 
@@ -175,7 +175,7 @@ def hostile(text: str) -> Report:
         ),
         Record(task=text, model=text, case_id="other", status="error", reason=text, test=text),
     ]  # fmt: skip
-    return build(run_info(notes=(text,)), [FakeResult(text, text, text, rows, notes=(text,))])
+    return build(run_info(notes=(text,)), [made_cell(text, text, text, rows, notes=(text,))])
 
 
 @given(st.text(alphabet=st.characters(), max_size=40))
@@ -206,7 +206,7 @@ def test_a_megabyte_line_is_cut_around_its_edit():
             answer="b",
         ),
     ]
-    lines = render(build(run_info(), [FakeResult("t", "m", "a.py::t", rows)]))
+    lines = render(build(run_info(), [made_cell("t", "m", "a.py::t", rows)]))
     (line,) = [line for line in lines if "[charged→chatged]" in line]
     assert line.strip().startswith("…")
     assert line.endswith("…")
@@ -222,13 +222,13 @@ def test_a_rewritten_text_is_two_lines():
             edits={"input": [[0, 19, "I WAS CHARGED TWICE"]]}, status="unparsed", reply="I am not\nsure",
         ),
     ]  # fmt: skip
-    lines = render(build(run_info(), [FakeResult("t", "m", "a.py::t", rows)]))
+    lines = render(build(run_info(), [made_cell("t", "m", "a.py::t", rows)]))
     at = lines.index("  c::k#0  a → <unparsed: I am not\\nsure>")
     assert lines[at + 1] == "    [i was charged twice→I WAS CHARGED TWICE]"
     rows[1] = replace(
         rows[1], edits={"input": [[0, 1, "I"], [2, 5, "WAS"], [6, 13, "CHARGED"], [14, 19, "TWICE"]]}
     )
-    lines = render(build(run_info(), [FakeResult("t", "m", "a.py::t", rows)]))
+    lines = render(build(run_info(), [made_cell("t", "m", "a.py::t", rows)]))
     assert lines[at + 1 : at + 3] == ["    - i was charged twice", "    + I WAS CHARGED TWICE"]
 
 

@@ -301,7 +301,7 @@ def test_a_version_by_path_label_or_latest(tmp_path: Path):
     baseline = stored(tmp_path, rows)
     path = runs.run_path(tmp_path / "d", INFO)
     with runs.RunWriter(path, INFO) as writer:
-        writer.write_all(rows)
+        writer.write(*rows)
         writer.close(INFO)
     for ref in (str(path), "v1", "0123", "latest", str(baseline)):
         found = load_version(ref, tmp_path / "d")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from robusttest import store as runs
 from robusttest.core.nouns import Estimate, Record, RunInfo, Threshold, Verdict
+from robusttest.engine.cell import Cell
 from robusttest.errors import StorageError, UsageError
 from robusttest.store import reader
 
@@ -42,8 +43,8 @@ def info(**changes: object) -> RunInfo:
 def store(directory: Path, run: RunInfo, *records: Record, end: bool = True) -> Path:
     path = runs.run_path(directory, run)
     with runs.RunWriter(path, run) as writer:
-        writer.write_all(records or [record()])
-        writer.write_verdict(VERDICT, task="t", model="m", test="a.py::test")
+        writer.write(*(records or [record()]))
+        writer.write_cell(Cell(record().key, verdicts=(VERDICT,)))
         if end:
             writer.close(replace(run, complete=True, calls=7))
     return path
@@ -59,9 +60,9 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path):
     assert run.info == replace(info(), complete=True, calls=7)
     assert run.records == [record(), odd]
     assert run.verdicts == [VERDICT]
-    (result,) = run.results
+    (result,) = run.cells
     assert (result.task, result.model, result.test, result.thresholds) == (
-        "t", "m", "a.py::test", [VERDICT.threshold],
+        "t", "m", "a.py::test", (VERDICT.threshold,),
     )  # fmt: skip
     assert runs.read_info(path) == run.info
 
@@ -130,18 +131,18 @@ def test_a_newer_schema_says_so(tmp_path: Path):
 def test_a_schema_that_is_no_number_of_ours_is_refused(tmp_path: Path, schema: object):
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"kind": "run", "schema_version": schema, "id": "a"}) + "\n")
-    with pytest.raises(StorageError, match="schema_version"):
+    with pytest.raises(StorageError, match="not a number that robusttest wrote"):
         runs.read_run(path)
 
 
 def test_an_older_schema_is_migrated_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = store(tmp_path, info())
-    monkeypatch.setattr(reader, "SCHEMA", 2)
+    monkeypatch.setattr(reader, "SCHEMA", runs.SCHEMA + 1)
 
     def rename(line: reader.Line) -> reader.Line:
         return {**line, "answer": "migrated"} if line["kind"] == "record" else line
 
-    monkeypatch.setitem(reader.MIGRATIONS, 1, rename)
+    monkeypatch.setitem(reader.MIGRATIONS, runs.SCHEMA, rename)
     assert [r.answer for r in runs.read_run(path).records] == ["migrated"]
 
 
@@ -171,8 +172,8 @@ def test_added_fields_do_not_stop_an_older_reader(tmp_path: Path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         line["added"] = {"later": 1}
-        if line["kind"] == "verdict":
-            line["estimate"]["added"] = line["threshold"]["added"] = 1
+        if line["kind"] == "cell":
+            line["verdicts"][0]["added"] = line["verdicts"][0]["estimate"]["added"] = 1
     lines.insert(2, {"kind": "added", "x": 1})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = runs.read_run(path)

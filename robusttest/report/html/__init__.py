@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,9 +16,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from robusttest.core import codec
 from robusttest.core.nouns import Json
 from robusttest.report import text
-from robusttest.report.escape import finite, visible
+from robusttest.report.escape import visible
 from robusttest.report.html import page, plots
 from robusttest.report.html.cases import FIELDS, Explorer, explorer
 from robusttest.report.model import HEADLINE, Report, label
@@ -46,7 +46,7 @@ def render(report: Report) -> str:
 
 def embedded(value: Json) -> str:
     """JSON that no text in it can end or turn into markup: ASCII, and without ``<``, ``>`` and ``&``."""
-    dumped = json.dumps(finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str)
+    dumped = codec.dumps(value)
     for char in "<>&":
         dumped = dumped.replace(char, f"\\u{ord(char):04x}")
     return dumped

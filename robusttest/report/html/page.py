@@ -12,9 +12,11 @@ from robusttest.report.history import Line
 from robusttest.report.html import plots
 from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
-from robusttest.report.model import CellReport, Outcome, Report
+from robusttest.report.model import CellOutcome, CellReport, Report
 
-WORST_FIRST: tuple[Outcome, ...] = ("error", "failed", "inconclusive", "none", "passed")
+WORST_FIRST: tuple[CellOutcome, ...] = (
+    "error", "failed", "not_run", "inconclusive", "xpassed", "xfailed", "skipped", "none", "passed",
+)  # fmt: skip
 MANY_VERDICTS = 15
 """More than so many: the passed ones are folded away."""
 DETAILED = 40
@@ -59,7 +61,7 @@ class Advised:
 @dataclass(frozen=True, slots=True)
 class Page:
     title: str
-    outcomes: tuple[tuple[Outcome, int], ...]
+    outcomes: tuple[tuple[CellOutcome, int], ...]
     facts: tuple[str, ...]
     counts: tuple[str, ...]
     """Cells, calls, cost, time."""
@@ -94,7 +96,9 @@ def build(report: Report) -> Page:
     return Page(
         title=f"robusttest: {report.run.label or report.run.id}",
         outcomes=tuple(
-            (o, n) for o in ("failed", "error", "inconclusive", "passed") if (n := report.count(o))
+            (o, n)
+            for o in ("failed", "error", "not_run", "inconclusive", "xpassed", "xfailed", "skipped", "passed")
+            if (n := report.count(o))
         ),
         facts=tuple(_facts(report)),
         counts=tuple(_counts(report)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robusttest.core.nouns import Estimate
+from robusttest.core.nouns import CellKey, Estimate
 from robusttest.stats.across import claims, decomposition, scatter
 from robusttest.stats.across.claims import Claim
 from robusttest.stats.across.decomposition import Shares
@@ -148,11 +148,11 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
 
 def _once(cells: Iterable[Frame]) -> tuple[list[Frame], list[str], list[str]]:
     """Each (test, task, model) once; tasks named with their test where a model has one name twice."""
-    last: dict[tuple[str | None, str, str], Frame] = {}
+    last: dict[CellKey, Frame] = {}
     count = 0
     for cell in cells:
         count += 1
-        last[cell.test, cell.task, cell.model] = cell
+        last[cell.key] = cell
     times = Counter((c.task, c.model) for c in last.values())
     several = {task for (task, _), n in times.items() if n > 1}
     names = [

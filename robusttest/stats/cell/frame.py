@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import REFERENCE, Record
+from robusttest.core.nouns import REFERENCE, CellKey, Record
 from robusttest.errors import CaseError, UnknownNameError
 from robusttest.stats.cell.answers import UNREADABLE, Coder, settle_unreadable
 
@@ -78,6 +78,10 @@ class Frame:
     """(n, K) codes of what was put to the model (``input_hash``), -1 absent."""
     sequential: bool = False
     """The cases came in random order until every threshold was decided: only anytime-valid limits are shown."""
+
+    @property
+    def key(self) -> CellKey:
+        return CellKey(self.test, self.task, self.model)
 
     @property
     def n_cases(self) -> int:
@@ -214,13 +218,13 @@ def frames(
 
     Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
     """
-    builders: dict[tuple[str | None, str, str], _Builder] = {}
-    key: tuple[str | None, str, str] | None = None
+    builders: dict[CellKey, _Builder] = {}
+    key: CellKey | None = None
     builder: _Builder
     for r in records:
         mine = (r.test, r.task, r.model)
         if mine != key:
-            key = mine
+            key = CellKey(*mine)
             if key not in builders:
                 builders[key] = _Builder(*key)
             builder = builders[key]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robusttest.core import secrets
+from robusttest.core import codec, secrets
 from robusttest.core.nouns import Case, Completion, Draft, Request, Score, Variant
 from robusttest.core.secrets import (
     HIDDEN,
@@ -113,7 +113,7 @@ def test_records_hold_no_secrets():
         completion=Completion(text=f"{KEY}!"),
         request=Request(model="m", messages=({"role": "user", "content": KEY},)),
     )
-    assert "planted" not in repr(record.to_json())
+    assert "planted" not in codec.dumps(record)
     assert record.reply == f"{HIDDEN}!"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +14,16 @@ pytest_plugins = ["pytester"]
 # How long one example takes says more about the machine than about us.
 settings.register_profile("robusttest", deadline=None)
 settings.load_profile("robusttest")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_cache_folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One for all workers; the user's own is left alone."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield
 
 
 @pytest.fixture(autouse=True)

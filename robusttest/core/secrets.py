@@ -383,19 +383,3 @@ def normal_url(url: str) -> str:
     if port and (parts.scheme.lower(), port) not in (("http", 80), ("https", 443)):
         host = f"{host}:{port}"
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
-
-
-def endpoint_of(model: str, params: Mapping[str, Json]) -> str | None:
-    """The endpoint that a call of ``model`` goes to, in its normal form; None: the provider's own.
-
-    From the parameter ``api_base`` (or ``base_url``), else the environment variable that LiteLLM reads for the
-    provider (``OPENAI_BASE_URL``, ``OPENAI_API_BASE``, ``HOSTED_VLLM_API_BASE`` …).
-    """
-    given = params.get("api_base") or params.get("base_url")
-    if not given:
-        provider = model.split("/", 1)[0] if "/" in model else "openai"
-        prefix = re.sub(r"\W", "_", provider).upper()
-        for name in (f"{prefix}_BASE_URL", f"{prefix}_API_BASE", f"{prefix}_ENDPOINT"):
-            if given := os.environ.get(name):
-                break
-    return normal_url(str(given)) if given else None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from robusttest.core import secrets as scrub_module
 from robusttest.core.nouns import Request
-from robusttest.core.secrets import HIDDEN, endpoint_of, normal_url, public_params, scrub
+from robusttest.core.secrets import HIDDEN, normal_url, public_params, scrub
+from robusttest.gateway.litellm.address import endpoint_of
 
 
 @pytest.fixture(autouse=True)

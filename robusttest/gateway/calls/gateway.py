@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from robusttest.core.names import is_callable
 from robusttest.core.nouns import Completion, Json, Request
-from robusttest.core.secrets import endpoint_of, hidden_reply, public_params
+from robusttest.core.secrets import hidden_reply, public_params
 from robusttest.errors import (
     BudgetExhaustedError,
     ConfigurationError,
@@ -23,6 +23,7 @@ from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import Budget
 from robusttest.gateway.calls.scheduler import Flight, Scheduler
+from robusttest.gateway.litellm.address import endpoint_of
 from robusttest.gateway.store import nearest
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
@@ -206,12 +207,10 @@ class Gateway:
             if "api_key" in request.private:
                 self._with_key.add(request.model)
             wanted = [m for m in dict.fromkeys([request.model, *self._remote]) if m not in self._checked]
-            # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's. The
-            # first call imports more of it, elsewhere: where warnings are errors, that call would fail.
+            # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 problems = backends.preflight(wanted, with_key=self._with_key)
-            warnings.filterwarnings("ignore", r".* using the `ReadOnly` qualifier", UserWarning)
             self._checked.update(wanted)
             if problems:
                 self._refused = ConfigurationError("\n".join(problems))

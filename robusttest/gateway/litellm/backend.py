@@ -13,6 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,12 @@ from robusttest.core.nouns import Completion, Request
 from robusttest.errors import ConfigurationError
 from robusttest.gateway.litellm import prices
 from robusttest.gateway.litellm.failures import AttemptError, Failure, classify
-from robusttest.gateway.litellm.preflight import load_litellm
+from robusttest.gateway.litellm.preflight import ignore_typing_warnings, load_litellm
 from robusttest.gateway.litellm.response import completion_of, filtered
 from robusttest.settings import Settings
 
 if TYPE_CHECKING:
+    from robusttest.gateway.litellm.selftest import Call
     from robusttest.gateway.litellm.transport import ProviderTransport
 
 CLOSE_SECONDS = 1.0
@@ -39,6 +41,8 @@ class LitellmBackend:
         self._litellm: Any = None
         self._transport: ProviderTransport | None = None
         self._calls_through_litellm = 0
+        self._used = False
+        """LiteLLM has made a call, in a self-test too, and keeps clients."""
         self._skips_mcp = False
         """Versions that look for MCP servers among any tools need a package for it that they don't bring."""
         self._checked: set[tuple[str, frozenset[str]]] = set()
@@ -48,12 +52,18 @@ class LitellmBackend:
         __tracebackhide__ = True
         if self._litellm is None:
             self._load()
-        failure: Failure | None = None
+        ignore_typing_warnings()
+        own = self._transport is not None and await self._transport.carries(request)
+        self._calls_through_litellm += not own
+        made = self._transport.call if own and self._transport is not None else self._call
+        return await self._told(made, request, timeout=timeout)
+
+    async def _told(self, made: Call, request: Request, *, timeout: float) -> Completion:
+        """What a way of calling came to, in our words."""
+        __tracebackhide__ = True
         started = time.perf_counter()
         try:
-            if self._transport is not None and self._transport.carries(request):
-                return await self._transport.call(request, timeout=timeout)
-            return await self._call(request, timeout)
+            return await made(request, timeout=timeout)
         except (AttemptError, ConfigurationError) as error:
             # Without the frames below, whose locals hold keys.
             error.__context__ = error.__cause__ = None
@@ -64,7 +74,7 @@ class LitellmBackend:
             return filtered(failure.message, latency=time.perf_counter() - started)
         failure.raise_()
 
-    async def _call(self, request: Request, timeout: float) -> Completion:
+    async def _call(self, request: Request, *, timeout: float) -> Completion:
         litellm = self._litellm
         self._check_params(request)
         kwargs = {**request.params, **request.private}
@@ -80,7 +90,7 @@ class LitellmBackend:
             kwargs["_skip_mcp_handler"] = True
         # A copy: LiteLLM edits messages in place.
         kwargs["messages"] = [dict(m) for m in request.messages]
-        self._calls_through_litellm += 1
+        self._used = True
         started = time.perf_counter()
         async with asyncio.timeout(timeout):
             response = await litellm.acompletion(
@@ -107,7 +117,9 @@ class LitellmBackend:
         if self._settings.transport == "auto":
             from robusttest.gateway.litellm.transport import ProviderTransport
 
-            self._transport = ProviderTransport(self._litellm)
+            self._transport = ProviderTransport(
+                self._litellm, theirs=partial(self._told, self._call), told=self._told
+            )
 
     def _check_params(self, request: Request) -> None:
         """Refuse what the provider does not take even where the user's app lets LiteLLM drop it silently."""
@@ -149,7 +161,18 @@ class LitellmBackend:
         return {
             "litellm": version("litellm"),
             "litellm_prices": hashlib.blake2b(table, digest_size=6).hexdigest(),
+            **self._way(),
         }
+
+    def _way(self) -> dict[str, str]:
+        """Which way calls went: on connections of ours, or through ``litellm.acompletion``, and why."""
+        own = self._transport.calls.total() if self._transport is not None else 0
+        parts = [f"{own} calls on own connections"] if own else []
+        if self._calls_through_litellm:
+            reasons = self._transport.reasons() if self._transport is not None else []
+            why = f" ({'; '.join(reasons)})" if reasons else ""
+            parts.append(f"{self._calls_through_litellm} through litellm.acompletion{why}")
+        return {"transport": ", ".join(parts)} if parts else {}
 
     async def close(self) -> None:
         """Let LiteLLM's logging end (at most a second), then close every client it keeps."""
@@ -157,7 +180,7 @@ class LitellmBackend:
             await self._transport.close()
             self._transport = None
         litellm, self._litellm = self._litellm, None
-        if litellm is None or not self._calls_through_litellm:
+        if litellm is None or not self._used:
             return
         with contextlib.suppress(Exception):
             from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER as worker

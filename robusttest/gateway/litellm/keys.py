@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from robusttest.gateway.litellm.address import provider_of
+
 KEYS: dict[str, tuple[str, ...]] = {
     "ai21": ("AI21_API_KEY",),
     "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
@@ -46,16 +48,6 @@ Providers that are not here count as having what they need: clouds find credenti
 own want none.
 """
 
-_BARE = {
-    "gpt-": "openai",
-    "chatgpt-": "openai",
-    "o1": "openai",
-    "o3": "openai",
-    "o4": "openai",
-    "claude": "anthropic",
-}
-"""Beginnings of names that LiteLLM takes without a provider in front."""
-
 
 def missing(
     models: Iterable[str], *, given: Collection[str] = (), environ: Mapping[str, str] = os.environ
@@ -66,7 +58,7 @@ def missing(
     """
     out: dict[str, str] = {}
     for model in dict.fromkeys(models):
-        names = KEYS.get(_provider(model), ())
+        names = KEYS.get(provider_of(model), ())
         if names and model not in given and not any(environ.get(name) for name in names):
             out[model] = names[0]
     return out
@@ -74,11 +66,4 @@ def missing(
 
 def needing(models: Iterable[str]) -> list[str]:
     """The models that can't be called without a key."""
-    return [model for model in dict.fromkeys(models) if _provider(model) in KEYS]
-
-
-def _provider(model: str) -> str:
-    prefix, slash, _ = model.partition("/")
-    if slash:
-        return prefix
-    return next((provider for start, provider in _BARE.items() if model.startswith(start)), "")
+    return [model for model in dict.fromkeys(models) if provider_of(model) in KEYS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -12,6 +13,16 @@ from robusttest.core.secrets import scrub
 from robusttest.errors import did_you_mean, nearest
 
 LOCAL_PRICES = "LITELLM_LOCAL_MODEL_COST_MAP"
+
+
+_TYPES = r".* using the `ReadOnly` qualifier"
+
+
+def ignore_typing_warnings() -> None:
+    """Where warnings are errors, LiteLLM's own types would make a call fail that is the first to import them."""
+    filters = warnings.filters
+    if not any(f[0] == "ignore" and getattr(f[1], "pattern", f[1]) == _TYPES for f in filters[:4]):
+        warnings.filterwarnings("ignore", _TYPES, UserWarning)
 
 
 def load_litellm() -> tuple[Any, list[str]]:

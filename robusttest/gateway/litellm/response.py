@@ -36,14 +36,23 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
     if refusal is None and finish == "refusal":
         refusal = text or "refused"
     usage = getattr(response, "usage", None)
+    tokens_in, tokens_out = (
+        _count(getattr(usage, f"{kind}_tokens", None)) for kind in ("prompt", "completion")
+    )
+    if not tokens_in:
+        # No call is made without a prompt: LiteLLM writes 0 for a usage that the reply does not tell.
+        tokens_in = tokens_out = None
+        cost = cost or None
+    served = _text(getattr(response, "model", None))
     return Completion(
         text=text,
-        model=_text(getattr(response, "model", None)),
+        # LiteLLM puts some providers' names in front of the id that the server gave, by some ways of calling.
+        model=served.removeprefix(f"{model.partition('/')[0]}/") if served is not None else None,
         finish_reason=finish,
         refusal=refusal,
         tool_calls=_tool_calls(message),
-        input_tokens=_count(getattr(usage, "prompt_tokens", None)),
-        output_tokens=_count(getattr(usage, "completion_tokens", None)),
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
         cost=cost,
         latency=latency,
         created=_now(),
@@ -123,5 +132,5 @@ def _text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int | None:
-    """Tokens; None where the provider did not count (LiteLLM writes 0 for a missing usage's prompt)."""
+    """Tokens; None where the provider did not count."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

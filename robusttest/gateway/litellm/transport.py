@@ -1,9 +1,9 @@
 """LiteLLM builds the request and reads the reply; one pooled session of ours carries it.
 
-``litellm.acompletion`` costs about 3 ms of CPU a call, its provider layer alone about a tenth. Only requests for
-which the tests prove both ways equal (body, headers, parsed reply, usage, cost, kinds of failure) go this way:
-a provider, a range of LiteLLM versions, parameters, kinds of messages, and an app that has not changed LiteLLM's
-global state. All others go through ``acompletion``: `ProviderTransport.carries` decides.
+``litellm.acompletion`` costs 3 to 13 ms of CPU a call, by version; its provider layer alone about a tenth. Only
+requests for which a trial of both ways (`selftest`) found no difference go this way: a model, parameters, kinds of
+messages, and an app that has not changed LiteLLM's global state. All others go through ``acompletion``:
+`ProviderTransport.carries` decides.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import copy
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from functools import partial
 from typing import Any
 
 from robusttest.core.nouns import Completion, Request
-from robusttest.gateway.litellm import proven
+from robusttest.gateway.litellm import address, canned, keys, selftest, shapes
 from robusttest.gateway.litellm.failures import Failure, classify
 from robusttest.gateway.litellm.response import completion_of, filtered, rate_limit_of
 
@@ -77,23 +78,70 @@ class _Plan:
 class ProviderTransport:
     """Carries the requests that `carries` says yes to. Lives on one event loop."""
 
-    def __init__(self, litellm: Any) -> None:
+    def __init__(self, litellm: Any, *, theirs: selftest.Call, told: Callable[..., Any]) -> None:
+        """``theirs`` makes one attempt through ``acompletion``, what this way is compared with; ``told(call, …)`` makes
+        one by ``call`` and says what it came to.
+        """
         self._litellm = litellm
+        self._theirs, self._ours = theirs, partial(told, self._carry)
         self._session: Any = None
         self._plans: dict[tuple[Any, ...], _Plan | None] = {}
         self._encoding: Any = None
         self._unpriced: set[tuple[object, ...]] = set()
-        self._providers = proven.providers(version("litellm"))
+        self._results: selftest.Results | None = None
+        self._passed: dict[str, selftest.Passed] = {}
+        self._headers: dict[str, dict[str, str]] = {}
+        self._trying: dict[str, asyncio.Lock] = {}
+        self.calls: Counter[str] = Counter()
+        """Model → calls that went this way."""
 
-    def carries(self, request: Request) -> bool:
-        """Whether this request is proven to fare the same this way."""
-        provider = request.model.partition("/")[0]
-        return (
-            provider in self._providers and proven.neutral(self._litellm) and self._plan(request) is not None
-        )
+    async def carries(self, request: Request) -> bool:
+        """Whether this request fares the same this way. Tried out where nobody has yet."""
+        if request.model.partition("/")[0] not in shapes.PROVIDERS or not shapes.neutral(self._litellm):
+            return False
+        passed = self._passed.get(request.model)
+        if passed is None:
+            if self._plan(request) is None:
+                return False
+            passed = await self._try(request.model)
+        return passed.carries(request, shapes.shape(request.messages)) and self._plan(request) is not None
+
+    async def _try(self, model: str) -> selftest.Passed:
+        async with self._trying.setdefault(model, asyncio.Lock()):
+            if (passed := self._passed.get(model)) is not None:
+                return passed
+            results = self._results = self._results or selftest.Results()
+            found = results.get(model)
+            if found is None:
+                try:
+                    found = await selftest.compare(
+                        model,
+                        self._ours,
+                        self._theirs,
+                        lambda request: self._plan(request) is not None,
+                        self._headers.setdefault(model, {}),
+                    )
+                except OSError:  # no server on the loopback interface
+                    found = None
+                if found is not None:
+                    results.put(model, found)
+            # What could not be found out is not kept: the next run tries again.
+            passed = found if found is not None else selftest.Passed(reason="could not be tried out")
+            self._passed[model] = passed
+            self._headers[model] = dict(passed.headers)
+            return passed
+
+    def reasons(self) -> list[str]:
+        """``MODEL: why it is not asked this way``."""
+        return [f"{m}: {p.reason}" for m, p in sorted(self._passed.items()) if p.reason]
 
     async def call(self, request: Request, *, timeout: float) -> Completion:
         """One attempt; raises what `failures.classify` says, a timeout as ``TimeoutError``."""
+        __tracebackhide__ = True
+        self.calls[request.model] += 1
+        return await self._carry(request, timeout=timeout)
+
+    async def _carry(self, request: Request, *, timeout: float) -> Completion:
         __tracebackhide__ = True
         plan = self._plan(request)
         assert plan is not None
@@ -109,10 +157,16 @@ class ProviderTransport:
         )
         data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         session = self._session or self._open()
+        more = self._headers.get(request.model)
+        headers = (
+            {**{k: v for k, v in plan.headers.items() if k.lower() not in more}, **more}
+            if more
+            else plan.headers
+        )
         started = time.perf_counter()
         async with (
             asyncio.timeout(timeout),
-            session.post(plan.url, data=data, headers=plan.headers) as answer,
+            session.post(plan.url, data=data, headers=headers) as answer,
         ):
             content = await answer.read()
         raw = _Raw(answer.status, answer.headers, content)
@@ -179,12 +233,12 @@ class ProviderTransport:
         return float(cost) if cost is not None else None
 
     def _plan(self, request: Request) -> _Plan | None:
-        """The plan of this request's shape, made once; None where the shape is not proven."""
+        """The plan of this request's shape, made once; None where the shape is not shapes."""
         key = (
             request.model,
             json.dumps(request.params, sort_keys=True, default=repr),
             tuple(sorted((k, repr(v)) for k, v in request.private.items())),
-            proven.shape(request.messages),
+            shapes.shape(request.messages),
         )
         try:
             return self._plans[key]
@@ -199,7 +253,7 @@ class ProviderTransport:
         """None as well where LiteLLM raises: ``acompletion`` then says what is wrong."""
         litellm = self._litellm
         private = dict(request.private)
-        if set(request.params) - proven.PARAMS or set(private) - proven.PRIVATE:
+        if set(request.params) - canned.NAMES or set(private) - shapes.PRIVATE:
             return None
         try:
             params = copy.deepcopy(dict(request.params))
@@ -209,11 +263,13 @@ class ProviderTransport:
                 api_base=private.get("api_base") or private.get("base_url"),
                 api_key=private.get("api_key"),
             )
-            if provider not in self._providers or proven.special(litellm, model, provider):
+            if provider not in shapes.PROVIDERS or shapes.special(litellm, model, provider):
                 return None
-            key = key or private.get("api_key") or os.environ.get(f"{provider.upper()}_API_KEY")
-            base = base or proven.base_from_environment(provider)
-            if not key:
+            key = (
+                private.get("api_key") or key or next(map(os.environ.get, keys.KEYS.get(provider, ())), None)
+            )
+            base = base or address.base_from_environment(provider)
+            if not key or not (base or shapes.default_known(provider)):
                 return None
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
                 model=model, provider=litellm.LlmProviders(provider)
@@ -261,7 +317,7 @@ class ProviderTransport:
             )
         except Exception:
             return None
-        if proven.proxied(url):
+        if shapes.proxied(url):
             return None
         headers = {str(k): str(v) for k, v in headers.items()}
         if "content-type" not in {k.lower() for k in headers}:

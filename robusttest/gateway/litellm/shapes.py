@@ -1,7 +1,6 @@
-"""For which requests both ways to a provider are proven equal.
+"""Requests by shape: which of them our transport may carry at all, and what an app may change that forbids it.
 
-``tests/gateway/test_transport.py`` sends each of these both ways and compares body, headers, parsed reply, usage,
-cost and kinds of failure. What is not listed here goes through ``litellm.acompletion``.
+What is left is tried out (`selftest`) before it is carried; all else goes through ``litellm.acompletion``.
 """
 
 from __future__ import annotations
@@ -11,36 +10,35 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-_VERSIONS = ("1.85.", "1.88.", "1.104.", "1.106.")
-PROVEN: dict[str, tuple[str, ...]] = {
-    "openai": _VERSIONS,
-    "hosted_vllm": _VERSIONS,
-    "anthropic": _VERSIONS,
-}
-"""Provider → beginnings of the LiteLLM versions with which ``tests/gateway/test_transport.py`` has passed."""
-
-PARAMS = frozenset(
+PROVIDERS = frozenset(
     (
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "max_completion_tokens",
-        "seed",
-        "stop",
-        "n",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "user",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "extra_headers",
+        "anthropic",
+        "cerebras",
+        "deepinfra",
+        "deepseek",
+        "fireworks_ai",
+        "groq",
+        "hosted_vllm",
+        "litellm_proxy",
+        "llamafile",
+        "lm_studio",
+        "mistral",
+        "moonshot",
+        "nvidia_nim",
+        "ollama_chat",
+        "openai",
+        "openrouter",
+        "perplexity",
+        "sambanova",
+        "together_ai",
+        "xai",
     )
 )
+"""Providers that are asked by one POST with a key in a header: no signature, no token to fetch, no job to poll."""
+_OWN_DEFAULT = frozenset(("openai", "anthropic"))
+"""Whose configuration knows the provider's own address; LiteLLM tells the others' with the name."""
+_AT_THE_ROOT = frozenset(("anthropic", "ollama_chat", "ollama"))
+
 PRIVATE = frozenset(("api_key", "api_base", "base_url", "timeout", "extra_headers", "max_retries"))
 _ROLES = frozenset(("system", "user", "assistant", "tool"))
 _MESSAGE_FIELDS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name"))
@@ -88,37 +86,26 @@ _ENVIRONMENT = (
 )
 
 
-def providers(version: str) -> set[str]:
-    """The providers that are proven with this version of LiteLLM."""
-    return {provider for provider, proven in PROVEN.items() if version.startswith(proven)}
+def base_of(model: str, host: str) -> str:
+    """The ``api_base`` by which a server at ``host`` is asked for this model."""
+    return host if model.partition("/")[0] in _AT_THE_ROOT else f"{host}/v1"
+
+
+def default_known(provider: str) -> bool:
+    return provider in _OWN_DEFAULT
 
 
 def special(litellm: Any, model: str, provider: str) -> bool:
-    """Models for which LiteLLM leaves the plain chat route: reasoning models, other modes and interfaces."""
-    if "/" in model and provider != "hosted_vllm" and provider != "openai":
-        return True
+    """Models that LiteLLM asks by another interface than chat, or by one that depends on what is asked."""
     if provider == "openai":
-        if litellm.openaiOSeriesConfig.is_model_o_series_model(model=model):
-            return True
-        if litellm.OpenAIGPT5Config.is_model_gpt_5_model(model=model):
-            return True
-        if any(word in model for word in ("audio", "search", "responses", "ft:", "instruct", "realtime")):
+        if any(word in model for word in ("audio", "search", "responses", "instruct", "realtime")):
             return True
         if litellm.OpenAIConfig.get_config():
             return True
     if provider == "anthropic" and not model.startswith("claude"):
         return True
-    entry = litellm.model_cost.get(model) or {}
+    entry = litellm.model_cost.get(model) or litellm.model_cost.get(f"{provider}/{model}") or {}
     return bool(entry.get("mode", "chat") != "chat")
-
-
-def base_from_environment(provider: str) -> str | None:
-    names = {
-        "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
-        "hosted_vllm": ("HOSTED_VLLM_API_BASE",),
-        "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
-    }[provider]
-    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 def proxied(url: str) -> bool:

@@ -1,0 +1,220 @@
+"""Whether our transport and ``litellm.acompletion`` are the same way to a model, found out by trying both.
+
+Once for each model and each set of installed versions, offline: canned questions are sent both ways to a server in this
+process, and what was sent (path, headers, body), what was read (text, tokens, cost, tool calls …) and what failures are
+called has to be equal. What came of it is kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from robusttest.core import files
+from robusttest.core.nouns import Completion, Request, digest
+from robusttest.errors import CallError, ConfigurationError, StorageError
+from robusttest.gateway.litellm import canned, shapes
+from robusttest.gateway.litellm.failures import AttemptError
+
+SECONDS = 10.0
+"""For one canned call: the first one makes LiteLLM import what it needs."""
+KEPT = 4
+"""Sets of versions whose results are kept."""
+_OWN_HEADERS = ("user-agent", "x-stainless", "accept", "connection", "content-length", "host")
+"""By which a client introduces itself."""
+
+_KEY = "robusttest-self-test"
+
+Call = Callable[..., Awaitable[Completion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What is carried for a model: parameters and kinds of messages that fared the same both ways."""
+
+    params: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What LiteLLM sends with every call to this provider, besides: its own name, for one."""
+    reason: str | None = None
+    """Why nothing is."""
+
+    def carries(self, request: Request, kinds: str) -> bool:
+        return (
+            self.reason is None
+            and request.params.keys() <= self.params
+            and self.kinds.issuperset(kinds.split(","))
+        )
+
+
+async def compare(
+    model: str, ours: Call, theirs: Call, carried: Callable[[Request], bool], headers: dict[str, str]
+) -> Passed | None:
+    """What fares the same both ways; None where it could not be found out, as LiteLLM got no reply either.
+
+    Both raise what `backends.Backend.call` does; ``carried`` says what ``ours`` takes at all. Headers that LiteLLM
+    sends besides are put into ``headers``, for ``ours`` to send them too.
+    """
+    async with canned.Server() as server:
+
+        async def same(question: canned.Question, kind: str) -> str | None:
+            """What differs; None: nothing. Both may fail, in the same way."""
+            server.kind = kind
+            got, sent = [], []
+            if not carried(_request(model, server.host, question)):
+                return "not carried"
+            for call in (theirs, ours):
+                server.seen.clear()
+                got.append(await outcome(call, _request(model, server.host, question)))
+                sent.append([(p, _named(h), b) for p, h, b in server.seen])
+            # Where LiteLLM's client repeats a failed call by itself, whatever it is told, ours leaves that to the gateway.
+            if len(sent[1]) != 1 or not sent[0] or any(one != sent[1][0] for one in sent[0]):
+                return "another request is sent"
+            return None if got[0] == got[1] else f"a reply ({kind}) is read differently"
+
+        server.kind = "ok"
+        first = await outcome(theirs, _request(model, server.host, canned.PLAIN))
+        if not isinstance(first, Completion):
+            # Where it was not even asked, the model's own kind of request is what does not fit.
+            return Passed(reason="LiteLLM does not ask it by the usual path") if server.seen else None
+        _, theirs_sent, _ = server.seen[-1]
+        server.seen.clear()
+        if carried(plain := _request(model, server.host, canned.PLAIN)):
+            await outcome(ours, plain)
+            if server.seen:
+                sent = _named(server.seen[-1][1])
+                headers.update(
+                    {k: v for k, v in _named(theirs_sent).items() if sent.get(k) != v and _KEY not in v}
+                )
+        for kind in canned.REPLIES:
+            if (reason := await same(canned.PLAIN, kind)) is not None:
+                return Passed(reason=reason)
+        params: set[str] = set()
+        kinds = set(shapes.shape(canned.PLAIN.messages).split(","))
+        for name, value in canned.PARAMS.items():
+            question = canned.Question(canned.PLAIN.messages, {name: value})
+            if await same(question, "ok") is None:
+                params.add(name)
+        together: dict[str, bool] = {}
+        for question in canned.OTHERS:
+            equal = await same(question, question.reply) is None
+            if equal:
+                kinds.update(shapes.shape(question.messages).split(","))
+            for name in question.params:
+                together[name] = together.get(name, True) and equal
+        params.update(name for name, equal in together.items() if equal and name not in canned.PARAMS)
+        params.difference_update(name for name, equal in together.items() if not equal)
+        every = {
+            name: canned.PARAMS[name]
+            for name in sorted(params & canned.PARAMS.keys() - {"max_completion_tokens"})
+        }
+        if every and await same(canned.Question(canned.PLAIN.messages, every), "ok") is not None:
+            params -= canned.PARAMS.keys()
+        return Passed(frozenset(params), frozenset(kinds), dict(headers))
+
+
+async def outcome(call: Call, request: Request) -> Completion | tuple[Any, ...] | str:
+    """A completion without its times, or what a failure is called."""
+    try:
+        completion = await call(request, timeout=SECONDS)
+    except AttemptError as error:
+        return error.kind, error.retryable, error.retry_after
+    except CallError as error:
+        return ("call", error.kind)
+    except ConfigurationError:
+        return "configuration"
+    meta = {
+        k: v for k, v in completion.meta.items() if k != "rate_limit"
+    }  # which some of LiteLLM's ways leave out
+    # LiteLLM makes an id up where the provider gives none, another one each time.
+    calls = completion.tool_calls
+    if calls is not None:
+        calls = tuple({**c, "id": c["id"] if c["id"] == canned.CALL_ID else None} for c in calls)
+    return replace(completion, latency=None, created=None, meta=meta, tool_calls=calls)
+
+
+def _request(model: str, host: str, question: canned.Question) -> Request:
+    params = dict(question.params)
+    private: dict[str, Any] = {"api_base": shapes.base_of(model, host), "api_key": _KEY}
+    return Request(model=model, messages=question.messages, params=params, private=private)
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in headers.items() if not k.startswith(_OWN_HEADERS)}
+
+
+# --- what is kept
+
+
+class Results:
+    """What came of self-tests, in a file of the user's cache folder, by installed versions and model."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = cache_folder() / "transport.json" if path is None else path
+        self._versions = _versions()
+        self._known: dict[str, Passed] = {}
+        for model, facts in (self._read().get(self._versions) or {}).items():
+            with contextlib.suppress(Exception):
+                self._known[model] = Passed(
+                    frozenset(facts["params"]),
+                    frozenset(facts["kinds"]),
+                    dict(facts["headers"]),
+                    facts["reason"],
+                )
+
+    def get(self, model: str) -> Passed | None:
+        return self._known.get(model)
+
+    def put(self, model: str, passed: Passed) -> None:
+        """Kept where it can be; a folder that can't be written means another test in the next run."""
+        self._known[model] = passed
+        whole = self._read()
+        mine = whole.pop(self._versions, None) or {}
+        facts = {
+            "params": sorted(passed.params),
+            "kinds": sorted(passed.kinds),
+            "headers": dict(passed.headers),
+            "reason": passed.reason,
+        }
+        kept = dict(list(whole.items())[-(KEPT - 1) :])
+        with contextlib.suppress(StorageError):
+            files.write_text(
+                self.path, json.dumps({**kept, self._versions: {**mine, model: facts}}, indent=1)
+            )
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        good = isinstance(found, dict) and all(isinstance(v, dict) for v in found.values())
+        return found if good else {}
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/robusttest``, or what the platform has in its place."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "robusttest"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "robusttest" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "robusttest"
+    return Path.home() / ".cache" / "robusttest"
+
+
+def _versions() -> str:
+    """``litellm 1.106.0 · …``, and a digest of the code that is compared."""
+    names = []
+    for name in ("litellm", "openai", "httpx", "aiohttp"):
+        with contextlib.suppress(PackageNotFoundError):
+            names.append(f"{name} {version(name)}")
+    here = Path(__file__).parent
+    code = [p.read_text(encoding="utf-8") for p in sorted(here.glob("*.py"))]
+    return f"{', '.join(names)}, {digest(*code, size=6)}"

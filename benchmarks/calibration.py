@@ -27,7 +27,7 @@ from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 from robusttest.core.nouns import Estimate
 from robusttest.metrics import METRICS
 from robusttest.stats.cell import sequential
-from robusttest.stats.cell.estimates import CHANCE_CORRECTED, estimate
+from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.gates import cases_for_power, cases_needed
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n
 
@@ -47,7 +47,7 @@ NEED_MORE = ("net_drop", "net_flip_rate", "parse_failure_rate", "refusal_rate")
 
 COVERED = tuple(m for m in METRICS if m not in NEED_MORE)
 
-JACKKNIFED = CHANCE_CORRECTED | {"excess_consistency", "excess_robust_accuracy", "normalised_excess"}
+JACKKNIFED = {m.name for m in METRICS.values() if m.guard}
 """Intervals from a jackknife or a linearised error: a few cases with failures carry all they know."""
 
 

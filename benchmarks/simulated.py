@@ -83,7 +83,7 @@ def cell(y: Floats, answers: NDArray[np.int64] | None = None, cluster: int = 1) 
         case_ids=tuple(map(str, range(n))),
         clusters=tuple(str(i // cluster) if cluster > 1 else None for i in range(n)),
         columns=tuple(columns), scores=y, answers=codes, replies=codes,
-        planned=~nothing, unparsed=nothing, refused=nothing, errors=nothing, known=("p",),
+        planned=~nothing, unparsed=nothing, refused=nothing, errors=nothing, sensitive=nothing, cut=nothing, known=("p",),
     )  # fmt: skip
 
 

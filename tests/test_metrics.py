@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from robusttest import metrics
-from robusttest.core.nouns import Threshold
-from robusttest.errors import ThresholdError, UnknownNameError
-from robusttest.metrics import METRICS, accuracy, drop, flip_rate, get_metric, parse_threshold, wrong_to_right
+from robusttest import Result, metrics
+from robusttest.core.nouns import Record, Threshold
+from robusttest.errors import ThresholdError, UnknownNameError, UsageError
+from robusttest.metrics import (
+    METRICS,
+    accuracy,
+    drop,
+    flip_rate,
+    get_metric,
+    metric,
+    parse_threshold,
+    pass_at,
+    pass_hat,
+    robust_accuracy_at,
+    wrong_to_right,
+)
+from robusttest.report import html, json, markdown, terminal
+from robusttest.report.build import build
+from robusttest.stats.cell.estimates import estimate, estimates
+from robusttest.stats.cell.frame import frames
+from robusttest.stats.cell.gates import judge
+from robusttest.store import new_run
 
 
 def test_comparisons_make_thresholds():
@@ -80,10 +100,10 @@ def test_unknown_metrics_say_the_nearest():
 
 
 def test_every_metric_is_importable_by_its_name():
-    for name, metric in METRICS.items():
-        assert getattr(metrics, name) is metric is get_metric(name)
-        assert metric.definition
-        assert metric.direction in ("up", "down", "info")
+    for name, m in METRICS.items():
+        assert getattr(metrics, name) is m is get_metric(name)
+        assert m.definition
+        assert m.direction in ("up", "down", "info")
 
 
 def test_an_informative_metric_takes_no_threshold():
@@ -96,3 +116,116 @@ def test_metrics_are_names():
     assert flip_rate["a"] == flip_rate["a"] != flip_rate
     assert len({flip_rate, flip_rate["a"], flip_rate["a"]}) == 2
     assert repr(flip_rate["a"]) == "<metric flip_rate[a]>"
+
+
+def test_the_table_is_whole():
+    for m in METRICS.values():
+        assert m.by, m.name
+        assert m.label, m.name
+        assert m.definition, m.name
+        if m.alias_of is not None:
+            assert METRICS[m.alias_of].by == m.by
+            assert METRICS[m.alias_of].alias_of is None
+        if m.signed:
+            assert (m.low, m.high) == (-1.0, 1.0)
+
+
+def test_numbered_metrics_go_by_their_number():
+    assert (pass_hat(3) >= 0.5) == parse_threshold("pass^3 >= 0.5")
+    assert str(pass_at(2)["keyboard"] >= 0.5) == "pass@2[keyboard] >= 0.5"
+    assert robust_accuracy_at(4).name == "robust_accuracy@4"
+    for wrong in ("pass^0", "pass^", "pass", "accuracy@2", "pass^-1"):
+        with pytest.raises((UnknownNameError, ThresholdError)):
+            parse_threshold(f"{wrong} >= 0.5")
+
+
+@pytest.fixture
+def top2():
+    @metric("top2", direction="higher")
+    def top2(records):
+        """Share of replies that name the target among their first two."""
+        return sum(r.target in (r.answer or [])[:2] for r in records) / len(records)
+
+    yield top2
+    del METRICS["top2"]
+
+
+def test_a_metric_of_your_own(top2):
+    rows = [
+        Record(
+            task="t", model="m", case_id=f"c{i}", variant=f"typo#{v}" if v else "", perturbation="typo" if v else "",
+            level="input" if v else "reference", score=1.0, target="a", answer=["b", "a"] if v < 2 or i else ["b", "c"],
+        )
+        for i in range(30)
+        for v in range(3)
+    ]  # fmt: skip
+    (cell,) = frames(rows)
+    found = estimate(cell, "top2")
+    assert found.value == pytest.approx((29 + 2 / 3) / 30)
+    assert found.low < found.value < found.high
+    assert estimate(cell, "top2", "typo").value == pytest.approx((29 + 2 / 3) / 30)
+    assert estimate(cell, "top2", "typo").n == 30
+    assert (top2["typo"] >= 0.9) == parse_threshold("top2[typo] >= 0.9")
+    assert judge(cell, top2 >= 0.5).status == "passed"
+    assert judge(cell, parse_threshold("top2 >= 99%")).status == "failed"
+    assert top2(rows[:1]) == 1
+    assert {("top2", None), ("top2", "typo")} <= {(e.metric, e.perturbation) for e in estimates(cell)}
+
+
+def test_a_metric_of_your_own_is_in_every_output(top2):
+    rows = [
+        Record(
+            task="t",
+            model="m",
+            case_id=f"c{i}",
+            variant=v,
+            perturbation=v[:6],
+            score=1.0,
+            target="a",
+            answer=["a"],
+        )
+        for i in range(12)
+        for v in ("", "casing#0")
+    ]
+    result = Result("t", "m", rows, thresholds=[parse_threshold("top2 >= 0.5")])
+    assert result.top2.value == 1
+    assert result["casing"].top2.value == 1
+    assert [v.status for v in result.verdicts] == ["passed"]
+    report = build(new_run(models=["m"]), [result])
+    for renderer in (json, markdown, html):
+        assert "top2" in renderer.render(report), renderer.__name__
+    assert "top2" in "\n".join(terminal.render(report, width=120))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda records: 2.0, r"metric 'top2', case 'c': 2\.0 is not a number in \[0, 1\], nor None"),
+        (lambda records: float("nan"), "nan is not a number"),
+        (lambda records: "much", "'much' is not a number"),
+        (lambda records: records[5], "IndexError"),
+    ],
+)
+def test_what_a_metric_of_your_own_may_not_return(top2, function, message):
+    METRICS["top2"] = replace(top2, own=function)
+    (cell,) = frames([Record(task="t", model="m", case_id="c", score=1.0)])
+    with pytest.raises(UsageError, match=message):
+        estimate(cell, "top2")
+
+
+def test_names_that_a_metric_of_your_own_may_not_have(top2):
+    with pytest.raises(ThresholdError, match="taken"):
+        metric("accuracy", direction="higher")(len)
+    with pytest.raises(ThresholdError, match="taken"):
+        metric("top2", direction="higher")(len)
+    metric("top2", direction="lower")(top2.own)  # the same function again: its module was imported twice
+    with pytest.raises(ThresholdError, match="letters, digits"):
+        metric("top 2", direction="higher")
+    with pytest.raises(UnknownNameError, match="direction"):
+        metric("other", direction="up")
+
+
+def test_a_case_that_a_metric_of_your_own_says_nothing_of_is_left_out(top2):
+    METRICS["top2"] = replace(top2, own=lambda records: None if records[0].case_id == "c0" else 1)
+    (cell,) = frames([Record(task="t", model="m", case_id=f"c{i}", score=0.0) for i in range(4)])
+    assert (estimate(cell, "top2").value, estimate(cell, "top2").n) == (1.0, 3)

@@ -388,6 +388,10 @@ class Estimate:
     upper: float | None = None
     n: int = 0
     """Cases (or clusters, where ``method`` says so) that carry the value."""
+    of: int | None = None
+    """Cases of the whole cell: a metric of one perturbation stands on those that have it, ``n`` of ``of``."""
+    base: float | None = None
+    """Of a change (``drop``): the accuracy of the unperturbed prompts of the same ``n`` cases, which it is a change from."""
     k: int | None = None
     """Variants per case, the largest; a worst case over K variants falls with K."""
     method: str = ""

@@ -10,27 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from robusttest.core.nouns import CellKey, Estimate, ItemOutcome, Json, Record, RunInfo, Verdict
+from robusttest.errors import UnknownNameError
+from robusttest.metrics import get_metric
 
 HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
 """The metrics every summary shows, in this order."""
 
-LABELS = {
-    "accuracy": "accuracy",
-    "robust_accuracy": "robust accuracy",
-    "output_consistency": "consistency",
-    "consistency_icc": "ICC",
-    "consistency_kappa": "kappa",
-    "drop": "drop",
-    "pass_rate": "pass rate",
-    "flip_rate": "flip rate",
-    "net_drop": "net drop",
-    "net_flip_rate": "net flip rate",
-}
-"""How a metric is headed where people read; others go by their name."""
-
 
 def label(metric: str) -> str:
-    return LABELS.get(metric, metric.replace("_", " "))
+    """How a metric is headed where people read; what is none goes by its name."""
+    try:
+        return get_metric(metric).label
+    except UnknownNameError:
+        return metric.replace("_", " ")
 
 
 class Segment(NamedTuple):

@@ -14,14 +14,14 @@ ANSWERS = ["AAAA", "BBBC", "CCDC", "DAAB", "BABB", "CCCC"]
 def records_of(
     answers: Sequence[str], gold: str, *, perturbation: str = "p", clusters: Sequence[str] | None = None
 ) -> list[Record]:
-    """A string of one-letter answers for each case, the reference first; ``.`` is a failed call, ``?`` an
-    unreadable reply, a space no row."""
+    """A string of one-letter answers for each case, the reference first; ``.`` is a failed call, ``?`` and ``!``
+    are two unreadable replies, a space no row."""
     rows = []
     for i, line in enumerate(answers):
         for v, letter in enumerate(line):
             if letter == " ":
                 continue
-            status = {".": "error", "?": "unparsed"}.get(letter, "ok")
+            status = {".": "error", "?": "unparsed", "!": "refused"}.get(letter, "ok")
             rows.append(
                 Record(
                     task="t",

@@ -32,7 +32,7 @@ def test_example_a(example_a):
         clusters=(None,) * 24,
         **{
             name: np.tile(getattr(example_a, name), (4, 1))
-            for name in ("scores", "answers", "planned", "unparsed", "refused", "errors")
+            for name in ("scores", "answers", "planned", "unparsed", "refused", "errors", "sensitive", "cut")
         },
         replies=None,
         questions=None,

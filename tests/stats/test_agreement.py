@@ -85,12 +85,12 @@ def test_intervals_leave_out_each_case_or_cluster(cell_of, coefficient, size):
     rows, gold = random_rows(7), "A" * 40
     clusters = [f"s{i // size}" for i in range(40)] if size > 1 else None
     cell = cell_of(rows, gold, clusters=clusters)
-    whole = coefficient(measures(cell), cell.cluster_index)
+    whole = coefficient(measures(cell), "", cell.cluster_index)
     rest = []
     for g in range(0, 40, size):
         keep = np.ones(40, dtype=bool)
         keep[g : g + size] = False
-        rest.append(coefficient(measures(cell.take_cases(keep)), None).value)
+        rest.append(coefficient(measures(cell.take_cases(keep)), "", None).value)
     se, units = jackknife_se(np.array(rest)), 40 // size
     half = stats.t.ppf(0.975, units - 1) * se / (1 - whole.value**2)
     assert whole.limits.low == pytest.approx(np.tanh(np.arctanh(whole.value) - half))
@@ -136,7 +136,9 @@ def test_kendalls_w_without_each_case(records_of, corrected, levels):
     rest = _w(squares, tied.sum() - less_tied, 24, 6, corrected)
     for j in range(25):
         without = measures(m.cell.take_cases(np.arange(25) != j))
-        assert rest[j] == pytest.approx(kendall_w(without, None, corrected=corrected).value)
+        assert rest[j] == pytest.approx(
+            kendall_w(without, "kendall_w" if corrected else "kendall_w_uncorrected", None).value
+        )
 
 
 def test_kendalls_w_takes_complete_cases(cell_of):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from robusttest.stats.cell.answers import ABSENT, UNREADABLE, Coder, settle_unreadable, ties
+from robusttest.stats.cell.answers import ABSENT, ALONE, UNREADABLE, Coder, settle_unreadable, ties
 
 
 @settings(max_examples=80, deadline=None)
@@ -18,7 +18,6 @@ def test_ties_are_what_counting_pairs_gives(codes):
         there = [c for c in line if c >= 0]
         pairs = list(combinations(there, 2))
         assert found.valid[i] == len(there)
-        assert found.distinct[i] == len(set(there))
         assert found.equal_pairs[i] == sum(a == b for a, b in pairs)
         assert found.pairs[i] == len(pairs)
 
@@ -26,7 +25,7 @@ def test_ties_are_what_counting_pairs_gives(codes):
 def test_codes_are_first_seen_and_none_is_absent():
     code = Coder()
     assert [code(x) for x in ("b", "a", None, "b", 2, "2", True)] == [0, 1, ABSENT, 0, 2, 2, 3]
-    assert code(float("nan")) == UNREADABLE
+    assert code(float("nan")) == ALONE
 
 
 def test_lone_surrogates_and_long_answers_are_answers():
@@ -38,4 +37,22 @@ def test_unreadable_replies_get_codes_beyond_the_answers():
     codes = settle_unreadable(np.array([[0, UNREADABLE], [UNREADABLE, 5]]))
     assert codes.tolist() == [[0, 6], [7, 5]]
     codes = settle_unreadable(np.array([[0, UNREADABLE], [UNREADABLE, 5]]), equal=True)
-    assert codes.tolist() == [[0, 6], [6, 5]]
+    assert codes.tolist() == [[0, 8], [8, 5]]
+
+
+def test_unreadable_replies_of_one_text_have_one_code_and_nan_has_its_own():
+    codes = settle_unreadable(
+        np.array([[0, UNREADABLE, UNREADABLE], [ALONE, ALONE, UNREADABLE]]), np.array([[0, 3, 3], [3, 3, 4]])
+    )
+    same, other = codes[0, 1], codes[1, 2]
+    assert codes[0, 2] == same != other
+    assert len({codes[1, 0], codes[1, 1], same, other, 0}) == 5
+    unknown = settle_unreadable(np.array([[UNREADABLE, UNREADABLE]]), np.array([[-1, -1]]))
+    assert unknown[0, 0] != unknown[0, 1]
+
+
+def test_pairs_of_unreadable_replies_count_where_their_texts_are_equal():
+    unreadable = np.array([[False, True, True, True]])
+    found = ties(np.array([[0, 7, 7, 8]]), unreadable)
+    # 0-7 twice and 0-8 differ, 7-7 agrees, 7-8 twice can't be said.
+    assert (found.pairs.tolist(), found.equal_pairs.tolist(), found.differ.tolist()) == ([4], [1], [3])

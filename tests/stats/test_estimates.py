@@ -16,6 +16,7 @@ from robusttest.stats.cell.estimates import (
     NO_DATA,
     NO_REFERENCE,
     NO_REPEATS,
+    NO_SENSITIVE,
     estimate,
     estimates,
     per_perturbation,
@@ -151,7 +152,7 @@ def test_no_data_is_neither_0_nor_1():
     for name in METRICS:
         e = estimate(cell, name)
         assert e.value is None, name
-        assert e.reason in (NO_DATA, NO_REPEATS), name
+        assert e.reason in (NO_DATA, NO_REPEATS, NO_SENSITIVE), name
         assert e.n == 0
 
 
@@ -160,7 +161,7 @@ def test_one_variant_has_accuracy_and_no_consistency(right_wrong):
     assert estimate(cell, "accuracy").value == 0.75
     assert estimate(cell, "overall_accuracy").value == 0.75
     for name in METRICS:
-        if name not in ("accuracy", "overall_accuracy", "parse_failure_rate", "refusal_rate"):
+        if name not in ("accuracy", "overall_accuracy") and METRICS[name].family != "replies":
             assert estimate(cell, name).value is None, name
             assert estimate(cell, name).reason, name
 
@@ -179,12 +180,22 @@ def test_cases_with_one_reply_stay_in_accuracy_and_leave_consistency(cell_of):
 
 
 def test_an_unreadable_reply_is_wrong_and_agrees_with_nothing(cell_of):
-    cell = cell_of(["A?", "??", "AA"], "AAA")
+    cell = cell_of(["A?", "?!", "AA"], "AAA")
     assert estimate(cell, "accuracy").value == pytest.approx(2 / 3)
-    assert estimate(cell, "output_consistency").value == pytest.approx(1 / 3)
-    assert estimate(cell, "flip_rate").value == pytest.approx(2 / 3)
-    assert estimate(cell, "parse_failure_rate").value == pytest.approx(0.5)
-    assert estimate(cell, "parse_failure_rate", "p").value == pytest.approx(2 / 3)
+    assert estimate(cell, "output_consistency").value == pytest.approx(1 / 2)
+    assert estimate(cell, "flip_rate").value == pytest.approx(1 / 2)
+    assert (estimate(cell, "flip_rate").n, estimate(cell, "flip_rate").of) == (2, 3)
+    assert estimate(cell, "unreadable").value == pytest.approx(0.5)
+    assert estimate(cell, "refusal_rate").value == pytest.approx(1 / 6)
+    assert estimate(cell, "parse_failure_rate").value == pytest.approx(1 / 3)
+    assert estimate(cell, "parse_failure_rate", "p").value == pytest.approx(1 / 3)
+    assert estimate(cell, "unreadable", "p").value == pytest.approx(2 / 3)
+
+
+def test_unreadable_replies_that_say_the_same_agree(cell_of):
+    cell = cell_of(["??", "AA"], "AA")
+    assert estimate(cell, "flip_rate").value == 0
+    assert estimate(cell, "output_consistency").value == 1
 
 
 def test_without_a_reference_what_needs_one_is_absent(cell_of, records_of):
@@ -209,7 +220,7 @@ def test_without_scores_answers_still_count(records_of):
     assert estimate(cell, "output_consistency").value == 0.5
     assert estimate(cell, "flip_rate").value == 0.5
     assert estimate(cell, "accuracy").value is None
-    assert estimate(cell, "robust_accuracy").reason == "no scores recorded"
+    assert estimate(cell, "robust_accuracy").reason == "no_labels"
 
 
 def test_raw_replies_differ_where_answers_do_not(records_of):
@@ -252,7 +263,7 @@ def test_a_metric_at_a_perturbation(records_of):
     assert estimate(cell, "accuracy", "ocr:0.1").value == 0.25
     assert estimate(cell, "pass_rate", "ocr:0.2").value == 0.5
     assert estimate(cell, "pass_rate", "ocr").value == pytest.approx((1 / 3 + 1 / 3) / 2)
-    assert estimate(cell, "drop", "ocr:0.1").value == 0.75
+    assert estimate(cell, "drop", "ocr:0.1").value == 0.5  # the unperturbed prompts over all their runs: .75
     assert estimate(cell, "robust_accuracy", "ocr:0.2").value == 0.5
     assert estimate(cell, "pass_rate").value == estimate(cell, "pass_rate", "ocr").value
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.measures import measures
 
 
@@ -26,33 +27,44 @@ def test_computed_once_for_a_cell(example_a):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text("ABC?.", min_size=5, max_size=5), min_size=1, max_size=6))
+@given(st.lists(st.text("ABC?!.", min_size=5, max_size=5), min_size=1, max_size=6))
 def test_each_case_is_what_its_row_says(cell_of, rows):
     cell = cell_of(rows, "A" * len(rows))
     m = measures(cell)
     for i, line in enumerate(rows):
         scores = [float(x == "A") for x in line if x != "."]
-        answers = [x if x != "?" else object() for x in line if x != "."]
+        answers = [x for x in line if x != "."]
+        pairs = [agree for a, b in combinations(answers, 2) if (agree := agreeing(a, b)) is not None]
         if scores:
             assert m.mean[i] == pytest.approx(np.mean(scores))
         else:
             assert np.isnan(m.mean[i])
+        if scores and any(sum(x != "." for x in other) > 1 for other in rows):
+            assert (m.worst[i], m.best[i]) == (min(scores), max(scores))
         if len(scores) < 2:
-            assert np.isnan([m.worst[i], m.best[i], m.std[i], m.within[i], m.pair_distance[i]]).all()
+            assert np.isnan([m.std[i], m.within[i], m.pair_distance[i]]).all()
             assert np.isnan([m.all_equal[i], m.equal_pairs[i]]).all()
             continue
-        assert (m.worst[i], m.best[i]) == (min(scores), max(scores))
         assert m.std[i] == pytest.approx(np.std(scores))
         assert m.within[i] == pytest.approx(np.var(scores, ddof=1))
         assert m.pair_distance[i] == pytest.approx(np.mean([abs(a - b) for a, b in combinations(scores, 2)]))
-        assert m.equal_pairs[i] == pytest.approx(np.mean([a == b for a, b in combinations(answers, 2)]))
-        others = [x if x != "?" else object() for x in line[1:] if x != "."]
-        if line[0] != "." and others:
-            first = line[0] if line[0] != "?" else object()
-            assert m.flips[i] == pytest.approx(np.mean([x != first for x in others]))
-            assert m.any_flip[i] == float(any(x != first for x in others))
+        if pairs:
+            assert m.equal_pairs[i] == pytest.approx(np.mean(pairs))
+            assert m.all_equal[i] == float(all(pairs))
+        else:
+            assert np.isnan([m.equal_pairs[i], m.all_equal[i]]).all()
+        compared = [agreeing(line[0], x) for x in line[1:] if "." not in (x, line[0])]
+        flips = [not agree for agree in compared if agree is not None]
+        if flips:
+            assert m.flips[i] == pytest.approx(np.mean(flips))
+            assert m.any_flip[i] == float(any(flips))
         else:
             assert np.isnan(m.flips[i])
+
+
+def agreeing(a, b):
+    """Two unreadable replies agree where their texts are equal, else nothing can be said of them."""
+    return None if a != b and a in "?!" and b in "?!" else a == b
 
 
 def test_reruns_of_a_variant_are_averaged_into_it(records_of):
@@ -63,4 +75,26 @@ def test_reruns_of_a_variant_are_averaged_into_it(records_of):
     rows = records_of(["AAB"], "A")
     rows[2] = replace(rows[2], variant="p#0", repeat=1)
     (cell,) = frames(rows)
-    assert measures(cell).by_variant.tolist() == [[1.0, 0.5]]
+    m = measures(cell.select())
+    assert m.by_variant.tolist() == [[1.0, 0.5]]
+    assert m.perturbed.tolist() == [0.5]
+    assert m.y.tolist() == [[1.0, 1.0]]  # its first run
+    assert m.worst.tolist() == [1.0]
+
+
+def test_a_case_with_one_score_counts_with_it_in_the_worst_case_where_another_has_two(right_wrong):
+    m = measures(right_wrong(["1", "01", "0"]))
+    assert m.worst.tolist() == [1, 0, 0]
+    assert m.best.tolist() == [1, 1, 0]
+    assert np.isnan(measures(right_wrong(["1", "0"])).worst).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text("01. ", min_size=4, max_size=4), min_size=1, max_size=8))
+def test_the_worst_case_is_never_above_the_mean(right_wrong, rows):
+    rows = [line if line.strip(" ") else "1   " for line in rows]
+    cell = right_wrong(rows)
+    robust, overall, best = (
+        estimate(cell, name).value for name in ("robust_accuracy", "overall_accuracy", "best_case_accuracy")
+    )
+    assert robust is None or robust <= overall + 1e-12 <= best + 2e-12

@@ -79,7 +79,7 @@ def cell_of_scores(y):
     return Frame(
         task="t", model="m", test=None, case_ids=tuple(map(str, range(n))), clusters=(None,) * n, columns=columns,
         scores=y, answers=y.astype(np.int64), replies=None, planned=~nothing, unparsed=nothing, refused=nothing,
-        errors=nothing, known=("p",),
+        errors=nothing, sensitive=nothing, cut=nothing, known=("p",),
     )  # fmt: skip
 
 

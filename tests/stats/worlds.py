@@ -40,6 +40,8 @@ def cell_of_scores(
         unparsed=none,
         refused=none,
         errors=none,
+        sensitive=none,
+        cut=none,
         known=("p",),
     )
 

@@ -50,7 +50,7 @@ def over_prompts(cell: Frame, perturbation: str | None = None, *, level: float =
     `robusttest.stats.cell.estimates` are for the variants that ran.
     """
     m = measures(cell.select(perturbation))
-    y = m.by_variant[:, _perturbed(m.cell)]
+    y = m.by_variant[:, ~m.ref & np.array([c.level != REPEAT for c in m.cell.columns], dtype=bool)]
     y = y[~np.isnan(y).any(axis=1)] if y.size else y
     if not y.size:
         return Estimate(
@@ -65,11 +65,3 @@ def over_prompts(cell: Frame, perturbation: str | None = None, *, level: float =
         metric="pass_rate", perturbation=perturbation, value=float(y.mean()), low=low, high=high, lower=lower, upper=upper,
         n=len(y), k=y.shape[1], method=limits.method, level=level, reason=limits.reason,
     )  # fmt: skip
-
-
-def _perturbed(cell: Frame) -> list[int]:
-    """Places in `Measures.by_variant` of the perturbed variants."""
-    index, _ = measures(cell).variant_groups
-    return sorted(
-        {int(i) for i, c in zip(index, cell.columns, strict=True) if not c.is_reference and c.level != REPEAT}
-    )

@@ -57,13 +57,13 @@ def _each(rows: NDArray[np.bool_], clusters: Clusters) -> tuple[Codes, int]:
     return index, len(names)
 
 
-def answer_kappa(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def answer_kappa(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Fleiss' κ over answers: (Ā - A₀)/(1 - A₀), Ā the mean pairwise agreement of a case, A₀ = Σ_c p_c².
 
     p_c is the mean over cases of the answer's share. For closed answer sets: where every question has its own
     answers, A₀ is near 0 and κ is the plain agreement.
     """
-    rows = m.ties.valid >= 2
+    rows = m.ties.pairs > 0
     if not rows.any():
         return Found(None, Limits(), 0)
     codes, valid = m.cell.answers[rows], m.ties.valid[rows]
@@ -82,7 +82,7 @@ def answer_kappa(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Fou
     value = float(kappa(np.array(agreement.sum()), np.array(square), np.array(float(n))))
     if np.isnan(value):
         return Found(None, Limits(reason="saturated: all answers are the same"), n)
-    if (few := _too_few(m.ties.distinct[rows] > 1)) is not None:
+    if (few := _too_few(m.ties.differ[rows] > 0)) is not None:
         return Found(value, Limits(method="jackknife-z", reason=few), n)
     rest = kappa(
         agreement.sum() - np.bincount(index, weights=agreement, minlength=g),
@@ -96,12 +96,12 @@ def answer_kappa(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Fou
     )
 
 
-def krippendorff_nominal(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def krippendorff_nominal(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Krippendorff's α over answers, 1 - D_o/D_e from the coincidence matrix.
 
     D_o = Σ_i K_i(1-A_i)/N, D_e = 1 - Σ_c n_c(n_c-1)/(N(N-1)), N the answers of cases with two or more.
     """
-    rows = m.ties.valid >= 2
+    rows = m.ties.pairs > 0
     if not rows.any():
         return Found(None, Limits(), 0)
     codes = m.cell.answers[rows]
@@ -120,7 +120,7 @@ def krippendorff_nominal(m: Measures, clusters: Clusters, *, level: float = 0.95
     value = float(alpha(np.array(disagreement.sum()), np.array(square), np.array(count)))
     if np.isnan(value):
         return Found(None, Limits(reason="saturated: all answers are the same"), len(codes))
-    if (few := _too_few(m.ties.distinct[rows] > 1)) is not None:
+    if (few := _too_few(m.ties.differ[rows] > 0)) is not None:
         return Found(value, Limits(method="jackknife-z", reason=few), len(codes))
     rest = alpha(
         disagreement.sum() - np.bincount(index, weights=disagreement, minlength=g),
@@ -131,7 +131,7 @@ def krippendorff_nominal(m: Measures, clusters: Clusters, *, level: float = 0.95
     return Found(value, fisher_z(value, jackknife(rest, groups), level=level), len(codes))
 
 
-def krippendorff_interval(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def krippendorff_interval(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Krippendorff's α with the interval metric (squared differences) over scores."""
     rows = m.k >= 2
     n = int(rows.sum())
@@ -159,11 +159,12 @@ def krippendorff_interval(m: Measures, clusters: Clusters, *, level: float = 0.9
     )
 
 
-def kendall_w(m: Measures, clusters: Clusters, *, corrected: bool, level: float = 0.95) -> Found:
+def kendall_w(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Kendall's W of the cases' mid-ranks by score, variants as judges: 12S/(K²(n³-n) - K Σ_v Σ(t³-t)).
 
-    Not ``corrected``: without the sum over ties. Over cases scored at every variant; jackknife over cases.
+    ``kendall_w_uncorrected``: without the sum over ties. Over cases scored at every variant; jackknife over cases.
     """
+    corrected = metric == "kendall_w"
     columns = m.there.any(axis=0)
     rows = m.there[:, columns].all(axis=1)
     y = m.y[rows][:, columns]

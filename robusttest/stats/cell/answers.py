@@ -14,6 +14,8 @@ from robusttest.core.nouns import Json
 ABSENT = -1
 UNREADABLE = -2
 """An unparsed or refused reply, until `settle_unreadable` gives it a code."""
+ALONE = -3
+"""An answer that equals nothing, not even itself (NaN), until then."""
 
 
 class Coder:
@@ -38,7 +40,7 @@ class Coder:
             return known
         key = self._key(value)
         if key is None:
-            return UNREADABLE
+            return ALONE
         code = self._codes.setdefault(key, len(self._codes))
         if text:
             self._texts[value] = code
@@ -48,39 +50,65 @@ class Coder:
         return len(self._codes)
 
 
-def settle_unreadable(answers: NDArray[np.int64], *, equal: bool = False) -> NDArray[np.int64]:
-    """Each unreadable reply gets a code of its own, so that it agrees with nothing (or all get one)."""
-    unreadable = answers == UNREADABLE
-    count = int(unreadable.sum())
-    if count:
-        first = int(answers.max(initial=-1)) + 1
-        answers[unreadable] = first if equal else np.arange(first, first + count)
+def settle_unreadable(
+    answers: NDArray[np.int64], replies: NDArray[np.int64] | None = None, *, equal: bool = False
+) -> NDArray[np.int64]:
+    """Codes for unreadable replies: one for each raw text (``replies``), so that equal texts agree; where the text is
+    unknown, one of its own, so that it agrees with nothing (or, ``equal``, one for all). An answer that equals nothing
+    has one of its own.
+    """
+    open_ = answers < ABSENT
+    count = int(open_.sum())
+    if not count:
+        return answers
+    first = int(answers.max(initial=-1)) + 1
+    codes = np.arange(first, first + count)
+    unreadable = answers[open_] == UNREADABLE
+    if equal:
+        codes[unreadable] = first + count
+    elif replies is not None:
+        text = replies[open_]
+        codes = np.where(unreadable & (text >= 0), first + count + text, codes)
+    answers[open_] = codes
     return answers
 
 
 class Ties(NamedTuple):
-    """How the codes of each case (row) coincide; each an (n,) array."""
+    """How the answers of each case (row) coincide; each an (n,) array.
+
+    A pair of two unreadable replies counts only where the raw texts are equal; a readable and an unreadable one differ.
+    """
 
     valid: NDArray[np.int64]
-    """Codes that are there."""
-    distinct: NDArray[np.int64]
+    """Answers that are there."""
+    pairs: NDArray[np.int64]
+    """Unordered pairs that can be compared."""
     equal_pairs: NDArray[np.int64]
-    """Unordered pairs of equal codes."""
 
     @property
-    def pairs(self) -> NDArray[np.int64]:
-        return self.valid * (self.valid - 1) // 2
+    def differ(self) -> NDArray[np.int64]:
+        return self.pairs - self.equal_pairs
 
 
-def ties(codes: NDArray[np.int64]) -> Ties:
-    """Count equal codes within each row in O(nK log K): in a sorted row, an element at place j of its run of
-    equal codes closes j pairs.
-    """
+def ties(codes: NDArray[np.int64], unreadable: NDArray[np.bool_] | None = None) -> Ties:
+    """Count pairs of equal codes within each row."""
+    valid = (codes >= 0).sum(axis=1)
+    equal = _equal_pairs(codes)
+    pairs = valid * (valid - 1) // 2
+    if unreadable is not None and unreadable.any():
+        among = np.where(unreadable, codes, ABSENT)
+        count = (among >= 0).sum(axis=1)
+        pairs = pairs - count * (count - 1) // 2 + _equal_pairs(among)
+    return Ties(valid, pairs, equal)
+
+
+def _equal_pairs(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In O(nK log K): in a sorted row, an element at place j of its run of equal codes closes j pairs."""
     n, k = codes.shape
     ordered = np.sort(codes, axis=1)
-    there = ordered >= 0
     new = np.ones((n, k), dtype=bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     place = np.arange(k)
     start = np.maximum.accumulate(np.where(new, place, 0), axis=1)
-    return Ties(there.sum(axis=1), (new & there).sum(axis=1), ((place - start) * there).sum(axis=1))
+    out: NDArray[np.int64] = ((place - start) * (ordered >= 0)).sum(axis=1)
+    return out

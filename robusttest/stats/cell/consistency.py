@@ -135,9 +135,13 @@ def chance_corrected(
 
 
 def saturated(m: Measures) -> str:
-    p = float(np.nanmean(m.mean)) if (m.k > 0).any() else 0.0
+    """Why nothing varies, of the cases it is said of."""
+    rows = m.k >= 2
+    p = float(m.mean[rows].mean()) if rows.any() else 0.0
     what = "right" if p == 1 else "wrong" if p == 0 else f"scored {p:g}"
-    return f"saturated: every answer is {what}"
+    n, of = int(rows.sum()), int((m.k >= 1).sum())
+    where = "" if n == of else f" on the {n:,} of {of:,} cases with two replies or more"
+    return f"saturated: every answer is {what}{where}"
 
 
 def too_few(m: Measures) -> str | None:
@@ -150,7 +154,7 @@ def too_few(m: Measures) -> str | None:
 
 
 def recoverable_error(
-    m: Measures, clusters: NDArray[np.int64] | None, *, level: float = 0.95
+    m: Measures, _metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
 ) -> tuple[float | None, Limits, int]:
     """φ = W/(1-p) = P(another variant is right | this one is wrong), with its linearised SE.
 
@@ -190,8 +194,9 @@ def excess(
     ``excess_consistency`` OC - p^K, ``excess_robust_accuracy`` R - p^K, ``normalised_excess``
     (R - p^K)/(p - p^K); where K differs between cases, p^K is the mean of p^{K_i}. Jackknife-t.
     """
-    unanimous = m.all_equal if metric == "excess_consistency" else m.worst
-    rows = (m.k >= 2) & ~np.isnan(unanimous)
+    of_answers = metric == "excess_consistency"
+    unanimous = m.all_equal if of_answers else m.worst
+    rows = (m.k >= 2 if of_answers else m.k >= 1) & ~np.isnan(unanimous)
     n = int(rows.sum())
     if not n:
         return None, Limits(), 0

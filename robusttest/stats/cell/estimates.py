@@ -1,17 +1,22 @@
-"""Metrics by name: `estimate` makes an `Estimate` (value, interval, n, or the reason why there is none)."""
+"""Metrics by name: `estimate` makes an `Estimate` (value, interval, n, or the reason why there is none).
+
+What there is to compute is said by `robusttest.metrics.METRICS`: a property of `Measures` whose mean a metric is, or a
+function of one of the modules beside this one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from functools import lru_cache
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.core.nouns import Estimate
 from robusttest.errors import UsageError
-from robusttest.metrics import METRICS, get_metric
-from robusttest.stats.cell import agreement, consistency, intervals, ratios, sequential, variants
+from robusttest.metrics import METRICS, Lacks, Metric, get_metric
+from robusttest.stats.cell import intervals, own, sequential
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import Limits
 from robusttest.stats.cell.measures import Measures, measures
@@ -19,17 +24,19 @@ from robusttest.stats.cell.measures import Measures, measures
 Floats = NDArray[np.float64]
 
 NO_DATA = "no_data"
+NO_LABELS = "no_labels"
 NO_REFERENCE = "no reference: no scored reply to an unperturbed prompt"
 NO_VARIANTS = "no variants: no case has a reply to a perturbed prompt"
 NO_PAIRS = "fewer than two variants: nothing to compare"
 NO_ANSWERS = "no answers recorded"
 NO_REPEATS = "no repeat variants: run noise not measured"
-
-PER_PERTURBATION = (
-    "pass_rate", "drop", "net_drop", "flip_rate", "net_flip_rate", "any_flip_rate", "right_to_wrong",
-    "robust_accuracy", "output_consistency", "parse_failure_rate",
-)  # fmt: skip
-"""What `estimates` says of each perturbation."""
+ONLY_REPEATS = "only reruns of one prompt: [repeat] tells of them"
+NO_SENSITIVE = "no variants that change the right answer"
+LACKS: dict[Lacks, str] = {
+    "data": NO_DATA, "reference": NO_REFERENCE, "variants": NO_VARIANTS, "pairs": NO_PAIRS,
+    "right": "no case whose reference is right", "wrong": "no case whose reference is wrong",
+    "repeats": NO_REPEATS, "sensitive": NO_SENSITIVE,
+}  # fmt: skip
 
 
 def estimate(cell: Frame, metric: str, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
@@ -41,27 +48,39 @@ def estimate(cell: Frame, metric: str, perturbation: str | None = None, *, level
 
     Raises `UnknownNameError` for an unknown metric or perturbation.
     """
-    get_metric(metric)
+    spec = get_metric(metric)
     if not 0 < level < 1:
         raise UsageError(f"level {level!r}: an interval's level is between 0 and 1, as 0.95")
     memo = cell.memo.setdefault("estimates", {})
     key = (metric, perturbation, level)
     if key not in memo:
-        memo[key] = _estimate(cell, metric, perturbation, level)
+        memo[key] = _estimate(cell, spec, perturbation, level)
     return memo[key]  # type: ignore[no-any-return]
 
 
 def estimates(cell: Frame, metrics: Iterable[str] | None = None, *, level: float = 0.95) -> list[Estimate]:
-    """Every metric overall, then those of each perturbation (`PER_PERTURBATION`, or ``metrics``), in order.
-
-    Without ``metrics`` those over the noise floor are left out of the perturbations where there are no repeats.
-    """
+    """Every metric overall, then those of each perturbation (`local`, or ``metrics``), in order."""
     names = list(METRICS) if metrics is None else list(metrics)
-    local = [m for m in PER_PERTURBATION if cell.has_repeats or m not in NET] if metrics is None else names
     rows = [estimate(cell, name, level=level) for name in names]
     for perturbation in per_perturbation(cell):
-        rows += [estimate(cell, name, perturbation, level=level) for name in local]
+        mine = local(cell, perturbation) if metrics is None else names
+        rows += [estimate(cell, name, perturbation, level=level) for name in mine]
     return rows
+
+
+def local(cell: Frame, perturbation: str) -> list[str]:
+    """What is told of a perturbation: of invariance, of sensitivity, or both, as its variants are. Those over the noise
+    floor are left out where there are no repeats.
+    """
+    sensitive = cell.has(perturbation, sensitive=True)
+    same = cell.has(perturbation, sensitive=False) or not sensitive
+
+    def told(m: Metric) -> bool:
+        if m.family == "sensitivity":
+            return sensitive
+        return (same or m.family == "replies") and (cell.has_repeats or not m.name.startswith("net_"))
+
+    return [m.name for m in METRICS.values() if (m.local or m.own is not None) and told(m)]
 
 
 def per_perturbation(cell: Frame) -> list[str]:
@@ -77,158 +96,105 @@ def per_perturbation(cell: Frame) -> list[str]:
     return list(names)
 
 
-class CaseMean(NamedTuple):
-    """A metric that is the mean of one number per case."""
+def selected(cell: Frame, metric: str, perturbation: str | None = None) -> Frame:
+    """The reference and the variants that a metric runs over.
 
-    per_case: Callable[[Measures], Floats]
-    reason: str
-    """Why there is no value, where no case has one."""
+    Raises `UnknownNameError` for a perturbation that the cell has never seen.
+    """
+    spec = get_metric(metric)
+    if spec.over == "repeats" and perturbation is None:
+        # Without a rerun a prompt has its one run.
+        return cell.select(REPEAT) if cell.has_repeats else cell.take([])
+    if spec.name in ("tara", "tarr") and perturbation is None and _only_reruns(cell):
+        return cell.select(REPEAT)  # of N runs of one prompt, which is what they were made for
+    if spec.family == "replies":
+        return _all_replies(cell, perturbation)
+    return cell.select(perturbation, sensitive=spec.over == "sensitive")
 
 
-def _conditional(m: Measures) -> Floats:
-    return np.where((m.reference == 1) & (m.perturbed == m.perturbed), (m.worst == 1).astype(float), np.nan)
+def _only_reruns(cell: Frame) -> bool:
+    return cell.has_repeats and all(c.is_reference or c.level == REPEAT for c in cell.columns)
 
 
-CASE_MEANS: dict[str, CaseMean] = {
-    "accuracy": CaseMean(lambda m: m.reference, NO_REFERENCE),
-    "pass_rate": CaseMean(lambda m: m.perturbed, NO_VARIANTS),
-    "overall_accuracy": CaseMean(lambda m: m.mean, NO_DATA),
-    "drop": CaseMean(lambda m: m.drop, NO_VARIANTS),
-    "robust_accuracy": CaseMean(lambda m: m.worst, NO_PAIRS),
-    "success_consistency": CaseMean(lambda m: m.worst, NO_PAIRS),
-    "helm_worst_case": CaseMean(lambda m: m.worst, NO_PAIRS),
-    "best_case_accuracy": CaseMean(lambda m: m.best, NO_PAIRS),
-    "output_consistency": CaseMean(lambda m: m.all_equal, NO_PAIRS),
-    "tara": CaseMean(lambda m: m.all_equal, NO_PAIRS),
-    "tarr": CaseMean(lambda m: m.replies_equal, NO_PAIRS),
-    "pairwise_consistency": CaseMean(lambda m: m.equal_pairs, NO_PAIRS),
-    "reference_consistency": CaseMean(lambda m: 1 - m.flips, NO_VARIANTS),
-    "flip_rate": CaseMean(lambda m: m.flips, NO_VARIANTS),
-    "any_flip_rate": CaseMean(lambda m: m.any_flip, NO_VARIANTS),
-    "conditional_robustness": CaseMean(_conditional, "no case whose reference is right"),
-    "score_std": CaseMean(lambda m: m.std, NO_PAIRS),
-    "pss": CaseMean(lambda m: m.pair_distance, NO_PAIRS),
-    "torr": CaseMean(lambda m: 1 - (m.best - m.worst), NO_PAIRS),
-    "persistent_error": CaseMean(lambda m: (1 - m.mean) - m.within, NO_PAIRS),
-}
+def _all_replies(cell: Frame, perturbation: str | None) -> Frame:
+    """Whether a reply can be read does not depend on what the right answer is: both kinds of variants of one
+    perturbation, where it has no variant of the first kind.
+    """
+    only = (
+        perturbation is not None
+        and cell.has(perturbation, sensitive=True)
+        and not cell.has(perturbation, sensitive=False)
+    )
+    return cell.select(perturbation, sensitive=only)
 
 
 Found = tuple[float | None, Limits, int]
-Compute = Callable[[Measures, "NDArray[np.int64] | None", float], Found]
+Compute = Callable[..., Found]
 
 
-class Computed(NamedTuple):
-    """A metric that is a function of several means."""
-
-    compute: Compute
-    reason: str
-
-
-def _named(function: Callable[..., Found], *names: str, reason: str) -> dict[str, Computed]:
-    def bind(name: str) -> Compute:
-        return lambda m, clusters, level: function(m, name, clusters, level=level)
-
-    return {name: Computed(bind(name), reason) for name in names}
+@lru_cache(maxsize=256)
+def _function(by: str) -> Compute:
+    module, _, name = by.partition(":")
+    return getattr(import_module(f"robusttest.stats.cell.{module}"), name)  # type: ignore[no-any-return]
 
 
-COMPUTED: dict[str, Computed] = {
-    **_named(variants.across_variants, *variants.METRICS, reason=NO_PAIRS),
-    **_named(ratios.pdr, "pdr", "pdr_worst", reason=NO_VARIANTS),
-    **_named(ratios.crossed_over, "right_to_wrong", reason="no case whose reference is right"),
-    **_named(ratios.crossed_over, "wrong_to_right", reason="no case whose reference is wrong"),
-    **_named(
-        consistency.chance_corrected, "consistency_icc", "consistency_kappa", "latent_r", reason=NO_PAIRS
-    ),
-    **_named(
-        consistency.excess,
-        "excess_consistency",
-        "excess_robust_accuracy",
-        "normalised_excess",
-        reason=NO_PAIRS,
-    ),
-    "apdr": Computed(lambda m, c, level: ratios.apdr(m, c, level=level), NO_VARIANTS),
-    "cohen_h": Computed(lambda m, c, level: ratios.cohen_h(m, c, level=level), NO_VARIANTS),
-    "cr_micro": Computed(lambda m, c, level: ratios.cr_micro(m, c, level=level), NO_PAIRS),
-    "answer_kappa": Computed(lambda m, c, level: agreement.answer_kappa(m, c, level=level), NO_PAIRS),
-    "krippendorff_alpha": Computed(
-        lambda m, c, level: agreement.krippendorff_nominal(m, c, level=level), NO_PAIRS
-    ),
-    "krippendorff_alpha_interval": Computed(
-        lambda m, c, level: agreement.krippendorff_interval(m, c, level=level), NO_PAIRS
-    ),
-    "kendall_w": Computed(
-        lambda m, c, level: agreement.kendall_w(m, c, corrected=True, level=level), NO_PAIRS
-    ),
-    "kendall_w_uncorrected": Computed(
-        lambda m, c, level: agreement.kendall_w(m, c, corrected=False, level=level), NO_PAIRS
-    ),
-    "recoverable_error": Computed(
-        lambda m, c, level: consistency.recoverable_error(m, c, level=level), NO_PAIRS
-    ),
-}
-
-REPLY_RATES = {"parse_failure_rate": "unparsed", "refusal_rate": "refused"}
-NET = {"net_drop": "drop", "net_flip_rate": "flip_rate"}
-NEEDS_REFERENCE = {
-    "accuracy", "drop", "net_drop", "reference_consistency", "flip_rate", "net_flip_rate", "any_flip_rate",
-    "right_to_wrong", "wrong_to_right", "conditional_robustness", "pdr", "apdr", "pdr_worst", "cohen_h",
-}  # fmt: skip
-SIGNED = {"drop", "net_drop", "net_flip_rate"}
-"""Means of differences in [-1, 1]."""
-CHANCE_CORRECTED = {
-    "consistency_icc", "consistency_kappa", "latent_r", "answer_kappa", "krippendorff_alpha",
-    "krippendorff_alpha_interval", "kendall_w", "kendall_w_uncorrected", "recoverable_error",
-}  # fmt: skip
-"""Without an interval, and so without a gate, below ten cases with a failure (or a disagreement)."""
-OF_ANSWERS = {
-    "output_consistency", "tara", "pairwise_consistency", "cr_micro", "reference_consistency", "flip_rate",
-    "net_flip_rate", "any_flip_rate", "answer_kappa", "krippendorff_alpha", "excess_consistency",
-}  # fmt: skip
+def case_values(m: Measures, metric: str) -> Floats:
+    """(n,) what each case says about a metric that is a mean over cases; NaN where nothing."""
+    spec = get_metric(metric)
+    if spec.own is not None:
+        return own.case_values(m, spec)
+    found: Floats = getattr(m, spec.by)
+    return found
 
 
-def _estimate(cell: Frame, metric: str, perturbation: str | None, level: float) -> Estimate:
-    at = cell.select(perturbation)
+def _estimate(cell: Frame, spec: Metric, perturbation: str | None, level: float) -> Estimate:
+    at = selected(cell, spec.name, perturbation)
     m = measures(at)
     clusters = at.cluster_index
     value: float | None
-    if metric in COMPUTED:
-        spec = COMPUTED[metric]
-        value, limits, n = spec.compute(m, clusters, level)
-        if value is None:
-            limits = limits._replace(reason=limits.reason or _why(at, m, metric, perturbation, spec.reason))
-        elif cell.sequential:
-            limits = _anytime(m, metric, clusters, level)
+    base: float | None = None
+    if not spec.case_mean:
+        value, limits, n = _function(spec.by)(m, spec.name, clusters, level=level)
+        if value is not None and cell.sequential:
+            limits = _anytime(m, spec.name, clusters, level)
     else:
-        x, reason = _per_case(cell, m, metric, perturbation)
+        x = case_values(m, spec.name)
         there = ~np.isnan(x)
         n = int(there.sum())
-        if n:
-            value = float(x[there].mean())
-            if cell.sequential:
-                limits = _anytime_mean(x, clusters, level, signed=metric in SIGNED)
-            else:
-                make = intervals.difference if metric in SIGNED else intervals.proportion
-                limits = make(x[there], None if clusters is None else clusters[there], level=level)
-        else:
-            value, limits = None, Limits(reason=_why(at, m, metric, perturbation, reason))
-    if value is not None:
-        value, limits = _within_bounds(metric, value, limits)
+        value, limits = (float(x[there].mean()), Limits()) if n else (None, Limits())
+        if n and cell.sequential:
+            limits = _anytime_mean(x, clusters, level, signed=spec.signed)
+        elif n:
+            limits = _limits(spec, x[there], None if clusters is None else clusters[there], level)
+        if n and spec.family == "change":
+            base = float(m.reference[there].mean())
+    if value is None:
+        limits = limits._replace(reason=limits.reason or _why(cell, at, m, spec, perturbation))
+    else:
+        value, limits = _within_bounds(spec, value, limits)
     return Estimate(
-        metric=metric, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
-        lower=limits.lower, upper=limits.upper, n=n, k=_k(m), method=limits.method, level=level,
-        reason=limits.reason,
+        metric=spec.name, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
+        lower=limits.lower, upper=limits.upper, n=n, of=max(cell.n_scored, n), k=_k(m), base=base,
+        method=limits.method, level=level, reason=limits.reason,
     )  # fmt: skip
 
 
-def _within_bounds(metric: str, value: float, limits: Limits) -> tuple[float, Limits]:
+def _limits(spec: Metric, x: Floats, clusters: NDArray[np.int64] | None, level: float) -> Limits:
+    if spec.signed:
+        return intervals.difference(x, clusters, level=level)
+    if spec.own is not None and not (spec.low == 0 and spec.high == 1):
+        return intervals.t_interval(float(x.mean()), intervals.mean_se(x, clusters), level=level)
+    return intervals.proportion(x, clusters, level=level)
+
+
+def _within_bounds(spec: Metric, value: float, limits: Limits) -> tuple[float, Limits]:
     """Limits of a t-interval may lie beyond what the metric can be; a sum of floats may miss a bound by an ulp."""
-    low, high = METRICS[metric].low, METRICS[metric].high
 
     def clip(x: float | None) -> float | None:
         if x is None:
             return None
-        x = x if low is None else max(x, low)
-        x = x if high is None else min(x, high)
+        x = x if spec.low is None else max(x, spec.low)
+        x = x if spec.high is None else min(x, spec.high)
         return 0.0 if abs(x) < 1e-15 else float(x)
 
     limits = limits._replace(
@@ -240,7 +206,7 @@ def _within_bounds(metric: str, value: float, limits: Limits) -> tuple[float, Li
 def _anytime(m: Measures, metric: str, clusters: NDArray[np.int64] | None, level: float) -> Limits:
     """Anytime-valid limits of a metric that is no mean over all cases, where there are some (4.6)."""
     if metric == "right_to_wrong":
-        return _anytime_mean(right_to_wrong(m), clusters, level)
+        return _anytime_mean(m.lost, clusters, level)
     if metric == "pdr":
         both = m.drop * 0  # NaN unless the case has both
         reference, perturbed = (sequential.units(x + both, clusters) for x in (m.reference, m.perturbed))
@@ -260,45 +226,45 @@ def _anytime_mean(
     return (sequential.difference if signed else sequential.proportion)(units, level=level)
 
 
-def right_to_wrong(m: Measures) -> Floats:
-    """The share of wrong variants of each case whose reference is right; NaN elsewhere."""
-    return np.where(m.reference == 1, 1 - m.perturbed, np.nan)
-
-
-def _per_case(cell: Frame, m: Measures, metric: str, perturbation: str | None) -> tuple[Floats, str]:
-    """The case-mean metric's numbers, and why there is no value where no case has one."""
-    if metric in REPLY_RATES:
-        mask = getattr(m.cell, REPLY_RATES[metric])
-        return m.share_of_replies(mask, perturbed_only=perturbation is not None), NO_VARIANTS
-    if metric in NET:
-        if perturbation == REPEAT:
-            return m.none, "repeat is the noise floor itself"
-        if not cell.has_repeats:
-            return m.none, NO_REPEATS
-        floor = measures(cell.select(REPEAT))
-        if metric == "net_drop":
-            return floor.perturbed - m.perturbed, NO_VARIANTS
-        return m.flips - floor.flips, NO_VARIANTS
-    if metric == "accuracy" and perturbation is not None:
-        metric = "pass_rate"
-    return CASE_MEANS[metric].per_case(m), CASE_MEANS[metric].reason
-
-
-def _why(at: Frame, m: Measures, metric: str, perturbation: str | None, reason: str) -> str:
+def _why(cell: Frame, at: Frame, m: Measures, spec: Metric, perturbation: str | None) -> str:
     """The first thing that is missing."""
     scored, answered = m.there.any(), (at.answers >= 0).any()
+    if spec.over == "sensitive":
+        variants = (at.planned & ~at.is_reference).any()
+        if not variants:
+            return NO_SENSITIVE
+    elif perturbation is not None and spec.family != "replies":
+        sensitive = cell.has(perturbation, sensitive=True)
+        if sensitive and not cell.has(perturbation, sensitive=False):
+            return f"{perturbation} changes the right answer: sensitivity[{perturbation}] is its metric"
+    if spec.name.startswith("net_"):
+        if perturbation == REPEAT:
+            return "repeat is the noise floor itself"
+        if not cell.has_repeats:
+            return NO_REPEATS
+    if spec.over == "repeats" and not cell.has_repeats:
+        return NO_REPEATS
     if not scored and not answered:
         return NO_DATA
-    needs_reference = metric in NEEDS_REFERENCE and not (metric == "accuracy" and perturbation is not None)
+    if (
+        not spec.of_answers
+        and spec.by != "replies_equal"
+        and spec.family not in ("replies", "own")
+        and not scored
+    ):
+        return NO_LABELS
+    needs_reference = spec.needs_reference and not (spec.name == "accuracy" and perturbation is not None)
     if needs_reference and not (m.there[:, m.ref].any() or (at.answers[:, m.ref] >= 0).any()):
         return NO_REFERENCE
-    if metric == "tarr":
+    if spec.by == "replies_equal":
         return NO_PAIRS if at.replies is not None else "no replies recorded"
-    if metric in OF_ANSWERS and not answered:
+    if spec.of_answers and not answered:
         return NO_ANSWERS
-    if metric not in OF_ANSWERS and metric not in REPLY_RATES and not scored:
-        return "no scores recorded"
-    return reason
+    if spec.name == "accuracy" and perturbation is not None:
+        return NO_VARIANTS
+    if perturbation is None and spec.lacks in ("pairs", "variants") and _only_reruns(cell):
+        return ONLY_REPEATS
+    return LACKS[spec.lacks]
 
 
 def _k(m: Measures) -> int | None:

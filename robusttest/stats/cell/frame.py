@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, CellKey, Record
-from robusttest.errors import CaseError, UnknownNameError
+from robusttest.errors import CaseError
+from robusttest.metrics import METRICS
 from robusttest.stats.cell.answers import UNREADABLE, Coder, settle_unreadable
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Frame:
     scores: Floats
     """(n, K) in [0, 1]; NaN where there is none. An unparsed or refused reply has its 0."""
     answers: Codes
-    """(n, K): equal codes are equal answers; -1 is absent. Each unreadable reply equals nothing."""
+    """(n, K): equal codes are equal answers; -1 is absent. Unreadable replies (``unreadable``) are equal where their raw
+    texts are."""
     replies: Codes | None
     """(n, K) codes of the raw replies, -1 absent; None if no reply was recorded."""
     planned: Mask
@@ -72,12 +74,28 @@ class Frame:
     refused: Mask
     errors: Mask
     """Planned, and without a reply: failed calls and those a budget left out."""
+    sensitive: Mask
+    """Variants that change the right answer, or have a rule for it: sensitivity, never pooled with invariance."""
+    cut: Mask
+    """Replies that stop at the token limit."""
     known: tuple[str, ...] = ()
     """Every perturbation's spec in first-seen order, those included that could act on no case."""
     questions: Codes | None = None
     """(n, K) codes of what was put to the model (``input_hash``), -1 absent."""
     sequential: bool = False
     """The cases came in random order until every threshold was decided: only anytime-valid limits are shown."""
+    averaged: Floats | None = None
+    """(n, K) scores averaged over the reruns of each variant; None where nothing was run twice."""
+    rows: NDArray[np.object_] | None = None
+    """(n, K) the records themselves (None is absent), kept where a metric of the user's own reads them."""
+    whole: Frame | None = None
+    """The cell that this one was selected from."""
+    chosen: str | None = None
+    """The perturbation that was selected."""
+
+    @property
+    def key(self) -> CellKey:
+        return CellKey(self.test, self.task, self.model)
 
     @property
     def key(self) -> CellKey:
@@ -104,6 +122,27 @@ class Frame:
     @property
     def has_reference(self) -> bool:
         return bool(self.is_reference.any())
+
+    @cached_property
+    def unreadable(self) -> Mask:
+        return self.unparsed | self.refused
+
+    @property
+    def n_sensitive(self) -> int:
+        """Planned variants that change the right answer."""
+        return int((self.planned & self.sensitive).sum())
+
+    @property
+    def n_scored(self) -> int:
+        """Cases with a score, or (without labels) an answer, at a variant that keeps the right answer."""
+        there = (~np.isnan(self.scores) | (self.answers >= 0)) & ~self.sensitive
+        return int(there.any(axis=1).sum())
+
+    def has(self, perturbation: str, *, sensitive: bool) -> bool:
+        """Whether some variant of a perturbation (a family, a spec) is one of sensitivity, or of invariance."""
+        at = [i for i, c in enumerate(self.columns) if perturbation in (c.perturbation, c.family)]
+        mask = self.planned[:, at] & (self.sensitive[:, at] == sensitive)
+        return bool(mask.any())
 
     @property
     def coverage(self) -> float | None:
@@ -149,44 +188,31 @@ class Frame:
         index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
         return index if len(seen) < len(index) else None
 
-    def select(self, perturbation: str | None = None) -> Frame:
-        """The reference and the columns that a metric runs over.
+    def select(self, perturbation: str | None = None, *, sensitive: bool = False) -> Frame:
+        """The reference and the variants that a metric runs over, each once; see `selection.select`.
 
         ``None``: every input and prompt variant. A family (``"ocr"``) pools its severities, a whole spec
-        (``"ocr:0.2"``) is that one. ``"repeat"`` also finds reruns of the reference itself.
+        (``"ocr:0.2"``) is that one. ``"repeat"`` also finds reruns of the reference itself. Variants that change the
+        right answer are left out; ``sensitive``: all others are.
 
         Raises `UnknownNameError` for a perturbation that this cell has never seen.
         """
-        memo: dict[str | None, Frame] = self._selected
-        if perturbation not in memo:
-            memo[perturbation] = self._select(perturbation)
-        return memo[perturbation]
+        memo: dict[tuple[str | None, bool], Frame] = self._selected
+        key = (perturbation, sensitive)
+        if key not in memo:
+            from robusttest.stats.cell.selection import select
+
+            memo[key] = select(self, perturbation, sensitive=sensitive)
+        return memo[key]
 
     @cached_property
-    def _selected(self) -> dict[str | None, Frame]:
+    def _selected(self) -> dict[tuple[str | None, bool], Frame]:
         return {}
 
     @cached_property
     def memo(self) -> dict[str, Any]:
         """What other modules of this room have computed from these (never changing) arrays."""
         return {}
-
-    def _select(self, perturbation: str | None) -> Frame:
-        if perturbation is None:
-            keep = [i for i, c in enumerate(self.columns) if c.level not in OWN_NAME_ONLY]
-            return self if len(keep) == len(self.columns) else self.take(keep)
-        names = {*self.known, *self.families, *([REPEAT] if self.has_repeats else [])}
-        if perturbation not in names:
-            raise UnknownNameError("perturbation", perturbation, names)
-        keep, columns = [], []
-        for i, c in enumerate(self.columns):
-            if c.is_reference and c.repeat > 0 and perturbation == REPEAT:
-                c = Column(f"{REPEAT}#{c.repeat}", REPEAT, REPEAT, REPEAT, None, c.repeat - 1)
-            elif not (c.is_reference or perturbation in (c.perturbation, c.family)):
-                continue
-            keep.append(i)
-            columns.append(c)
-        return replace(self.take(keep), columns=tuple(columns))
 
     def take(self, columns: Sequence[int]) -> Frame:
         """A cell of these columns alone."""
@@ -204,7 +230,10 @@ class Frame:
         )
 
     def _arrays(self, at: tuple[Any, ...]) -> dict[str, Any]:
-        names = ("scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "questions")
+        names = (
+            "scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "sensitive", "cut", "questions",
+            "averaged", "rows",
+        )  # fmt: skip
         return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
 
 
@@ -213,7 +242,7 @@ def frames(
 ) -> list[Frame]:
     """Group records into cells by (test, task, model), in first-seen order.
 
-    ``unparsed_equal``: all unreadable replies count as one answer instead of agreeing with nothing. ``sequential``:
+    ``unparsed_equal``: all unreadable replies count as one answer, whatever they say. ``sequential``:
     they are of an adaptive run, in the order of its cases.
 
     Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
@@ -247,7 +276,8 @@ class _Builder:
         self.details: list[Column] = []
         self.known: dict[str, None] = {}
         self.answer, self.reply, self.question = Coder(), Coder(str), Coder(str)
-        self.rows: list[tuple[int, int, int, float, int, int, int]] = []
+        self.rows: list[tuple[int, int, int, float, int, int, int, bool, bool]] = []
+        self.kept: list[Record] | None = [] if any(m.own for m in METRICS.values()) else None
 
     def add(self, r: Record) -> None:
         row = self.cases.get(r.case_id)
@@ -268,7 +298,8 @@ class _Builder:
                 Column(r.variant, r.perturbation, family, r.level, r.severity, r.index, r.repeat)
             )
         if status == _ERROR:
-            self.rows.append((row, column, status, np.nan, -1, -1, -1))
+            self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False))
+            self._keep(r)
             return
         answer = self.answer(r.answer) if status == _OK else UNREADABLE
         score = r.score
@@ -280,13 +311,21 @@ class _Builder:
                 f"model {self.model!r}: score {score!r} is not in [0, 1]"
             )
         self.rows.append(
-            (row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash))
-        )
+            (
+                row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash),
+                r.effect != "same", r.cut,
+            )
+        )  # fmt: skip
+        self._keep(r)
+
+    def _keep(self, r: Record) -> None:
+        if self.kept is not None:
+            self.kept.append(r)
 
     def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
-        data = np.array(self.rows, dtype=np.float64).reshape(-1, 7)
+        data = np.array(self.rows, dtype=np.float64).reshape(-1, 9)
         rows, cols, status = data[:, 0].astype(np.int64), data[:, 1].astype(np.int64), data[:, 2]
         self._refuse_duplicates(rows, cols, k)
         place = np.empty(k, dtype=np.int64)
@@ -301,6 +340,7 @@ class _Builder:
         def codes(coder: Coder, column: int) -> Codes | None:
             return spread(data[:, column], -1, np.int64) if len(coder) else None
 
+        replies = codes(self.reply, 5)
         return Frame(
             task=self.task,
             model=self.model,
@@ -309,12 +349,15 @@ class _Builder:
             clusters=tuple(self.clusters),
             columns=tuple(self.details[i] for i in order),
             scores=spread(data[:, 3], np.nan, np.float64),
-            answers=settle_unreadable(spread(data[:, 4], -1, np.int64), equal=unparsed_equal),
-            replies=codes(self.reply, 5),
+            answers=settle_unreadable(spread(data[:, 4], -1, np.int64), replies, equal=unparsed_equal),
+            replies=replies,
             planned=spread(np.ones(len(rows)), False, np.bool_),
             unparsed=spread(status == _UNPARSED, False, np.bool_),
             refused=spread(status == _REFUSED, False, np.bool_),
             errors=spread(status == _ERROR, False, np.bool_),
+            sensitive=spread(data[:, 7], False, np.bool_),
+            cut=spread(data[:, 8], False, np.bool_),
+            rows=None if self.kept is None else spread(_objects(self.kept), None, np.object_),
             known=tuple(p for p in self.known if p != REFERENCE),
             questions=codes(self.question, 6),
             sequential=sequential,
@@ -331,6 +374,12 @@ class _Builder:
             f"task {self.task!r}, model {self.model!r}: two rows for case {case!r}, "
             f"variant {column.variant or 'reference'!r}, repeat {column.repeat}; each may come once"
         )
+
+
+def _objects(items: Sequence[object]) -> NDArray[np.object_]:
+    out = np.empty(len(items), dtype=np.object_)
+    out[:] = items
+    return out
 
 
 def _share(part: Mask, whole: Mask) -> float | None:

@@ -17,7 +17,7 @@ from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.consistency import MIN_FAILING
-from robusttest.stats.cell.estimates import CHANCE_CORRECTED, NEEDS_REFERENCE, SIGNED, estimate
+from robusttest.stats.cell.estimates import estimate, selected
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
 
@@ -109,9 +109,9 @@ def _value(threshold: Threshold, e: Estimate) -> str:
 
 
 def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None:
-    at = cell.select(threshold.perturbation)
+    at = selected(cell, threshold.metric, threshold.perturbation)
     shares = {"replies": at.coverage}
-    if threshold.metric in NEEDS_REFERENCE:
+    if get_metric(threshold.metric).needs_reference:
         shares["replies to unperturbed prompts"] = at.reference_coverage
     if threshold.metric.startswith("net_") and cell.has_repeats:
         shares["replies to repeats"] = cell.select(REPEAT).coverage
@@ -127,7 +127,7 @@ def cases_to_settle(threshold: Threshold, e: Estimate) -> int | None:
         return None
     below = e.value < threshold.limit  # then the upper limit has to come down to the threshold
     seen = e.upper if below else e.lower
-    if e.method == sequential.METHOD and e.metric not in SIGNED and e.metric != "pdr":
+    if e.method == sequential.METHOD and not get_metric(e.metric).signed and e.metric != "pdr":
         needed = sequential.cases_to_decide(threshold.limit, e.value)
         return None if needed is None else max(needed, e.n + 1)
     if e.method.startswith(("wilson", "case-means")) and 0 <= e.value <= 1:
@@ -205,7 +205,7 @@ def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -
     metric = get_metric(threshold.metric)
     up, limit = threshold.op == ">=", threshold.limit
     needed: int | None
-    if threshold.metric in CHANCE_CORRECTED:
+    if metric.guard:
         if n_cases >= MIN_FAILING:
             return None
         return f"'{threshold}' cannot be settled with {n_cases} cases: {metric.name} needs {MIN_FAILING} with a failure"
@@ -213,7 +213,7 @@ def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -
         needed = sequential.cases_to_decide(rate, 1.0)
         edge = sequential.lower_limit(n_cases, n_cases)
         best, word = (edge, "at least") if up else (1 - edge, "at most")
-    elif metric.name in SIGNED or metric.name == "pdr":
+    elif metric.signed or metric.name == "pdr":
         # No case with a drop: Tango's upper limit z²/(n+z²), for a perfect reference.
         if limit <= 0:
             return None

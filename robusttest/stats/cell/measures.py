@@ -1,7 +1,10 @@
 """What each case contributes: one number for each case, NaN where the case says nothing about it.
 
-Sections of the definitions: `robusttest.metrics`. A metric's value is the mean over the cases that have one, so
-that a case with many variants weighs as much as a case with few.
+`robusttest.metrics` names the property that a metric is the mean of (over the cases that have a number), so that a
+case with many variants weighs as much as a case with few.
+
+The worst and the best count every scored case, one with a single score with that one, so that the worst is never above
+the mean. What compares two replies needs two.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.stats.cell.answers import Ties, ties
-from robusttest.stats.cell.frame import Frame
+from robusttest.stats.cell.frame import REPEAT, Frame
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -27,7 +30,10 @@ def measures(cell: Frame) -> Measures:
 
 
 class Measures:
-    """Each property is an (n,) array over the cell's cases. ``y`` is scores, ``a`` answers, v=0 the reference."""
+    """Each property is an (n,) array over the cell's cases. ``y`` is scores, ``a`` answers, v=0 the reference.
+
+    Of a variant that was run several times ``y`` has the first run; what says so has the mean over its runs.
+    """
 
     def __init__(self, cell: Frame) -> None:
         self.cell = cell
@@ -49,27 +55,89 @@ class Measures:
         return _mean(self.y, self.there)
 
     @cached_property
+    def _averaged(self) -> tuple[Floats, NDArray[np.bool_]]:
+        y = self.y if self.cell.averaged is None else self.cell.averaged
+        return y, ~np.isnan(y)
+
+    @cached_property
     def reference(self) -> Floats:
-        """y_i0 (the mean over reruns of the reference, where there are some)."""
+        """y_i0, the mean over its runs."""
+        y, there = self._averaged
+        return _mean(y[:, self.ref], there[:, self.ref])
+
+    @cached_property
+    def first(self) -> Floats:
+        """y_i0 of the first run."""
         return _mean(self.y[:, self.ref], self.there[:, self.ref])
 
     @cached_property
     def perturbed(self) -> Floats:
-        """mean_{v>=1} y_iv."""
-        return _mean(self.y[:, ~self.ref], self.there[:, ~self.ref])
+        """mean_{v>=1} y_iv, each the mean over its runs."""
+        y, there = self._averaged
+        return _mean(y[:, ~self.ref], there[:, ~self.ref])
+
+    @cached_property
+    def unperturbed_or_chosen(self) -> Floats:
+        """``reference``; where one perturbation is chosen, ``perturbed``."""
+        return self.reference if self.cell.chosen is None else self.perturbed
 
     @cached_property
     def drop(self) -> Floats:
         return self.reference - self.perturbed
 
     @cached_property
+    def net_drop(self) -> Floats:
+        """The drop less that of repeats of the unperturbed prompt."""
+        return self._over_noise("drop")
+
+    @cached_property
+    def net_flips(self) -> Floats:
+        return self._over_noise("flips")
+
+    def _over_noise(self, name: str) -> Floats:
+        whole = self.cell.whole or self.cell
+        if not whole.has_repeats or self.cell.chosen == REPEAT:
+            return self.none
+        floor: Floats = getattr(measures(whole.select(REPEAT)), name)
+        return np.asarray(getattr(self, name) - floor)
+
+    @cached_property
+    def lowest(self) -> Floats:
+        """min_v y_iv over the scores that the case has, be it one."""
+        return self._scored(np.where(self.there, self.y, np.inf).min(axis=1, initial=np.inf))
+
+    @cached_property
     def worst(self) -> Floats:
-        """min_v y_iv of cases with two scores or more."""
-        return self._of_several(np.where(self.there, self.y, np.inf).min(axis=1, initial=np.inf))
+        """``lowest``, where some case has two scores: of one reply each there is no worst."""
+        return self.lowest if bool((self.k >= 2).any()) else self.none
 
     @cached_property
     def best(self) -> Floats:
-        return self._of_several(np.where(self.there, self.y, -np.inf).max(axis=1, initial=-np.inf))
+        """max_v y_iv likewise."""
+        highest = self._scored(np.where(self.there, self.y, -np.inf).max(axis=1, initial=-np.inf))
+        return highest if bool((self.k >= 2).any()) else self.none
+
+    @cached_property
+    def range_kept(self) -> Floats:
+        """1 - (max_v y_iv - min_v y_iv) of cases with two scores or more."""
+        return self._of_several(1 - (self.best - self.worst))
+
+    @cached_property
+    def kept_right(self) -> Floats:
+        """1 if every variant is right, of cases whose reference is right."""
+        known = (self.first == 1) & (self.there & ~self.ref).any(axis=1)
+        return np.where(known, (self.lowest == 1).astype(float), np.nan)
+
+    @cached_property
+    def lost(self) -> Floats:
+        """The share of wrong variants of cases whose reference is right."""
+        y = _mean(self.y[:, ~self.ref], self.there[:, ~self.ref])
+        return np.where(self.first == 1, 1 - y, np.nan)
+
+    @cached_property
+    def persistent(self) -> Floats:
+        """(1 - m_i) - w_i: error that stays under another wording."""
+        return np.asarray((1 - self.mean) - self.within)
 
     @cached_property
     def std(self) -> Floats:
@@ -103,11 +171,11 @@ class Measures:
 
     @cached_property
     def ties(self) -> Ties:
-        return ties(self.cell.answers)
+        return ties(self.cell.answers, self.cell.unreadable)
 
     @cached_property
     def all_equal(self) -> Floats:
-        return np.where(self.ties.valid >= 2, (self.ties.distinct == 1).astype(float), np.nan)
+        return np.where(self.ties.pairs > 0, (self.ties.differ == 0).astype(float), np.nan)
 
     @cached_property
     def equal_pairs(self) -> Floats:
@@ -119,23 +187,31 @@ class Measures:
         if self.cell.replies is None:
             return self.none
         t = ties(self.cell.replies)
-        return np.where(t.valid >= 2, (t.distinct == 1).astype(float), np.nan)
+        return np.where(t.pairs > 0, (t.differ == 0).astype(float), np.nan)
 
     @cached_property
     def _against_reference(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(perturbed answers that differ from the reference's, perturbed answers), where both are there."""
+        """(perturbed answers that differ from the reference's, perturbed answers), where both are there; two unreadable
+        replies count where their texts are equal.
+        """
         if not self.ref.any():
             zero = np.zeros(self.cell.n_cases, dtype=np.int64)
             return zero, zero
-        first = self.cell.answers[:, [int(np.argmax(self.ref))]]
-        others = self.cell.answers[:, ~self.ref]
-        both = (others >= 0) & (first >= 0)
-        return ((others != first) & both).sum(axis=1), both.sum(axis=1)
+        at = [int(np.argmax(self.ref))]
+        first, others = self.cell.answers[:, at], self.cell.answers[:, ~self.ref]
+        differ = (others >= 0) & (first >= 0) & (others != first)
+        unknown = differ & self.cell.unreadable[:, at] & self.cell.unreadable[:, ~self.ref]
+        both = (others >= 0) & (first >= 0) & ~unknown
+        return (differ & ~unknown).sum(axis=1), both.sum(axis=1)
 
     @cached_property
     def flips(self) -> Floats:
         """Share of the perturbed answers that differ from the reference's first answer."""
         return _ratio(*self._against_reference)
+
+    @cached_property
+    def unmoved(self) -> Floats:
+        return np.asarray(1 - self.flips)
 
     @cached_property
     def any_flip(self) -> Floats:
@@ -144,32 +220,41 @@ class Measures:
 
     # replies
 
-    def share_of_replies(self, mask: NDArray[np.bool_], *, perturbed_only: bool) -> Floats:
-        """Share of the case's replies that are in ``mask``."""
+    @cached_property
+    def unparsed(self) -> Floats:
+        return self._share_of_replies(self.cell.unparsed)
+
+    @cached_property
+    def refused(self) -> Floats:
+        return self._share_of_replies(self.cell.refused)
+
+    @cached_property
+    def unreadable(self) -> Floats:
+        return self._share_of_replies(self.cell.unreadable)
+
+    @cached_property
+    def cut(self) -> Floats:
+        return self._share_of_replies(self.cell.cut)
+
+    def _share_of_replies(self, mask: NDArray[np.bool_]) -> Floats:
+        """Share of the case's replies that are in ``mask``; of a chosen perturbation, its own replies."""
         replied = self.cell.planned & ~self.cell.errors
-        if perturbed_only:
+        if self.cell.chosen is not None:
             mask, replied = mask[:, ~self.ref], replied[:, ~self.ref]
         return _ratio((mask & replied).sum(axis=1), replied.sum(axis=1))
 
     # variants
 
     @cached_property
-    def variant_groups(self) -> tuple[NDArray[np.int64], int]:
-        """Column → variant (reruns of one variant are one), and how many variants there are."""
-        names: dict[tuple[str, str], int] = {}
-        index = [names.setdefault((c.perturbation, c.variant), len(names)) for c in self.cell.columns]
-        return np.array(index, dtype=np.int64), len(names)
-
-    @cached_property
     def by_variant(self) -> Floats:
-        """(n, V) scores averaged over the reruns of a variant, NaN where there is none."""
-        index, v = self.variant_groups
-        if v == len(index):
-            return self.y
-        return np.stack([_mean(self.y[:, index == i], self.there[:, index == i]) for i in range(v)], axis=1)
+        """(n, V) scores, each the mean over the runs of a variant; NaN where there is none."""
+        return self._averaged[0]
 
     def _of_several(self, values: Floats) -> Floats:
         return np.where(self.k >= 2, values, np.nan)
+
+    def _scored(self, values: Floats) -> Floats:
+        return np.where(self.k >= 1, values, np.nan)
 
 
 def _mean(y: Floats, there: NDArray[np.bool_]) -> Floats:

@@ -13,6 +13,7 @@ from robusttest.stats.across.residuals import Residual, residuals
 from robusttest.stats.cell import nulls
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.frame import Floats, Frame
+from robusttest.stats.cell.measures import measures
 from robusttest.stats.cell.moments import Moments
 
 METRICS = ("output_consistency", "robust_accuracy", "consistency_icc", "consistency_kappa")
@@ -90,7 +91,8 @@ def points_of(cells: Sequence[Frame], tasks: Sequence[str], found: Sequence[Mome
         rho = min(max(1 - (within - m.within) / rest, 0.0), 1.0) if len(found) > 1 and rest > 1e-12 else None
         predicted = None if rho is None or not m.binary else float(nulls.all_right(p, m.k, rho))
         most = None if rho is None or not m.binary else float(nulls.unanimous(p, m.k, rho))
-        e = {name: estimate(cell, name) for name in (*METRICS, "latent_r", "overall_accuracy")}
+        at = put_twice(cell)
+        e = {name: estimate(at, name) for name in (*METRICS, "latent_r", "overall_accuracy")}
         out.append(
             Point(
                 task=task,
@@ -107,6 +109,12 @@ def points_of(cells: Sequence[Frame], tasks: Sequence[str], found: Sequence[Mome
             )
         )
     return tuple(out)
+
+
+def put_twice(cell: Frame) -> Frame:
+    """Of its cases with two scores or more: x and y of a plot are of the same ones."""
+    several = measures(cell.select(None)).k >= 2
+    return cell if several.all() else cell.take_cases(several)
 
 
 def values_of(points: Iterable[Point], metric: str) -> Floats:

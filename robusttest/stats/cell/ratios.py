@@ -59,10 +59,10 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
     return 1 - kept, limits, n
 
 
-def apdr(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def apdr(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Mean over the variants v>=1 of 1 - Σ y_iv / Σ y_i0, each over the cases that have both. Jackknife-t."""
     first = m.reference[:, None]
-    y = m.by_variant[:, _is_perturbed(m)]
+    y = m.by_variant[:, ~m.ref]
     both = ~np.isnan(y) & ~np.isnan(first)
     y, both = y[:, both.any(axis=0)], both[:, both.any(axis=0)]
     rows = np.asarray(both.any(axis=1))
@@ -88,14 +88,7 @@ def apdr(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
     return found, t_interval(found, spread, level=level, method="jackknife-t"), n
 
 
-def _is_perturbed(m: Measures) -> NDArray[np.bool_]:
-    index, v = m.variant_groups
-    out = np.zeros(v, dtype=bool)
-    out[index] = ~m.ref
-    return out
-
-
-def cohen_h(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def cohen_h(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """2(asin √accuracy - asin √pass_rate)/π in [-1, 1], of cases that have both. Jackknife-t."""
     rows = ~np.isnan(m.reference) & ~np.isnan(m.perturbed)
     n = int(rows.sum())
@@ -122,7 +115,7 @@ def crossed_over(m: Measures, metric: str, clusters: Clusters, *, level: float =
     """
     y, there = m.y[:, ~m.ref], m.there[:, ~m.ref]
     right = metric == "right_to_wrong"
-    rows = (m.reference == (1 if right else 0)) & there.any(axis=1)
+    rows = (m.first == (1 if right else 0)) & there.any(axis=1)
     n = int(rows.sum())
     if not n:
         return None, Limits(), 0
@@ -131,7 +124,7 @@ def crossed_over(m: Measures, metric: str, clusters: Clusters, *, level: float =
     return _pooled(part, there.sum(axis=1).astype(float), _of(clusters, rows), level)
 
 
-def cr_micro(m: Measures, clusters: Clusters, *, level: float = 0.95) -> Found:
+def cr_micro(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Equal pairs of answers / pairs, pooled over cases (lm-eval's consistency rate)."""
     rows = m.ties.pairs > 0
     if not rows.any():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from robusttest.core.nouns import Threshold
 from robusttest.errors import UnknownNameError
 from robusttest.stats.cell import sequential
-from robusttest.stats.cell.estimates import CASE_MEANS, right_to_wrong
+from robusttest.stats.cell.estimates import case_values, selected
 from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import ALPHA
 from robusttest.stats.cell.measures import measures
@@ -42,18 +42,15 @@ def observed(cell: Frame, threshold: Threshold) -> Observed:
     """
     limit, up = threshold.limit, threshold.op == ">="
     try:
-        m = measures(cell.select(threshold.perturbation))
+        m = measures(selected(cell, threshold.metric, threshold.perturbation))
     except UnknownNameError:
         return Observed(np.full(cell.n_cases, np.nan), limit, up)
     if threshold.metric == "pdr":
         x, least = sequential.performance_drop(m.reference, m.perturbed, limit)
         return Observed(x, least, True)
     if threshold.metric == "right_to_wrong":
-        return Observed(right_to_wrong(m), limit, up)
-    name = threshold.metric
-    if name == "accuracy" and threshold.perturbation is not None:
-        name = "pass_rate"
-    return Observed(CASE_MEANS[name].per_case(m), limit, up)
+        return Observed(m.lost, limit, up)
+    return Observed(case_values(m, threshold.metric), limit, up)
 
 
 class Watch:

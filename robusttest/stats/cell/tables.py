@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from robusttest.core.equality import same
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import REFERENCE, Record
+from robusttest.core.nouns import REFERENCE, Effect, Record
 from robusttest.errors import CaseError, UsageError
 from robusttest.stats.cell.frame import REPEAT, Frame, frames
 from robusttest.tasks.sources import Row
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REQUIRED = ("model", "task", "case_id", "variant")
 OPTIONAL = (
     "score", "answer", "target", "perturbation", "repeat", "cluster", "level", "severity", "status", "reply",
-    "test", "input_hash", "reason",
+    "test", "input_hash", "reason", "effect", "cut",
 )  # fmt: skip
 DECODING = ("temperature", "top_p")
 _STATUSES = ("ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable")
@@ -165,6 +165,8 @@ def _records(
         notes += _doubts(columns, case, variant, repeat)
     level, severity = columns.text("level"), _severities(columns)
     answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
+    effect = _effects(columns, test=columns.get("test"), names=(task, model, case, perturbation))
+    cut = [value in (True, "True", "true", "TRUE", 1, "1") for value in columns.get("cut")]
     cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
     reason = columns.get("reason")
     seen: dict[tuple[Any, ...], int] = {}
@@ -195,10 +197,38 @@ def _records(
                 reply=None if reply[i] is None else _plain(reply[i]),
                 input_hash=asked[i],
                 reason=None if reason[i] is None else _plain(reason[i]),
+                effect=effect[i],
+                cut=cut[i],
                 test=test[i],
             )
         )
     return records
+
+
+def _effects(columns: _Columns, *, test: list[Any], names: Sequence[Sequence[str]]) -> list[Effect]:
+    """As the table says; else ``target`` where a row's right answer is another one than its reference's (without a
+    reference: than the case's first row has): a model that stays with its answer there is wrong.
+    """
+    if "effect" in columns:
+        for row, value in enumerate(columns["effect"]):
+            if value is not None and value not in get_args(Effect):
+                raise CaseError(
+                    f"{columns.at(row, 'effect')}: {value!r} is not one of {', '.join(get_args(Effect))}"
+                )
+        return [value or "same" for value in columns["effect"]]
+    target = columns.get("target")
+    task, model, case, perturbation = names
+    first: dict[tuple[Any, ...], Any] = {}
+    for at_reference in (True, False):
+        for i, value in enumerate(target):
+            if value is not None and (not at_reference or perturbation[i] == REFERENCE):
+                first.setdefault((test[i], task[i], model[i], case[i]), value)
+    out: list[Effect] = []
+    for i, value in enumerate(target):
+        before = None if value is None else first[test[i], task[i], model[i], case[i]]
+        kept = value is before or value == before or same(value, before)
+        out.append("same" if kept or perturbation[i] == REFERENCE else "target")
+    return out
 
 
 def to_dataframe(records: Iterable[Record]) -> pd.DataFrame:

@@ -98,10 +98,6 @@ class Frame:
         return CellKey(self.test, self.task, self.model)
 
     @property
-    def key(self) -> CellKey:
-        return CellKey(self.test, self.task, self.model)
-
-    @property
     def n_cases(self) -> int:
         return len(self.case_ids)
 

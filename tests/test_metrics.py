@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from robusttest import Result, metrics
-from robusttest.core.nouns import Record, Threshold
+from robusttest import metrics
+from robusttest.core.nouns import CellKey, Record, Threshold
+from robusttest.engine.cell import Cell
 from robusttest.errors import ThresholdError, UnknownNameError, UsageError
 from robusttest.metrics import (
     METRICS,
@@ -187,7 +188,7 @@ def test_a_metric_of_your_own_is_in_every_output(top2):
         for i in range(12)
         for v in ("", "casing#0")
     ]
-    result = Result("t", "m", rows, thresholds=[parse_threshold("top2 >= 0.5")])
+    result = Cell(CellKey(None, "t", "m"), rows, thresholds=[parse_threshold("top2 >= 0.5")])
     assert result.top2.value == 1
     assert result["casing"].top2.value == 1
     assert [v.status for v in result.verdicts] == ["passed"]

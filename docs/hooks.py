@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,14 @@ def on_page_content(content: str, **_: Any) -> str:
 
 def options() -> str:
     """Every flag that this version has, its ini key, its default and its help."""
-    from robusttest.plugin.options import EXPECT_HELP, MANY, OPTIONS
-    from robusttest.settings import Settings
+    from robusttest.plugin.options import EXPECT_HELP, flagged
 
-    defaults = {f.name: f.default for f in fields(Settings)}
     lines = ["| flag | ini key | default | |", "|---|---|---|---|"]
-    for o in OPTIONS:
-        takes_value = o.check.__name__ != "_switch"
-        value = f" {o.metavar or o.name.upper()}" if takes_value else ""
+    for o in flagged():
+        value = "" if o.is_switch else f" {o.metavar or o.name.upper()}"
         flag = f"`{o.flag}{value}`"
-        ini = f"`{o.key}`" + (" (list)" if o.name in MANY else "") if o.ini else ""
-        lines.append(f"| {flag} | {ini} | {_default(defaults[o.field])} | {_cell(o.help)} |")
+        ini = f"`{o.key}`" + (" (list)" if o.many else "") if o.ini else ""
+        lines.append(f"| {flag} | {ini} | {_default(o.default)} | {_cell(o.help)} |")
     lines.append(f"| | `robust_expect` (list) | | {_cell(EXPECT_HELP)} |")
     return "\n".join(lines)
 

@@ -14,7 +14,8 @@ from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.engine.shrink import Budget
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.settings import ReportTarget, Settings
+from robusttest.metrics import thresholds
+from robusttest.settings import Settings
 from robusttest.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def evaluate(
 
     Raises `UsageError` before any call for whatever is wrong, `RunAbortedError` where no call makes sense.
     """
-    settings, made = _settings(settings, variants, options), _thresholds(expect)
+    settings, made = _settings(settings, variants, options), thresholds(expect, "expect")
     if not isinstance(task, Task):
         raise UsageError(f"evaluate({type(task).__name__}): the first argument is a Task")
     many = isinstance(model, list | tuple)
@@ -183,35 +184,7 @@ def _settings(settings: Settings | None, variants: int | None, options: dict[str
             raise UnknownNameError("argument of evaluate", name, known)
     if variants is not None:
         options["variants"] = variants
-    for name in ("only", "skip", "case"):
-        if isinstance(options.get(name), str):
-            options[name] = (options[name],)
-        elif name in options:
-            options[name] = tuple(options[name])
-    if "report" in options:
-        wanted = options["report"]
-        one = isinstance(wanted, str | ReportTarget)
-        options["report"] = tuple(
-            t if isinstance(t, ReportTarget) else ReportTarget.parse(t)
-            for t in ((wanted,) if one else wanted)
-        )
     return replace(settings or Settings(), **options)
-
-
-def _thresholds(expect: Any) -> tuple[Threshold, ...]:
-    from robusttest.metrics import parse_threshold
-
-    items = [expect] if isinstance(expect, str | Threshold) else list(expect)
-    out = []
-    for item in items:
-        if isinstance(item, str):
-            item = parse_threshold(item)
-        if not isinstance(item, Threshold):
-            raise UsageError(
-                f"expect holds {item!r}: write thresholds, as in expect=[accuracy >= 0.9, 'flip_rate <= 0.1']"
-            )
-        out.append(item)
-    return tuple(out)
 
 
 def _name(model: Any) -> str:

@@ -25,12 +25,12 @@ from the records of a case (the unperturbed one first) to its number::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from robusttest.core.nouns import Record, Threshold
-from robusttest.errors import ThresholdError, UnknownNameError
+from robusttest.errors import ThresholdError, UnknownNameError, UsageError
 
 Direction = Literal["up", "down", "info"]
 Family = Literal[
@@ -492,6 +492,48 @@ def get_metric(name: str) -> Metric:
         base = _COUNTED[at[1]]
         return replace(base, name=name, label=name.replace("_", " "))
     raise UnknownNameError("metric", name, [*METRICS, *(f"{prefix}2" for prefix in _COUNTED)])
+
+
+def thresholds(given: Any, where: str) -> tuple[Threshold, ...]:
+    """One threshold or several, as objects or texts, each checked for its metric's direction and range.
+
+    Raises `UsageError` that begins with ``where`` for what is none, and for one that is listed twice.
+    """
+    items = [given] if isinstance(given, str | Threshold | Metric) else given
+    if items is None or not isinstance(items, Iterable):
+        raise UsageError(
+            f"{where}: {_short(given)} ({type(given).__name__}): list thresholds, as in [accuracy >= 0.9]"
+        )
+    out: list[Threshold] = []
+    for item in items:
+        if isinstance(item, Metric):
+            raise UsageError(
+                f"{where}: '{item}' is a metric without a limit; write {item} >= 0.9 or {item} <= 0.1"
+            )
+        try:
+            found = parse_threshold(item) if isinstance(item, str) else item
+            if not isinstance(found, Threshold):
+                raise UsageError(
+                    f"{_short(item)} ({type(item).__name__}) is not a threshold; write accuracy >= 0.9"
+                )
+            # Made again: one that was built by hand is held to direction and range, too.
+            metric = get_metric(found.metric)
+            _ = (metric >= found.limit) if found.op == ">=" else (metric <= found.limit)
+        except UsageError as e:
+            raise (
+                type(e)(f"{where}: {e}")
+                if type(e) in (UsageError, ThresholdError)
+                else UsageError(f"{where}: {e}")
+            ) from None
+        if found in out:
+            raise UsageError(f"{where}: '{found}' is listed twice")
+        out.append(found)
+    return tuple(out)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def parse_threshold(text: str) -> Threshold:

@@ -101,7 +101,7 @@ def test_a_report_that_can_not_be_written_is_refused_before_any_call(models, tmp
     monkeypatch.setattr("robusttest.engine.driver.Runner.add", lambda *_: pytest.fail("it went on"))
     with pytest.raises(StorageError, match="it is a folder"):
         evaluate(task(), model=models, report=f"html:{tmp_path}")
-    with pytest.raises(UnknownNameError, match="Did you mean 'html'"):
+    with pytest.raises(UsageError, match="Did you mean 'html'"):
         evaluate(task(), model=models, report="htm:report.html")
     with pytest.raises(UsageError, match="write KIND:PATH"):
         evaluate(task(), model=models, report="report.html")

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from robusttest.cli.console import color, encoding, report_target, say, width
+from robusttest.cli.console import color, encoding, option, say, width
 from robusttest.errors import UsageError
 from robusttest.store.readers.file import FORMATS
 
@@ -55,13 +56,10 @@ def arguments(p: argparse.ArgumentParser) -> None:
         help="the variant that is the unperturbed prompt (default: the one with an empty perturbation, if any)",
     )  # fmt: skip
     p.add_argument(
-        "--expect", action="append", default=[], metavar="THRESHOLD", type=_threshold,
+        "--expect", action="append", default=[], metavar="THRESHOLD",
         help="'accuracy >= 0.9', 'flip_rate[ocr] <= 0.05': judged for each model and task (repeatable)",
     )  # fmt: skip
-    p.add_argument(
-        "--report", action="append", default=[], metavar="KIND:PATH", type=report_target,
-        help="also write html, md, json, csv or eee (repeatable)",
-    )  # fmt: skip
+    option(p, "report", help="also write html, md, json, csv or eee (repeatable)")
     p.add_argument("--encoding", default="utf-8", metavar="NAME", help="of text files (default utf-8)")
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
     p.add_argument("-q", "--quiet", action="count", default=0, help="one line")
@@ -113,7 +111,10 @@ def _run_of(models: tuple[str, ...]) -> RunInfo:
 
 
 def _of_records(a: argparse.Namespace) -> Report:
+    from robusttest.metrics import thresholds
     from robusttest.store.readers import read
+
+    expected = thresholds(a.expect, "--expect")
 
     records, notes = read(
         a.files,
@@ -125,7 +126,7 @@ def _of_records(a: argparse.Namespace) -> Report:
         reference=a.reference,
         encoding=a.encoding,
     )
-    return replace(_report(records, a.expect), notes=tuple(notes))
+    return replace(_report(records, expected), notes=tuple(notes))
 
 
 def _once(flag: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -135,7 +136,7 @@ def _once(flag: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
     return dict(pairs)
 
 
-def _report(records: list[Record], thresholds: list[Threshold]) -> Report:
+def _report(records: list[Record], thresholds: Sequence[Threshold]) -> Report:
     from robusttest.engine.cell import Cell, grouped
     from robusttest.report.build import build
 
@@ -155,12 +156,3 @@ def _names(text: str) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text!r}: write names of columns, each once, as in original,typo")
     return names
-
-
-def _threshold(text: str) -> Threshold:
-    from robusttest.metrics import parse_threshold
-
-    try:
-        return parse_threshold(text)
-    except UsageError as e:
-        raise argparse.ArgumentTypeError(str(e)) from None

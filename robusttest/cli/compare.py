@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from robusttest.cli.console import color, directory, encoding, report_target, say, width
+from robusttest.cli.console import color, directory, encoding, option, say, width
 from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +26,18 @@ _REF = "a path (of a run or a baseline), the beginning of an id, a label, a git 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("old", metavar="OLD", help=_REF)
     p.add_argument("new", nargs="?", default="latest", metavar="NEW", help="likewise (default latest)")
-    p.add_argument(
-        "--fail-on",
-        metavar="WHAT",
-        help="exit with 1 on regression, regression:MARGIN (as in regression:0.02) or undecided",
+    option(
+        p, "fail_on", help="exit with 1 on regression, regression:MARGIN (as in regression:0.02) or undecided"
     )
     p.add_argument("--task", metavar="TASK", help="this task alone")
     p.add_argument("--model", metavar="MODEL", help="this model alone; OLD=NEW where its name has changed")
-    p.add_argument(
-        "--report", action="append", default=[], metavar="KIND:PATH", type=report_target,
-        help="write html, md, json or csv of the new run with the comparison",
-    )  # fmt: skip
+    option(p, "report", help="write html, md, json or csv of the new run with the comparison")
     directory(p)
 
 
 def run(a: argparse.Namespace) -> int:
-    from robusttest.compare import FailOn, compare
+    from robusttest.compare import compare
+    from robusttest.core.fail_on import FailOn
     from robusttest.report import files
     from robusttest.report.page import Page
     from robusttest.store.versions import load_version

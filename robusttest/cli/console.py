@@ -40,16 +40,13 @@ def positive(text: str) -> int:
     return value
 
 
-def report_target(text: str) -> Any:
-    """The value of ``--report``: KIND:PATH."""
-    from robusttest.settings import REPORT_KINDS, ReportTarget
+def option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> None:
+    """Add an option of the table under its own name, with its check: ``--report``, ``--seed``."""
+    from robusttest.settings import OPTIONS
 
-    kind, colon, path = text.partition(":")
-    if not colon or not path or kind not in REPORT_KINDS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: write KIND:PATH, with KIND one of {', '.join(REPORT_KINDS)}"
-        )
-    return ReportTarget(kind, path)
+    entry = next(o for o in OPTIONS if o.name == name)
+    default = [] if entry.many else entry.default
+    parser.add_argument(f"--{name.replace('_', '-')}", **{**entry.arguments(), "default": default, **changes})
 
 
 def directory(parser: argparse.ArgumentParser) -> None:

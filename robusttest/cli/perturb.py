@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from robusttest.cli.console import color, encoding, positive, say, width
+from robusttest.cli.console import color, encoding, option, say, width
 from robusttest.errors import CaseError, RobusttestError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
         "text", nargs="?", metavar="TEXT", help="the text to perturb; - reads it from standard input"
     )
     p.add_argument("--file", metavar="F.jsonl", help="perturb the field 'input' of each row")
-    p.add_argument(
-        "--variants", type=positive, default=5, metavar="N", help="variants of each text (default 5)"
-    )
-    p.add_argument("--seed", type=int, default=0, metavar="S", help="as --robust-seed (default 0)")
+    option(p, "variants", help="variants of each text (default 5)")
+    option(p, "seed", help="as --robust-seed (default 0)")
     p.add_argument("--jsonl", action="store_true", help="one JSON object for each variant, for programs")
     p.add_argument("--list", action="store_true", help="list the perturbations and what they do")
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from robusttest.cli.console import color, directory, encoding, report_target, say, width
+from robusttest.cli.console import color, directory, encoding, option, say, width
 
 if TYPE_CHECKING:
     from robusttest.report.model import Report
@@ -20,10 +20,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
         "run", nargs="?", default="latest", metavar="RUN",
         help="a path, the beginning of an id, a label, a git ref, or 'latest' (the default)",
     )  # fmt: skip
-    p.add_argument(
-        "--report", action="append", default=[], metavar="KIND:PATH", type=report_target,
-        help="write html, md, json or csv instead of printing",
-    )  # fmt: skip
+    option(p, "report", help="write html, md, json or csv instead of printing")
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
     p.add_argument("-q", "--quiet", action="count", default=0, help="one line")
     directory(p)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from robusttest.compare.against import compare
-    from robusttest.compare.fail_on import FailOn
     from robusttest.compare.model import CaseChange, CellComparison, Comparison
     from robusttest.compare.rows import CellRows, Row, Version
 
@@ -25,7 +24,6 @@ _WHERE = {
     "CellComparison": "model",
     "CellRows": "rows",
     "Comparison": "model",
-    "FailOn": "fail_on",
     "Row": "rows",
     "Version": "rows",
     "compare": "against",
@@ -37,7 +35,6 @@ __all__ = [
     "CellComparison",
     "CellRows",
     "Comparison",
-    "FailOn",
     "Row",
     "Version",
     "compare",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from robusttest.compare.fail_on import FailOn
+from robusttest.core.fail_on import FailOn
 from robusttest.core.nouns import CellKey, Json
 from robusttest.stats.versions.paired import Change, ComparisonVerdict
 

@@ -19,7 +19,8 @@ from robusttest.errors import RobusttestError, StorageError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from robusttest.compare import CellComparison, Comparison, FailOn, Version
+    from robusttest.compare import CellComparison, Comparison, Version
+    from robusttest.core.fail_on import FailOn
     from robusttest.core.nouns import Record, RunInfo
     from robusttest.plugin.session import RobustSession
     from robusttest.settings import Settings
@@ -32,7 +33,7 @@ def check(settings: Settings, *, flagged: bool) -> None:
     file it waits for runs with a baseline.
     """
     if settings.fail_on is not None:
-        from robusttest.compare.fail_on import FailOn
+        from robusttest.core.fail_on import FailOn
 
         FailOn.parse(settings.fail_on)
         if flagged and settings.baseline is None:
@@ -122,7 +123,7 @@ def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> 
 def _gate(settings: Settings) -> FailOn | None:
     if settings.fail_on is None:
         return None
-    from robusttest.compare import FailOn
+    from robusttest.core.fail_on import FailOn
 
     return FailOn.parse(settings.fail_on)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pytest
 
+from robusttest import settings as table
 from robusttest.core.nouns import Threshold
 from robusttest.errors import UnknownNameError, UsageError
 
@@ -109,9 +110,11 @@ class _Mark(pytest.MarkDecorator):  # type: ignore[misc]  # final for type check
 
 _SIGNATURE = inspect.signature(robust)
 ARGUMENTS = tuple(p for p in _SIGNATURE.parameters if p != "task")
-SETTINGS = ("models", "variants", "limit", "seed", "concurrency", "writer", "adaptive", "max_cases", "inconclusive",
-            "min_coverage")  # fmt: skip
-"""Arguments that are settings: they go through `options.resolve`."""
+
+
+def arguments() -> tuple[str, ...]:
+    """What a mark may be given by name: the parameters of `robust`, and the options of the table that may stand in a mark."""
+    return (*ARGUMENTS, *(o.field for o in table.OPTIONS if o.mark and o.field not in ARGUMENTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,8 @@ class Marked:
 def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
     """A mark, checked. Raises `UsageError` that names the argument, its value and the nearest valid one."""
     for key in mark.kwargs:
-        if key not in ARGUMENTS:
-            raise UnknownNameError("argument of robust()", key, ARGUMENTS)
+        if key not in arguments():
+            raise UnknownNameError("argument of robust()", key, arguments())
     if len(mark.args) > 1:
         raise UsageError(
             f"robust() takes one task, not {len(mark.args)}: give everything else by name, as in perturbations=…"
@@ -157,7 +160,7 @@ def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
         perturbations=perturbations,
         specs=specs,
         thresholds=_thresholds(given.get("expect", ()), default_expect, perturbations),
-        settings={k: _models(v) if k == "models" else v for k, v in given.items() if k in SETTINGS},
+        settings=_settings(given),
         name=_name(given.get("name"), declared=cases is None),
         protect=_protect(given.get("protect", ()), declared=cases is None),
         validity=_validity(given.get("validity"), declared=cases is None),
@@ -210,65 +213,38 @@ def _perturbations(specs: tuple[Any, ...]) -> tuple[Perturbation, ...]:
         raise UsageError(f"robust(perturbations=…): {e}") from None
 
 
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are options, checked."""
+    found: dict[str, Any] = {}
+    for option in table.OPTIONS:
+        value = given.get(option.field)
+        if not option.mark or value is None:
+            continue
+        try:
+            found[option.field] = option.read(value)
+        except UsageError as e:
+            raise UsageError(f"robust({option.field}={_short(value)}): {e}") from None
+        if option.many and not found[option.field]:
+            raise UsageError(f"robust({option.field}={_short(value)}): there is no {option.name} in it")
+    return found
+
+
 def _thresholds(
     given: Any, default: Sequence[Threshold], perturbations: Sequence[Perturbation]
 ) -> tuple[Threshold, ...]:
-    from robusttest.metrics import Metric, parse_threshold
+    from robusttest.metrics import thresholds
+    from robusttest.variants.select import check_thresholds
 
-    if given is None or isinstance(given, str | Threshold | Metric):
-        given = [] if given is None else [given]
-    if not isinstance(given, Iterable):
-        raise UsageError(f"robust(expect={_short(given)}): list thresholds, as in [accuracy >= 0.9]")
-    out: list[Threshold] = []
-    for t in given:
-        if isinstance(t, str):
-            t = parse_threshold(t)
-        if isinstance(t, Metric):
-            raise UsageError(
-                f"robust(expect=[{t}]): a metric without a limit; write {t} >= 0.9 or {t} <= 0.1"
-            )
-        if not isinstance(t, Threshold):
-            raise UsageError(
-                f"robust(expect=[{_short(t)}]): {type(t).__name__} is not a threshold; write accuracy >= 0.9"
-            )
-        _check_threshold(t, perturbations)
-        out.append(t)
-    if len(set(out)) < len(out):
-        twice = next(t for i, t in enumerate(out) if t in out[:i])
-        raise UsageError(f"robust(expect=…): '{twice}' is listed twice")
+    out = thresholds(() if given is None else given, "robust(expect=…)")
+    check_thresholds(out, perturbations)
     if not out:
         known = _names(perturbations)
-        out = [t for t in default if t.perturbation is None or t.perturbation in known]
-    return tuple(out)
+        out = tuple(t for t in default if t.perturbation is None or t.perturbation in known)
+    return out
 
 
 def _names(perturbations: Sequence[Perturbation]) -> list[str]:
     return sorted({n for p in perturbations for n in (p.spec, p.name)})
-
-
-def _check_threshold(t: Threshold, perturbations: Sequence[Perturbation]) -> None:
-    from robusttest.metrics import get_metric
-    from robusttest.variants.select import check_thresholds
-
-    # Made again: a Threshold that was built by hand is held to direction and range too.
-    metric = get_metric(t.metric)
-    _ = (metric >= t.limit) if t.op == ">=" else (metric <= t.limit)
-    check_thresholds([t], perturbations)
-
-
-def _models(given: Any) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    models = (given,) if isinstance(given, str) else given
-    if isinstance(models, Mapping) or not isinstance(models, Iterable):
-        raise UsageError(f"robust(models={_short(given)}): give a model's name or a list of them")
-    models = tuple(models)
-    for m in models:
-        if not isinstance(m, str) or not m.strip():
-            raise UsageError(f"robust(models=…): {_short(m)} is not the name of a model")
-    if not models:
-        raise UsageError("robust(models=[]): there is no model in it")
-    return models
 
 
 def _name(given: Any, *, declared: bool) -> str | None:

@@ -316,11 +316,16 @@ def test_wrong_arguments(capsys, tmp_path):
     assert "'item'" in refused(capsys, file, "--map=item=case_id")
     assert "no column 'item'" in refused(capsys, file, "--map=case_id=item")
     assert "names 'task' twice" in refused(capsys, file, "--map=task=task", "--map=task=model")
-    for bad in ("--map=x", "--expect=accuracy > 2", "--expect=acuracy >= 0.9", "--report=pdf:x"):
+    assert "--expect: " in refused(capsys, file, "--expect=accuracy > 2")
+    assert "Did you mean 'accuracy'?" in refused(capsys, file, "--expect=acuracy >= 0.9")
+    assert "'accuracy >= 0.9' is listed twice" in refused(
+        capsys, file, "--expect=accuracy >= 0.9", "--expect=accuracy >= 90%"
+    )
+    for bad in ("--map=x", "--report=pdf:x"):
         with pytest.raises(SystemExit) as stop:
             cli.main(["analyze", file, bad])
         assert stop.value.code == 2
-    assert "Did you mean 'accuracy'?" in capsys.readouterr().err
+    assert "unknown report kind 'pdf'" in capsys.readouterr().err
 
 
 def only(variants: str) -> list[dict[str, Any]]:

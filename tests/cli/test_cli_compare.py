@@ -50,7 +50,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
-    code = cli.main(list(argv))
+    try:
+        code = cli.main(list(argv))
+    except SystemExit as e:  # argparse refused it
+        code = int(str(e.code))
     said = capsys.readouterr()
     return code, said.out, said.err
 

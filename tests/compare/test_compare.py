@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from robusttest.compare import Comparison, FailOn, Version, compare
+from robusttest.compare import Comparison, Version, compare
 from robusttest.compare.model import LISTED
+from robusttest.core.fail_on import FailOn
 from robusttest.core.nouns import RunInfo
 from robusttest.errors import UsageError
 

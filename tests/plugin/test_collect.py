@@ -118,7 +118,7 @@ class TestRouting:
         ("task, min_coverage=95", "between 0 and 1"),
         ("task, inconclusive='maybe'", "unknown value 'maybe'"),
         ("task, models=[]", "there is no model in it"),
-        ("task, models=[3]", "3 is not the name of a model"),
+        ("task, models=[3]", "robust(models=[3]): 3: give a name"),
         ("task, models=['python:models']", "write python:package.module:callable"),
         ("task, name='x'", "the task has a name"),
         ("task, cases=CASES", "give one of the two"),

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 import pytest
 
-from robusttest.plugin.options import MANY, OPTIONS
-from robusttest.settings import Settings
+from robusttest import settings as table
+from robusttest.cli.console import option as cli_option
+from robusttest.errors import UsageError
+from robusttest.plugin import mark as marks
+from robusttest.plugin.options import flagged
+from robusttest.settings import OPTIONS, Settings, entries, one_of, option
 
 SHOW = """
 import pytest
@@ -17,9 +27,81 @@ def pytest_collection_finish(session):
 """
 
 
-def test_every_option_is_a_setting_and_the_other_way_round():
-    fields = set(Settings.__dataclass_fields__) - {"directory"}
-    assert {o.field for o in OPTIONS} == fields
+def test_the_table_is_the_fields_of_settings():
+    assert [o.field for o in OPTIONS] == list(Settings.__dataclass_fields__)
+    assert {o.field for o in OPTIONS} - {o.field for o in flagged()} == {"directory"}
+    assert [o.field for o in OPTIONS if o.mark and o.field not in marks.ARGUMENTS] == []
+
+
+@dataclass(frozen=True, kw_only=True)
+class More(Settings):
+    """One entry more: all that an option is."""
+
+    colours: tuple[str, ...] = option(
+        (),
+        one_of("red", "blue"),
+        "paint it",
+        ini="linelist",
+        many=True,
+        mark=True,
+        word="colour",
+        metavar="NAME",
+    )
+    loud: bool = option(False, table.switch, "say it aloud", ini="bool")
+
+
+@pytest.fixture
+def more(monkeypatch):
+    monkeypatch.setattr(table, "Settings", More)
+    monkeypatch.setattr(table, "OPTIONS", entries(More))
+
+
+def test_an_entry_of_the_table_is_an_option_everywhere(project, more, monkeypatch, capsys):
+    project.pytester.makeconftest(SHOW.format(mark="{}"))
+    assert "colours=(), loud=False" in project.run().stdout.str()
+    assert (
+        "colours=('red', 'blue')" in project.run("--robust-colour=red", "--robust-colour=blue").stdout.str()
+    )
+    assert "loud=True" in project.run("--robust-loud").stdout.str()
+    ini = ("-o", "robust_colour=blue", "-o", "robust_loud=true")
+    assert "colours=('blue',), loud=True" in project.run(*ini).stdout.str()
+    assert "loud=False" in project.run(*ini, "--no-robust-loud").stdout.str()
+    wrong = project.run("--robust-colour=rd")
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    assert "unknown value 'rd'. Did you mean 'red'?" in wrong.stderr.str()
+    wrong = project.run("-o", "robust_colour=rd")
+    assert (
+        "robust_colour = ['rd'] in pyproject.toml: unknown value 'rd'. Did you mean 'red'?"
+        in wrong.stderr.str()
+    )
+    out = " ".join(project.run("--help").stdout.str().split())
+    for part in (
+        "--robust-colour=NAME paint it",
+        "--no-robust-loud",
+        "robust_colour (linelist): paint it",
+        "robust_loud (bool):",
+    ):
+        assert part in out
+    # A mark, over the ini file.
+    project.pytester.makeconftest(SHOW.format(mark="{'colours': 'red'}"))
+    assert "colours=('red',)" in project.run("-o", "robust_colour=blue").stdout.str()
+    project.test("\n@pytest.mark.robust(task, colours=['rd'])\ndef test_it(): ...")
+    assert "robust(colours=['rd']): unknown value 'rd'" in project.run().stdout.str()
+    # The notebook's way, and the command line without pytest.
+    with pytest.raises(UsageError, match=re.escape("colours='rd': unknown value 'rd'. Did you mean 'red'?")):
+        replace(More(), colours="rd")
+    assert replace(More(), colours="red").to_json() == {"colours": ("red",)}
+    parser = argparse.ArgumentParser()
+    cli_option(parser, "colour", help="of the page")
+    assert parser.parse_args(["--colour", "red", "--colour", "blue"]).colour == ["red", "blue"]
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--colour", "rd"])
+    assert "Did you mean 'red'?" in capsys.readouterr().err
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "docs"))
+    assert (
+        "| `--robust-colour NAME` | `robust_colour` (list) |  | paint it |"
+        in importlib.import_module("hooks").options()
+    )
 
 
 def test_precedence_is_flag_mark_ini_default(project):
@@ -48,10 +130,37 @@ def test_flags_are_typed(project, flag, expected):
     assert expected in project.run(flag).stdout.str()
 
 
-def test_a_report_path_is_absolute_from_the_start(project):
+def test_paths_are_absolute_from_the_start(project, monkeypatch):
+    """A flag's from where pytest was started, an ini key's from its file."""
     project.pytester.makeconftest(SHOW.format(mark="{}"))
-    out = project.run("--robust-report=json:out/r.json").stdout.str()
+    (project.path / "deep").mkdir()
+    monkeypatch.chdir(project.path / "deep")
+    ini = ("--rootdir=..", "-c", "../pyproject.toml", "..")
+    out = project.run(*ini, "--robust-report=json:out/r.json", "--robust-freeze=f.jsonl").stdout.str()
+    assert f"path='{project.path}/deep/out/r.json'" in out
+    assert f"freeze=PosixPath('{project.path}/deep/f.jsonl')" in out
+    out = project.run(*ini, "-o", "robust_report=json:out/r.json", "-o", "robust_freeze=f.jsonl").stdout.str()
     assert f"path='{project.path}/out/r.json'" in out
+    assert f"freeze=PosixPath('{project.path}/f.jsonl')" in out
+
+
+def test_a_report_makes_its_folder_and_says_where_it_can_not(project):
+    project.test("\n@robust(task)\ndef test_it(): ...")
+    project.run("--robust-report=html:new/deeper/r.html").assert_outcomes(passed=1)
+    assert (project.path / "new" / "deeper" / "r.html").exists()
+    (project.path / "file").write_text("", encoding="utf-8")
+    for target in ("file/r.html", "new"):
+        result = project.run(f"--robust-report=html:{target}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        (line,) = [x for x in result.stderr.lines if x.startswith("ERROR")]
+        assert f"--robust-report: can't write '{project.path}/{target}'" in line
+
+
+def test_a_switch_of_the_ini_file_is_turned_off(project):
+    project.pytester.makeconftest(SHOW.format(mark="{}"))
+    assert "adaptive=True" in project.run("-o", "robust_adaptive=true").stdout.str()
+    assert "adaptive=False" in project.run("-o", "robust_adaptive=true", "--no-robust-adaptive").stdout.str()
+    assert "adaptive=True" in project.run("-o", "robust_adaptive=false", "--robust-adaptive").stdout.str()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +190,11 @@ def test_a_wrong_flag_is_a_usage_error(project, flag, said):
     ("ini", "said"),
     [
         ("robust_variant=3", "unknown ini key 'robust_variant'. Did you mean 'robust_variants'?"),
-        ("robust_variants=x", "robust_variants"),
+        ("robust_variants=x", "robust_variants = 'x' in pyproject.toml: 'x' is not a whole number"),
+        (
+            "robust_adaptive=perhaps",
+            "robust_adaptive = 'perhaps' in pyproject.toml: 'perhaps' is neither True nor False",
+        ),
         ("robust_variants=0", "0 is too small"),
         ("robust_replies=nver", "unknown value 'nver'"),
         ("robust_expect=acuracy >= 0.9", "Did you mean 'accuracy'?"),
@@ -114,16 +227,48 @@ def test_native_toml_has_native_types(project):
         assert part in out
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="native TOML tables came with pytest 9")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("robust_variants = [3]", "robust_variants = [3] in pyproject.toml: [3] is not a whole number"),
+        ("robust_variants = 2.5", "robust_variants = 2.5 in pyproject.toml: 2.5 is not a whole number"),
+        ("robust_model = 3", "robust_model = 3 in pyproject.toml: 3: give one, or a list of them"),
+        ("robust_model = ['a', 3]", "robust_model = ['a', 3] in pyproject.toml: 3: give a name"),
+        ("robust_adaptive = 'yes'", "robust_adaptive = 'yes' in pyproject.toml: 'yes' is neither True nor False"),
+        ("robust_writer = 1", "robust_writer = 1 in pyproject.toml: 1: give a name"),
+        ("robust_expect = 'accuracy'", "robust_expect: can't read the threshold 'accuracy'"),
+        ("robust_max_age = true", "robust_max_age = True in pyproject.toml: True: give seconds"),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_is_one_clear_line(project, line, said):
+    project.pytester.makepyprojecttoml(f"[tool.pytest]\n{line}\n")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [x for x in result.stderr.lines if x.strip()] == [f"ERROR: {said}"] or said in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="native TOML tables came with pytest 9")
+def test_what_a_type_does_not_take_and_the_check_does_is_fine(project):
+    project.pytester.makepyprojecttoml(
+        "[tool.pytest]\nrobust_model = 'a'\nrobust_variants = '3'\nrobust_max_age = 60\n"
+    )
+    project.pytester.makeconftest(SHOW.format(mark="{}"))
+    out = project.run().stdout.str()
+    for part in ("models=('a',)", "variants=3", "max_age=60.0"):
+        assert part in out
+
+
 def test_every_option_has_help_and_settings_have_ini_keys(project):
     out = project.run("--help").stdout.str()
-    for option in OPTIONS:
-        assert f"  {option.flag}" in out
-        assert (f"  {option.key} " in out) is (option.ini is not None)
-    assert {o.name for o in OPTIONS if o.ini is None} == {
+    for entry in flagged():
+        assert f"  {entry.flag}" in out
+        assert (f"  {entry.key} " in out) is (entry.ini is not None)
+    assert {o.name for o in flagged() if o.ini is None} == {
         "case",
         "dry_run",
         "update_baseline",
         "update_freeze",
         "label",
     }
-    assert set(MANY) <= {o.name for o in OPTIONS}

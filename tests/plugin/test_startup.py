@@ -27,7 +27,16 @@ def loaded(project, *args: str) -> list[str]:
     return eval(line.removeprefix("LOADED "))
 
 
-UNUSED = ["robusttest", "robusttest.plugin", "robusttest.plugin.hookspec", "robusttest.plugin.options"]
+UNUSED = [
+    "robusttest",
+    "robusttest.core",
+    "robusttest.core.fail_on",
+    "robusttest.errors",
+    "robusttest.plugin",
+    "robusttest.plugin.hookspec",
+    "robusttest.plugin.options",
+    "robusttest.settings",
+]
 
 
 def test_installed_and_unused_says_writes_and_loads_nothing(project):

@@ -63,7 +63,27 @@ class Receiver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         payload: Any = report.__dict__.pop("robusttest", None)
-        if payload is not None:
+        item: Any = report.__dict__.pop("robusttest_item", None)
+        if payload is not None or item is not None:
             from robusttest.plugin import session
 
-            session.ensure(self.config).receive(payload, report)
+            ours = session.ensure(self.config)
+            if item is not None:
+                ours.collected(report.nodeid, item)
+            if payload is not None:
+                ours.receive(payload, report)
+        self._hear(report)
+
+    def _hear(self, report: pytest.TestReport) -> None:
+        """What pytest says of a robust item, of which a subtest and a dead worker bring no word of ours."""
+        plugin: Any = self.config.pluginmanager.get_plugin("robusttest-session")
+        if plugin is not None:
+            plugin.session.outcomes.hear(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        wire = getattr(node, "workeroutput", {}).get("robusttest")
+        if wire is not None:
+            from robusttest.plugin import session
+
+            session.ensure(self.config).joined(wire)

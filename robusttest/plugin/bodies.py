@@ -68,10 +68,15 @@ class BodyRun:
         for planned in self._rounds():
             for i, v in planned:
                 ask, kwargs = self._arguments(v)
+                before = self.item.subtests
                 try:
                     outcome = Outcome(value=self.function(**kwargs))
                 except BaseException as e:
                     outcome = self._outcome(e)
+                if outcome.kind == "returned" and (failed := self.item.subtests - before):
+                    # pytest has reported it, and fails the test at its end; the variant is as wrong as by an assertion.
+                    outcome = Outcome(kind="failed", reason=f"{failed} failed subtest{'s' * (failed != 1)}")
+                    self.item.failed += 1
                 self._add(i, v, outcome, ask)
         self._close()
 

@@ -47,6 +47,10 @@ class Hooks:
             from robusttest.plugin import start
 
             chosen = [(i, s) for i in session.items if (s := i.stash.get(ITEM, None)) is not None]
+            option = session.config.option
+            if not (option.setuponly or option.setupplan or self.session.settings.dry_run):
+                for item, state in chosen:
+                    self.session.outcomes.collected(item.nodeid, state.key, state.nodeid)
             if start.begin(self.session, chosen):
                 # Nothing is left to run: the hooks below are not asked.
                 session.items[:] = []
@@ -102,15 +106,11 @@ class Hooks:
         state = pyfuncitem.stash.get(ITEM, None)
         if state is None or _on_anyio(pyfuncitem):
             return None
-        if ORIGINAL not in pyfuncitem.stash:
-            _run(self.session, state, pyfuncitem)
-        elif inspect.iscoroutinefunction(pyfuncitem.obj):
-            with asyncio.Runner() as runner:
-                runner.run(pyfuncitem.obj(**_arguments(pyfuncitem)))
-        else:
-            pyfuncitem.obj(
-                **_arguments(pyfuncitem)
-            )  # pytest-asyncio has wrapped the driver to run on its loop
+        state.running = True
+        try:
+            _call(self.session, state, pyfuncitem)
+        finally:
+            state.running = False
         _conclude(state)
         return True
 
@@ -134,10 +134,13 @@ class Hooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         state = item.stash.get(ITEM, None)
-        if state is not None and report.failed and state.line is not None:
-            _say_first(item, report, state.line)
         if state is not None:
             longrepr.hide(report)
+            if state.running:
+                return report  # of a subtest
+            if report.failed and state.line is not None:
+                _say_first(item, report, state.line)
+            report.robusttest_item = [list(state.key), state.nodeid]  # type: ignore[attr-defined]
         if state is None or state.sent or not (state.result is not None or state.records):
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):
@@ -145,6 +148,13 @@ class Hooks:
                 _add_properties(state, item, report)
             report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and report.when == "call" and type(report).__name__.lower() == "subtestreport":
+            for state in self.session.items.values():
+                if state.node == report.nodeid:
+                    state.subtests += 1
 
     # --- after the last test
 
@@ -175,6 +185,16 @@ def _say_first(item: pytest.Item, report: pytest.TestReport, line: str) -> None:
     crash.message = line
     if crash.path.startswith(ROOM):
         crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
+
+
+def _call(session: RobustSession, state: RobustItem, pyfuncitem: pytest.Function) -> None:
+    if ORIGINAL not in pyfuncitem.stash:
+        _run(session, state, pyfuncitem)
+    elif inspect.iscoroutinefunction(pyfuncitem.obj):
+        with asyncio.Runner() as runner:
+            runner.run(pyfuncitem.obj(**_arguments(pyfuncitem)))
+    else:
+        pyfuncitem.obj(**_arguments(pyfuncitem))  # pytest-asyncio has wrapped the driver to run on its loop
 
 
 def _on_anyio(item: pytest.Function) -> bool:

@@ -31,6 +31,8 @@ class RobustItem:
 
     nodeid: str
     """As pytest is told from where it runs: a replay command that is copied works."""
+    node: str
+    """As pytest names it itself, from its root."""
     test: str
     """The node id without the model: what a record calls its test."""
     task: str
@@ -53,6 +55,10 @@ class RobustItem:
     """What a body of its own has so far."""
     rounds: Rounds | None = None
     """Of a body of its own that is run adaptively: what it has taken."""
+    running: bool = False
+    """Whether its body is under way: a report made meanwhile is a subtest's."""
+    subtests: int = 0
+    """Failed subtests that pytest has reported."""
     failed: int = 0
     """Bodies that ended with a failed assertion."""
     first: frozenset[str] = frozenset()
@@ -144,6 +150,7 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         kept, notes = tuple(left), (*said, *([] if refusal is None else [refusal]))
     return RobustItem(
         nodeid=_as_told(item.config, item.nodeid),
+        node=item.nodeid,
         test=test,
         task=name,
         model=model,

@@ -23,6 +23,7 @@ from robusttest.plugin import mark as marks
 from robusttest.plugin import options
 from robusttest.plugin.collect import MODEL
 from robusttest.plugin.item import RobustItem
+from robusttest.plugin.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from robusttest.compare import CellComparison, Version
@@ -65,6 +66,7 @@ class RobustSession:
         """As they arrive."""
         self.frozen: dict[CellKey, tuple[list[Json], list[str]]] = {}
         """Variants as rows of a frozen file, and what of them could not be made, where they are to be written to one."""
+        self.outcomes = Outcomes()
         self.tallies: dict[str, dict[str, Json]] = {}
         """Progress of each process that made calls, by its name."""
         self.notes: list[str] = []
@@ -222,6 +224,14 @@ class RobustSession:
             "of_run": self.notes,
         })  # fmt: skip
 
+    def collected(self, node: str, item: Sequence[Any]) -> None:
+        """An item of ours whose first report has come."""
+        self.outcomes.collected(node, CellKey(*item[0]), item[1])
+
+    def joined(self, wire: str) -> None:
+        """What a worker had collected, told as it ended."""
+        self.outcomes.join(codec.loads(wire))
+
     def _tally(self) -> dict[str, Json]:
         gateway = self.calling
         if gateway is None:
@@ -317,20 +327,24 @@ class RobustSession:
                 continue
             if item.result is None and item.job is not None and self.calling is not None:
                 item.records = self.runner.records(item.job)
-            if item.records or item.result is not None:
-                complete = False
-                if self.worker is None:
-                    self.items[item.nodeid] = item
-                    self.receive(self.payload(item))
+            if (item.records or item.result is not None) and self.worker is None:
+                self.items[item.nodeid] = item
+                self.receive(self.payload(item))
         tally = self._tally()
         if self.calling is not None:
             self.calling.close()
             tally["problems"] = self.calling.problems()  # of the last writes, too
         if tally:
             self.tallies["here"] = tally
-        if self.worker is not None or (self.run is None and not self.cells):
+        if self.worker is not None:
+            output = self.config.workeroutput  # type: ignore[attr-defined]
+            output["robusttest"] = codec.dumps(self.outcomes.wire())
+            return
+        self._add_outcomes()
+        if self.run is None and not self.cells:
             return
         assert self.run is not None
+        complete = complete and self.outcomes.all_ran
         ordered = [self.cells[k] for k in sorted(self.cells, key=_order)]
         self.run = replace(
             self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
@@ -342,6 +356,13 @@ class RobustSession:
         self.report = self._built(ordered)
         if self._compares:
             self._compare(ordered)
+            if self.regressed:
+                self._gated()
+                told = {c.key: c for c in ordered}
+                cells = tuple(
+                    replace(c, item=told[c.key].outcome, reason=told[c.key].reason) for c in self.report.cells
+                )
+                self.report = replace(self.report, cells=cells)
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
         if self._writer is not None:
             try:
@@ -351,6 +372,36 @@ class RobustSession:
         self._keep_failing(ordered)
         self._write_reports()
         self._write_summary()
+
+    def _add_outcomes(self) -> None:
+        """What pytest says of each collected item; one that left no cell gets an empty one."""
+        from robusttest.engine.cell import Cell
+
+        if not self.cells and not any(t.outcome != "not_run" for t in self.outcomes.items.values()):
+            return
+        for told in self.outcomes.items.values():
+            cell = self.cells.get(told.key)
+            if cell is None:
+                cell = self.cells[told.key] = Cell(told.key, nodeid=told.nodeid)
+                self.frozen[told.key] = ([], [])
+            cell.outcome, cell.reason = self.outcomes.of(told.key)
+        try:
+            writer = self._open()
+            for cell in self.cells.values() if writer is not None else ():
+                writer.write_cell(cell)  # type: ignore[union-attr]
+        except StorageError as e:
+            self._problem(e)
+            self._writer = None
+
+    def _gated(self) -> None:
+        """A test that the gate fails has failed, in every report."""
+        for key, found in self.regressed.items():
+            cell = self.cells.get(key)
+            if cell is not None and cell.outcome == "passed":
+                from robusttest.compare import text
+
+                cell.outcome = "failed"
+                cell.reason = f"{text.WORDS[found.verdict].lower()} against the baseline (--robust-fail-on={self.settings.fail_on})"
 
     def _keep_failing(self, ordered: Sequence[Cell]) -> None:
         from robusttest.store.failing import keep

@@ -7,7 +7,7 @@ from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import cut, cut_middle, visible, width_of
 from robusttest.report.inline import diff_lines
-from robusttest.report.model import CellReport, Failure, PerturbationRow, label
+from robusttest.report.model import CellReport, Failure, PerturbationRow, label, outcome_word
 from robusttest.report.page import Page
 
 WORST = 3
@@ -18,7 +18,10 @@ _ORDER = ("error", "failed", "inconclusive", "passed")
 
 
 def cell_lines(page: Page, cell: CellReport) -> list[str]:
-    lines = [*_title(page, cell), *_metrics(page, cell)]
+    lines = _title(page, cell)
+    if cell.outcome not in ("passed", "none") and cell.reason and not page.elsewhere:
+        lines.append("  " + cut(visible(cell.reason), page.width - 2, page.glyphs.more))
+    lines += _metrics(page, cell)
     if cell.verdicts:
         lines += ["", *threshold_lines(page, cell)]
     if cell.perturbations:
@@ -37,7 +40,7 @@ def cell_lines(page: Page, cell: CellReport) -> list[str]:
 def _title(page: Page, cell: CellReport) -> list[str]:
     """Names left; size and outcome right, the size on a line of its own where the names are long."""
     g = page.glyphs
-    word = cell.outcome.upper() if cell.outcome != "none" else ""
+    word = outcome_word(cell.outcome).upper() if cell.outcome != "none" else ""
     facts = f"{text.count(cell.n_cases, 'case')} {g.times} {text.count(cell.n_variants, 'variant')}"
     if cell.coverage is not None and cell.coverage < 1:
         facts += f", {text.percent(cell.coverage)} replied"

@@ -10,21 +10,23 @@ from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
-from robusttest.report.model import HEADLINE, CellReport, Failure, Report, label
+from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Failure, Report, label, outcome_word
 
 if TYPE_CHECKING:
     from robusttest.compare import Comparison
     from robusttest.stats.across.emergence import Emergence
 
-MARKS = {"passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "none": ""}
+MARKS = {
+    "passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "not_run": "⚠️", "xpassed": "⚠️",
+    "xfailed": "", "skipped": "", "none": "",
+}  # fmt: skip
 WORST = 5
 
 
 def render(report: Report, *, max_bytes: int | None = None) -> str:
     """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
     sections = [_head(report), _table(report.cells), _comparison(report.comparison)]
-    order = ("error", "failed", "inconclusive", "none", "passed")
-    cells = sorted(report.cells, key=lambda c: order.index(c.outcome))
+    cells = sorted(report.cells, key=lambda c: OUTCOMES.index(c.outcome))
     sections.append(_emergence(report.emergence))
     sections += [_cell(c) for c in cells]
     if max_bytes is not None:
@@ -50,7 +52,7 @@ def _fitting(sections: list[str], room: int) -> list[str]:
 def _head(report: Report) -> str:
     run = report.run
     outcomes = ", ".join(
-        f"{n} {word}" for word in ("failed", "error", "inconclusive", "passed") if (n := report.count(word))
+        f"{n} {outcome_word(word)}" for word in OUTCOMES if word != "none" and (n := report.count(word))
     )
     parts = [f"{run.calls:,} calls", *([f"{run.cached:,} replayed"] if run.cached else [])]
     if report.reply_age is not None and run.cached:
@@ -73,7 +75,7 @@ def _head(report: Report) -> str:
 def _table(cells: Iterable[CellReport]) -> str:
     rows = [
         [
-            f"{MARKS[c.outcome]} {c.outcome}" if c.outcome != "none" else "",
+            f"{MARKS[c.outcome]} {outcome_word(c.outcome)}".strip() if c.outcome != "none" else "",
             markdown(c.name),
             markdown(c.model),
             f"{c.n_cases:,}",
@@ -235,6 +237,8 @@ def _cell(c: CellReport) -> str:
     if c.coverage is not None:
         facts.append(f"{text.percent(c.coverage)} replied")
     parts.append(", ".join(facts))
+    if c.outcome not in ("passed", "none") and c.reason:
+        parts.append(f"{outcome_word(c.outcome)}: {markdown(cut(c.reason, 300))}")
     if c.verdicts:
         parts.append(
             _rows(

@@ -113,6 +113,18 @@ class Failure:
 
 CellOutcome: TypeAlias = ItemOutcome | Literal["inconclusive", "none"]
 
+OUTCOMES: tuple[CellOutcome, ...] = (
+    "error", "failed", "not_run", "inconclusive", "xpassed", "xfailed", "skipped", "none", "passed",
+)  # fmt: skip
+"""In the order in which reports tell them: what needs a look comes first."""
+
+OUTCOME_WORDS: dict[str, str] = {"not_run": "not run", "none": "without thresholds"}
+"""How an outcome is written where people read; others go by their name."""
+
+
+def outcome_word(outcome: str) -> str:
+    return OUTCOME_WORDS.get(outcome, outcome)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellReport:

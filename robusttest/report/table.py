@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from robusttest.report import text
 from robusttest.report.escape import cut_middle, visible, width_of
-from robusttest.report.model import HEADLINE, CellReport, label
+from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, label, outcome_word
 from robusttest.report.page import Page
 
 ROWS = 24
@@ -14,8 +14,7 @@ ROWS = 24
 
 
 def table_lines(page: Page, cells: Sequence[CellReport]) -> list[str]:
-    order = ("error", "failed", "inconclusive", "none", "passed")
-    rows = sorted(cells, key=lambda c: order.index(c.outcome))
+    rows = sorted(cells, key=lambda c: OUTCOMES.index(c.outcome))
     left = 0
     if page.verbosity <= 0:
         rows, left = _fewer(rows)
@@ -47,7 +46,7 @@ def _lines(page: Page, rows: Sequence[CellReport]) -> list[str]:
     numbers = [[text.short(e) for e in c.headline] or ["-"] * len(HEADLINE) for c in rows]
     widths = [max(map(len, column)) for column in zip(heads, *numbers, strict=True)]
     names = [_name(page, c, one_model) for c in rows]
-    word = max(len(c.outcome) for c in rows)
+    word = max(len(outcome_word(c.outcome)) for c in rows)
     kinds = [getattr(c.advice, "kind", "") for c in rows]
     advice = max(max(map(len, kinds)), len("where to work")) if any(kinds) else 0
     taken = sum(widths) + 2 * len(widths) + word + 2 + 6 + (advice + 2 if advice else 0)
@@ -90,7 +89,7 @@ def _row(
     room: int,
 ) -> str:
     shown = cut_middle(name, room, page.glyphs.more)
-    said = page.style.outcome(outcome, f"{'' if outcome == 'none' else outcome:<{word}}")
+    said = page.style.outcome(outcome, f"{'' if outcome == 'none' else outcome_word(outcome):<{word}}")
     pad = " " * (room - width_of(shown))
     return f"{said}  {shown}{pad}{n:>6}  " + "  ".join(
         f"{v:<{w}}" for v, w in zip(values, widths, strict=True)
@@ -104,4 +103,4 @@ def _name(page: Page, cell: CellReport, one_model: bool) -> str:
 
 
 def _missed(page: Page, cell: CellReport) -> str:
-    return "" if cell.outcome == "none" else cell.outcome
+    return "" if cell.outcome == "none" else outcome_word(cell.outcome)

@@ -9,7 +9,7 @@ from robusttest.report import text
 from robusttest.report.cell import WORST, cell_lines, tally_lines, threshold_lines
 from robusttest.report.cell import failure_lines as _failure_lines
 from robusttest.report.escape import encodable, visible
-from robusttest.report.model import CellReport, Report, label
+from robusttest.report.model import OUTCOMES, CellReport, Report, label, outcome_word
 from robusttest.report.page import Page
 from robusttest.report.table import table_lines
 
@@ -112,12 +112,10 @@ def _footer(page: Page, report: Report) -> list[str]:
 
 def _outcomes(page: Page, report: Report) -> str:
     said = [
-        page.style.outcome(outcome, f"{n} {outcome}")
-        for outcome in ("failed", "error", "inconclusive", "passed")
+        page.style.outcome(outcome, f"{n} {outcome_word(outcome)}")
+        for outcome in OUTCOMES
         if (n := report.count(outcome))
     ]
-    if n := report.count("none"):
-        said.append(f"{n} without thresholds")
     return ", ".join(said) or "nothing judged"
 
 

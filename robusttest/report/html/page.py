@@ -12,11 +12,8 @@ from robusttest.report.history import Line
 from robusttest.report.html import plots
 from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
-from robusttest.report.model import CellOutcome, CellReport, Report
+from robusttest.report.model import OUTCOMES, CellOutcome, CellReport, Report
 
-WORST_FIRST: tuple[CellOutcome, ...] = (
-    "error", "failed", "not_run", "inconclusive", "xpassed", "xfailed", "skipped", "none", "passed",
-)  # fmt: skip
 MANY_VERDICTS = 15
 """More than so many: the passed ones are folded away."""
 DETAILED = 40
@@ -26,7 +23,10 @@ OPEN = 3
 PANELS = 36
 """Severity curves."""
 
-MARKS = {"passed": "✓", "failed": "✗", "error": "!", "inconclusive": "?", "none": "–"}
+MARKS = {
+    "passed": "✓", "failed": "✗", "error": "!", "inconclusive": "?", "not_run": "–", "xpassed": "?", "xfailed": "–",
+    "skipped": "–", "none": "–",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Page:
 def build(report: Report) -> Page:
     """Order and selection; every number is the report's."""
     numbered = [Numbered(i, c) for i, c in enumerate(report.cells)]
-    worst = sorted(numbered, key=lambda n: WORST_FIRST.index(n.cell.outcome))
+    worst = sorted(numbered, key=lambda n: OUTCOMES.index(n.cell.outcome))
     judged = [Judged(n.cell, v, plots.gauge(v)) for n in worst for v in n.cell.verdicts]
-    judged.sort(key=lambda j: WORST_FIRST.index(j.verdict.status))
+    judged.sort(key=lambda j: OUTCOMES.index(j.verdict.status))
     fold = len(judged) > MANY_VERDICTS
     detailed = [n for n in worst if n.cell.perturbations or n.cell.tallies or n.cell.notes][:DETAILED]
     axis = plots.forest_axis(n.cell for n in detailed)
@@ -95,11 +95,7 @@ def build(report: Report) -> Page:
     history: Sequence[Line] = report.history or ()
     return Page(
         title=f"robusttest: {report.run.label or report.run.id}",
-        outcomes=tuple(
-            (o, n)
-            for o in ("failed", "error", "not_run", "inconclusive", "xpassed", "xfailed", "skipped", "passed")
-            if (n := report.count(o))
-        ),
+        outcomes=tuple((o, n) for o in OUTCOMES if o != "none" if (n := report.count(o))),
         facts=tuple(_facts(report)),
         counts=tuple(_counts(report)),
         notes=tuple(_notes(report)),

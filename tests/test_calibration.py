@@ -12,6 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import calibration
+import calibration_contract
 from simulated import World, beta
 
 from robusttest.metrics import METRICS
@@ -77,3 +78,29 @@ def test_worlds_have_the_moments_they_say():
     assert m.mean() == pytest.approx(0.8, abs=0.01)
     within = (m * (1 - m)).mean() * 10 / 9
     assert 1 - within / (m.mean() * (1 - m.mean())) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("p", "g", "unequal"), [(0.8, 20, True), (0.9, 50, True), (0.95, 40, False)])
+def test_means_of_clustered_cases(p, g, unequal):
+    rates = calibration_contract.clusters(p, g, 0.3, unequal=unequal, runs=200)
+    assert rates.coverage >= 0.91
+    assert rates.wrong_low <= 0.1
+
+
+@pytest.mark.parametrize(("p", "rho"), [(0.8, 0.7), (0.8, 0.4)])
+def test_the_interval_of_the_icc(p, rho):
+    rates, told = calibration_contract.icc(p, rho, 100, 5, runs=120)
+    assert told >= 0.95
+    assert rates.coverage >= 0.9
+
+
+def test_changes_between_versions():
+    """A/A is hardly ever called; a drop of three points at 100 × 24 is found as often as the sign-flip test finds it."""
+    same = calibration_contract.changes(0.9, 0.0, 60, 24, runs=120)
+    assert same.regressed <= 0.06
+    assert same.rates.coverage >= 0.91
+    dropped = calibration_contract.changes(0.9, 0.03, 100, 24, runs=40)
+    assert dropped.regressed >= 0.9
+    assert dropped.flagged - dropped.regressed <= 0.03
+    assert dropped.rates.coverage >= 0.88
+    assert dropped.rates.width < 0.03

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from robusttest.metrics import METRICS
 from robusttest.stats.cell.consistency import (
     latent_r,
     n_failing,
@@ -123,25 +124,78 @@ def test_icc_finds_rho_whatever_the_accuracy(right_wrong):
 
 
 def test_few_failing_cases_show_the_point_and_no_gate(right_wrong):
-    cell = right_wrong(["1111"] * 91 + ["1101"] * 9)
+    cell = right_wrong(["1111"] * 31 + ["1101"] * 9)
     e = estimate(cell, "consistency_icc")
     assert n_failing(measures(cell)) == 9
     assert e.value is not None
     assert (e.low, e.lower) == (None, None)
-    assert e.reason == "interval unreliable: 9 cases with a failure, 10 needed"
-    assert estimate(right_wrong(["1111"] * 90 + ["1101"] * 10), "consistency_icc").lower is not None
+    # At an accuracy of .94 with failures so scattered it takes 15.
+    assert e.reason == "interval unreliable: 9 cases with a failure, 15 needed"
+    assert estimate(right_wrong(["1111"] * 90 + ["1101"] * 10), "consistency_icc").lower is None
+    assert estimate(right_wrong(["1111"] * 85 + ["1101"] * 15), "consistency_icc").lower is not None
+    assert estimate(right_wrong(["1111"] * 10 + ["1001"] * 10), "consistency_icc").lower is not None
+    lasting = right_wrong(["1111"] * 90 + ["0000"] * 9 + ["1101"])
+    assert estimate(lasting, "consistency_icc").lower is not None
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["excess_robust_accuracy", "excess_consistency", "normalised_excess", "cohen_h", "recoverable_error"],
+)
+def test_all_that_stands_on_failing_cases_needs_ten_of_them(right_wrong, metric):
+    few = estimate(right_wrong(["1111"] * 10 + ["1001"] * 5 + ["1000"] * 4), metric)
+    assert few.value is not None
+    assert few.lower is None
+    assert "9 cases with a failure, 10 needed" in few.reason
+    assert METRICS[metric].guard
+    assert estimate(right_wrong(["1111"] * 10 + ["1001"] * 5 + ["1000"] * 5), metric).lower is not None
 
 
 def test_below_one_half_it_is_successes_that_count(right_wrong):
-    e = estimate(right_wrong(["0000"] * 91 + ["0010"] * 9), "consistency_kappa")
-    assert e.reason == "interval unreliable: 9 cases with a success, 10 needed"
+    e = estimate(right_wrong(["0000"] * 31 + ["0010"] * 9), "consistency_kappa")
+    assert e.reason == "interval unreliable: 9 cases with a success, 15 needed"
 
 
 def test_perfect_consistency_is_no_certainty(right_wrong):
-    e = estimate(right_wrong(["111"] * 20 + ["000"] * 20), "consistency_icc")
-    assert e.value == 1
-    assert e.lower is None
-    assert "unreliable" in e.reason
+    """None of 12 failing cases has a success: at most 1 - .05^(1/12) = .221 of such cases have, one-sided."""
+    cell = right_wrong(["111"] * 88 + ["000"] * 12)
+    phi = estimate(cell, "recoverable_error")
+    assert (phi.value, phi.lower, phi.low) == (0, 0, 0)
+    assert phi.upper == pytest.approx(1 - 0.05 ** (1 / 12), abs=1e-9) == pytest.approx(0.221, abs=5e-4)
+    assert phi.high == pytest.approx(1 - 0.025 ** (1 / 12))
+    icc = estimate(cell, "consistency_icc")
+    assert (icc.value, icc.upper, icc.method) == (1, 1, "none-of-n")
+    assert icc.lower == pytest.approx(1 - 0.221 / 0.88, abs=1e-3)
+    assert estimate(cell, "latent_r").lower < 1
+    always = estimate(right_wrong(["111"] * 88 + ["000"] * 9), "recoverable_error")
+    assert "9 cases with a failure" in always.reason
+
+
+def test_the_interval_of_the_icc_is_on_its_own_scale(right_wrong):
+    """z = ½ ln[(1+(K-1)r)/(1-r)], a jackknife SE, t with failing cases - 1 degrees of freedom."""
+    rng = np.random.default_rng(3)
+    chance = rng.beta(1.2, 0.8, 80)
+    rows = ["".join(str(int(x)) for x in rng.random(5) < p) for p in chance]
+    cell = right_wrong(rows)
+    y = np.array([[int(x) for x in r] for r in rows], dtype=float)
+
+    def icc(y):
+        m, n = y.mean(axis=1), len(y)
+        within = (m * (1 - m) * 5 / 4).mean()
+        return 1 - within / (m.mean() * (1 - m.mean()) + m.var(ddof=1) / n)
+
+    def z(r):
+        return 0.5 * np.log((1 + 4 * r) / (1 - r))
+
+    r = icc(y)
+    left = np.array([icc(np.delete(y, i, axis=0)) for i in range(80)])
+    se = np.sqrt(79 / 80 * ((left - left.mean()) ** 2).sum())
+    slope = (z(r + 1e-6) - z(r - 1e-6)) / 2e-6
+    failing = int((y.mean(axis=1) < 1).sum())
+    e = estimate(cell, "consistency_icc")
+    assert e.value == pytest.approx(r)
+    for limit, sign in ((e.low, -1), (e.high, 1)):
+        assert z(limit) == pytest.approx(z(r) + sign * stats.t.ppf(0.975, failing - 1) * slope * se, rel=1e-6)
 
 
 def test_excess_with_unequal_k_takes_each_cases_own_null(right_wrong):

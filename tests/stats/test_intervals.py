@@ -12,6 +12,7 @@ from robusttest.stats.cell.intervals import (
     Spread,
     bootstrap,
     clopper_pearson,
+    cluster_df,
     cp_lower,
     cp_upper,
     difference,
@@ -124,7 +125,7 @@ def test_clusters_of_equal_cases_are_worth_one_case_each():
     apart, together = proportion(x), proportion(np.repeat(x, 10), np.repeat(np.arange(12), 10))
     assert mean_se(np.repeat(x, 10), np.repeat(np.arange(12), 10)).se == pytest.approx(mean_se(x).se)
     assert together.lower <= apart.lower
-    assert together.method == "case-means, 12 clusters"
+    assert together.method == "case-means, 12 clusters (3 with a failure)"
 
 
 def test_cluster_price_is_the_squared_ratio_of_t_quantiles():
@@ -143,11 +144,32 @@ def test_fewer_than_ten_clusters_give_no_gate():
     assert "9 clusters" in limits.reason
 
 
-def test_clustered_error_is_the_sandwich():
-    x, index = np.array([0.1, 0.4, 0.8, 0.9, 0.3, 1.0]), np.array([0, 0, 1, 1, 2, 2])
-    e = x - x.mean()
-    by_hand = sum(e[i] * e[j] for i in range(6) for j in range(6) if index[i] == index[j]) / 36 * 3 / 2
-    assert mean_se(x, index).se == pytest.approx(math.sqrt(by_hand))
+def test_clustered_error_leaves_out_each_cluster():
+    x, index = np.array([0.1, 0.4, 0.8, 0.9, 0.3, 1.0, 0.2]), np.array([0, 0, 1, 1, 2, 2, 2])
+    left = np.array([x[index != g].mean() for g in range(3)])
+    assert mean_se(x, index).se == pytest.approx(math.sqrt(2 / 3 * ((left - left.mean()) ** 2).sum()))
+    assert mean_se(x, index).flat == pytest.approx(49 / 17)
+
+
+def test_degrees_of_freedom_are_bell_and_mccaffreys():
+    """(tr Γ)²/tr(Γ²), Γ the covariance of the weighted cluster residuals of independent cases, here by matrices."""
+    for size in (np.array([4.0, 4, 4, 4, 4]), np.array([1.0, 2, 3, 10, 30])):
+        n, g = size.sum(), len(size)
+        members = np.repeat(np.eye(g), size.astype(int), axis=1)
+        residual = members @ (np.eye(int(n)) - np.ones((int(n), int(n))) / n)
+        weighted = residual / (1 - size / n)[:, None]
+        gamma = weighted @ weighted.T
+        assert cluster_df(size) == pytest.approx(np.trace(gamma) ** 2 / np.trace(gamma @ gamma))
+    assert cluster_df(np.full(5, 4.0)) == pytest.approx(4)
+
+
+def test_clusters_without_a_failure_tell_little():
+    """One of 20 clusters has all failures: one degree of freedom."""
+    x = np.ones(200)
+    x[:6] = 0
+    limits = proportion(x, np.repeat(np.arange(20), 10))
+    assert limits.method == "case-means, 20 clusters (1 with a failure)"
+    assert limits.low < 0.8 < 0.97 < limits.high
 
 
 @pytest.mark.parametrize(
@@ -182,13 +204,30 @@ def test_yes_no_differences_are_tango_and_graded_ones_near_t():
     assert (limits.low, limits.high) == pytest.approx((t.low, t.high), abs=0.004)
 
 
-def test_small_differences_are_worth_at_most_one_and_a_half_cases_each():
+def test_graded_differences_are_students_t():
     tiny = np.random.default_rng(0).uniform(-0.02, 0.02, 100)
-    gain, loss = np.maximum(tiny, 0).mean() * 150, np.maximum(-tiny, 0).mean() * 150
     limits = difference(tiny)
-    assert (limits.low, limits.high) == pytest.approx(
-        tango(gain, loss, 150, quantile=stats.t.ppf(0.975, 99)), abs=1e-9
-    )
+    assert (limits.low, limits.high) == pytest.approx(stats.ttest_1samp(tiny, 0).confidence_interval())
+    assert limits.method == "case-differences"
+
+
+def test_where_few_cases_differ_their_signs_count_too():
+    d = np.zeros(60)
+    d[:5] = -1 / 24
+    limits = difference(d)
+    signs, t = tango(0, 5, 60, quantile=stats.norm.ppf(0.975)), stats.ttest_1samp(d, 0).confidence_interval()
+    assert (limits.low, limits.high) == pytest.approx((signs[0], t.high))
+    d[5] = -1 / 24
+    assert difference(d).low > -0.01
+
+
+def test_a_narrow_change_has_a_narrow_interval():
+    """60 cases × 24 variants, 14 lose 2 variants each, none gains."""
+    d = np.zeros(60)
+    d[:14] = -2 / 24
+    limits = difference(d)
+    assert (limits.low, limits.high) == pytest.approx((-0.029, -0.010), abs=5e-4)
+    assert limits.upper < 0
 
 
 def test_a_difference_that_never_shows_is_not_excluded():
@@ -242,4 +281,4 @@ def test_bootstrap_resamples_whole_clusters():
 
 def test_clusters_without_a_difference_count_once_each():
     limits = difference(np.zeros(120), np.repeat(np.arange(12), 10))
-    assert limits.high == pytest.approx(tango(0, 0, 12, quantile=stats.t.ppf(0.975, 11))[1], abs=1e-9)
+    assert limits.high == pytest.approx(tango(0, 0, 12, quantile=stats.norm.ppf(0.975))[1], abs=1e-9)

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from robusttest.stats.across.residuals import Residual, residuals
-from robusttest.stats.cell.consistency import MIN_FAILING, recoverable_error_spread
+from robusttest.stats.cell.consistency import MIN_FAILING, recoverable_error, recoverable_error_spread
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.gates import cases_needed
@@ -30,8 +32,13 @@ LESS_ROBUST = -0.02
 MIN_CASES, MIN_COVERAGE, MIN_OTHERS = 20, 0.95, 5
 _MOST = 1_000_000
 
-Kind = Literal["competence-limited", "fragile", "saturated", "undecided"]
+UNREADABLE = 0.5
+"""Of replies: at this share nothing else is worth saying."""
+
+Kind = Literal["competence-limited", "fragile", "saturated", "format-limited", "does not react", "undecided"]
 _DO: dict[Kind, str] = {
+    "format-limited": ": mend the prompt or the parser",
+    "does not react": ": it misses what changes the answer",
     "competence-limited": ": raise accuracy",
     "fragile": ": raise robustness",
     "saturated": ": little left to test",
@@ -104,6 +111,9 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
     m = measures(at)
     rows = m.k >= 2
     n = int(rows.sum())
+    unread = estimate(cell, "unreadable")
+    if unread.value is not None and unread.value >= UNREADABLE:
+        return Advice(kind="format-limited", n=n, reason=f"{_percent(unread.value)} of replies can't be read")
     if at.coverage is not None and at.coverage < min_coverage:
         return Advice(
             kind="undecided",
@@ -145,33 +155,43 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
             _for_failures(n, failing, saturated),
         )
     clusters = at.cluster_index
-    spread = recoverable_error_spread(w, wrong, None if clusters is None else clusters[rows])
-    if spread.clusters is not None and spread.clusters < MIN_CLUSTERS:
-        return told("undecided", f"only {spread.clusters} clusters, {MIN_CLUSTERS} needed")
-    df = min(failing - 1, spread.df)
-    share, half = recoverable / error, t_quantile(1 - ALPHA, df) * spread.se
-    numbers |= {"share_lower": max(share - half, 0.0), "share_upper": min(share + half, 1.0)}
-    if share - half > HALF:
-        return told(
-            "fragile",
-            f"at least {_percent(share - half)} of errors go when reworded",
-        )
+    groups = None if clusters is None else clusters[rows]
+    if groups is not None and (g := len(np.unique(groups))) < min(MIN_CLUSTERS, len(groups)):
+        return told("undecided", f"only {g} clusters, {MIN_CLUSTERS} needed")
+    share, limits, _ = recoverable_error(m, "recoverable_error", clusters)
+    assert share is not None
+    assert limits.lower is not None
+    assert limits.upper is not None
+    lower, upper = max(limits.lower, 0.0), min(limits.upper, 1.0)
+    numbers |= {"share_lower": lower, "share_upper": upper}
+    if lower > HALF:
+        return told("fragile", f"at least {_percent(lower)} of errors go when reworded")
     if residual is not None and residual.high_adjusted is not None and residual.high_adjusted < LESS_ROBUST:
         return told(
             "fragile",
             f"pairs agree at least {-residual.high_adjusted:.3f} less than at this accuracy",
         )
-    if share + half < HALF:
-        return told(
-            "competence-limited",
-            f"at least {_percent(1 - share - half)} of errors stay when reworded",
-        )
+    if upper < HALF:
+        return told("competence-limited", f"at least {_percent(1 - upper)} of errors stay when reworded")
+    se = recoverable_error_spread(w, wrong, groups).se
     return told(
         "undecided",
-        f"{_percent(share)} [{100 * max(share - half, 0.0):.0f}, {100 * min(share + half, 1.0):.0f}] "
-        "of errors go when reworded",
-        _for_share(n, share, spread.se, failing),
+        f"{_percent(share)} [{100 * lower:.0f}, {100 * upper:.0f}] of errors go when reworded",
+        _for_share(n, share, se, failing),
     )
+
+
+def reaction(cell: Frame) -> Advice | None:
+    """The advice on sensitivity: ``does not react`` where surely more than half of the variants that change the right
+    answer leave the model's as it was. None where that isn't so, or there are no such variants.
+    """
+    stays = estimate(cell, "unmoved")
+    if stays.value is None or stays.lower is None or stays.lower <= HALF:
+        return None
+    return Advice(
+        kind="does not react", n=stays.n,
+        reason=f"at least {_percent(stays.lower)} of answers stay where the right one changes",
+    )  # fmt: skip
 
 
 def _percent(share: float) -> str:

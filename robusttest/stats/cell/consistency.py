@@ -15,12 +15,16 @@ from scipy.special import ndtr, ndtri, owens_t
 
 from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import (
+    ALPHA,
     Limits,
     Spread,
+    cp_bounds,
+    failing_clusters,
     fisher_z,
     jackknife,
     leave_one_out,
     mean_se,
+    none_of,
     t_interval,
 )
 from robusttest.stats.cell.measures import Measures, measures
@@ -29,6 +33,8 @@ Floats = NDArray[np.float64]
 
 MIN_FAILING = 10
 """Fewer cases with a failure (a success, if p < .5) carry no interval of a chance-corrected metric."""
+MIN_FAILING_NEAR_1, NEAR_1, SCATTERED = 15, 0.9, 0.4
+"""At an accuracy of .9 or more (.1 or less) whose failures are scattered (ICC of .4 or less) it takes more of them."""
 _ZERO = 1e-12
 
 
@@ -130,8 +136,29 @@ def chance_corrected(
     if (few := too_few(m)) is not None:
         return value, Limits(method="jackknife-z", reason=few), n
     groups = None if clusters is None else clusters[m.k >= 2]
+    if value >= 1 - _ZERO:
+        return value, _always_the_same(m, read, groups, level), n
     replicates = leave_one_out(each, lambda s: getattr(variances(s), read), groups)
-    return value, fisher_z(value, jackknife(replicates, groups), level=level), n
+    spread = jackknife(replicates, groups)
+    spread = spread._replace(df=min(spread.df, n_failing(m) - 1))
+    k = 2.0 if read == "latent_r" else float(m.k[m.k >= 2].mean())
+    return value, fisher_z(value, spread, k=k, level=level), n
+
+
+def _always_the_same(m: Measures, read: str, groups: NDArray[np.int64] | None, level: float) -> Limits:
+    """Where no case has both a success and a failure: at most u of the failing ones have (`none_of`), so that
+    1 - W/T is at least 1 - u/max(p, 1-p).
+    """
+    p = float(m.mean[m.k >= 2].mean())
+    units = n_failing(m) if groups is None else _failing_units(m, groups)
+    two, one = (max(1 - u / max(p, 1 - p), -1.0) for u in none_of(units, level))
+    if read == "latent_r":
+        two, one = (float(latent_r(np.array(p), np.array(k))) for k in (two, one))
+    return Limits(two, 1.0, one, 1.0, "none-of-n")
+
+
+def _failing_units(m: Measures, groups: NDArray[np.int64]) -> int:
+    return failing_clusters(m.mean[m.k >= 2], groups) or n_failing(m)
 
 
 def saturated(m: Measures) -> str:
@@ -145,12 +172,22 @@ def saturated(m: Measures) -> str:
 
 
 def too_few(m: Measures) -> str | None:
-    failing = n_failing(m)
-    if failing >= MIN_FAILING:
+    failing, needed = n_failing(m), failing_needed(m)
+    if failing >= needed:
         return None
     mean = m.mean[m.k >= 2]
     kind = "failure" if not len(mean) or mean.mean() >= 0.5 else "success"
-    return f"interval unreliable: {failing} cases with a {kind}, {MIN_FAILING} needed"
+    return f"interval unreliable: {failing} cases with a {kind}, {needed} needed"
+
+
+def failing_needed(m: Measures) -> int:
+    """Failing cases that an interval takes."""
+    mean = m.mean[m.k >= 2]
+    p = float(mean.mean()) if len(mean) else 1.0
+    if max(p, 1 - p) < NEAR_1:
+        return MIN_FAILING
+    icc = float(variances(parts(m).sum(axis=0)).icc)
+    return MIN_FAILING_NEAR_1 if icc <= SCATTERED else MIN_FAILING
 
 
 def recoverable_error(
@@ -175,8 +212,18 @@ def recoverable_error(
     if failing < MIN_FAILING:
         few = f"interval unreliable: {failing} cases with a failure, {MIN_FAILING} needed"
         return phi, Limits(method="linearised", reason=few), n
-    spread = recoverable_error_spread(w, wrong, None if clusters is None else clusters[rows])
+    groups = None if clusters is None else clusters[rows]
+    if phi <= _ZERO or phi >= 1 - _ZERO:
+        units = failing if groups is None else failing_clusters(1 - wrong, groups) or failing
+        two, one = none_of(units, level)
+        if phi <= _ZERO:
+            return phi, Limits(0.0, two, 0.0, one, "none-of-n"), n
+        return phi, Limits(1 - two, 1.0, 1 - one, 1.0, "none-of-n"), n
+    spread = recoverable_error_spread(w, wrong, groups)
     df = min(failing - 1, spread.df)
+    if spread.se <= _ZERO:  # every failing case alike
+        two, one = (cp_bounds(phi * failing, failing, a) for a in ((1 - level) / 2, ALPHA))
+        return phi, Limits(*two, *one, "clopper-pearson"), n
     return phi, t_interval(phi, spread._replace(df=df), level=level, method="linearised"), n
 
 
@@ -217,6 +264,8 @@ def excess(
         return np.asarray(over / (p - null) if metric == "normalised_excess" else over)
 
     found = float(value(each.sum(axis=0)[None])[0])
+    if (few := too_few(m)) is not None:
+        return found, Limits(method="jackknife-t", reason=few), n
     groups = None if clusters is None else clusters[rows]
     spread = jackknife(leave_one_out(each, value, groups), groups)
     return found, t_interval(found, spread, level=level, method="jackknife-t"), n

@@ -70,25 +70,58 @@ def cp_upper(k: float, n: float, alpha: float = ALPHA) -> float:
     return 1.0 if k >= n or n <= 0 else float(betaincinv(max(k, 0.0) + 1, n - k, 1 - alpha))
 
 
+def cp_bounds(k: float, n: float, alpha: float) -> tuple[float, float]:
+    """Both one-sided limits."""
+    return cp_lower(k, n, alpha), cp_upper(k, n, alpha)
+
+
 class Spread(NamedTuple):
     """The standard error of a mean, and what it stands on."""
 
     se: float
-    df: int
-    """Independent units - 1."""
+    df: float
+    """Degrees of freedom: cases - 1, or of the cluster jackknife (Bell & McCaffrey 2002)."""
     clusters: int | None
+    flat: float | None = None
+    """Independent units where nothing varies: n²/Σm_g² for clusters of m_g cases."""
 
 
 def mean_se(x: Floats, clusters: NDArray[np.int64] | None = None) -> Spread:
-    """SE of mean(x): sd/sqrt(n), or over the sums of residuals of each cluster, G/(G-1) corrected."""
+    """SE of mean(x): sd/sqrt(n); of clustered cases by the jackknife over clusters (CR3).
+
+    v = (G-1)/G Σ_g (x̄_(-g) - mean of them)². Its degrees of freedom are (tr Γ)²/tr(Γ²), Γ the covariance of the
+    weighted cluster residuals of independent cases: G - 1 for equal clusters, fewer for unequal ones.
+    """
     n = len(x)
     groups = _groups(clusters)
     if groups is None:
         return Spread(float(x.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0, n - 1, None)
     index, g = groups
-    sums = np.bincount(index, weights=x - x.mean(), minlength=g)
-    variance = float(sums @ sums) / n**2 * (g / (g - 1) if g > 1 else 1.0)
-    return Spread(math.sqrt(variance), g - 1, g)
+    size = np.bincount(index, minlength=g).astype(float)
+    flat = n * n / float(size @ size)
+    if g < 2:
+        return Spread(0.0, 0, g, flat)
+    left = (float(x.sum()) - np.bincount(index, weights=x, minlength=g)) / (n - size)
+    variance = (g - 1) / g * float(((left - left.mean()) ** 2).sum())
+    return Spread(math.sqrt(variance), cluster_df(size), g, flat)
+
+
+def cluster_df(size: Floats) -> float:
+    """Bell & McCaffrey's degrees of freedom of a mean over clusters of these sizes, for the jackknife."""
+    n = float(size.sum())
+    w = size / (1 - size / n)
+    total, square = float(w.sum()), float((w**2).sum())
+    off = float((w**2).sum()) ** 2 - float((w**4).sum())  # Σ_{g≠h} w_g² w_h²
+    return total**2 / (square + off / n**2)
+
+
+def failing_clusters(x: Floats, clusters: NDArray[np.int64] | None) -> int | None:
+    """Clusters with a value below 1 (above 0, if the mean is below one half); None where the cases are independent."""
+    groups = _groups(clusters)
+    if groups is None:
+        return None
+    failed = x < 1 if x.mean() >= 0.5 else x > 0
+    return len(np.unique(groups[0][failed]))
 
 
 def _groups(clusters: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], int] | None:
@@ -104,7 +137,7 @@ def effective_n(p: float, n: int, spread: Spread) -> float:
     nothing varies, the number of independent units.
     """
     if spread.se <= 1e-12 or not 0 < p < 1:
-        return float(n if spread.clusters is None else spread.clusters)
+        return float(n if spread.flat is None else spread.flat)
     cap = 1.5 * n if spread.clusters is None else float(n)
     return min(p * (1 - p) / spread.se**2, cap)
 
@@ -120,7 +153,8 @@ def proportion(x: Floats, clusters: NDArray[np.int64] | None = None, *, level: f
         k = float(x.sum())
         low, high = wilson(k, n, level=level)
         return Limits(low, high, cp_lower(k, n), cp_upper(k, n), "wilson")
-    return on_effective_n(float(x.mean()), n, mean_se(x, clusters), level=level)
+    failing = failing_clusters(x, clusters)
+    return on_effective_n(float(x.mean()), n, mean_se(x, clusters), failing=failing, level=level)
 
 
 def ratio_of_sums(
@@ -129,26 +163,41 @@ def ratio_of_sums(
     """Limits of Σ part / Σ whole in [0, 1], from the linearised SE, on the effective n."""
     value = float(part.sum() / whole.sum())
     residuals = (part - value * whole) / whole.mean()
-    return on_effective_n(value, len(part), mean_se(residuals, clusters), level=level)
+    there = whole > 0
+    failing = failing_clusters(part[there] / whole[there], None if clusters is None else clusters[there])
+    return on_effective_n(value, len(part), mean_se(residuals, clusters), failing=failing, level=level)
 
 
-def on_effective_n(value: float, n: int, spread: Spread, *, level: float = 0.95) -> Limits:
+def on_effective_n(
+    value: float, n: int, spread: Spread, *, failing: int | None = None, level: float = 0.95
+) -> Limits:
     """Wilson with a t quantile, and one-sided Clopper-Pearson, for a proportion of ``n`` cases with this SE.
 
-    Clusters cost (t_{n-1} / t_{G-1})^2 of the gate's n; fewer than `MIN_CLUSTERS` of them give no gate.
+    Clusters have max(1, min(df, F - 1)) degrees of freedom, F of them ``failing``, and cost (t_{n-1} / t_df)² of the
+    gate's n; fewer than `MIN_CLUSTERS` of them give no gate.
     """
     p = min(max(value, 0.0), 1.0)
-    if spread.df < 1:
+    if spread.df <= 0:
         return Limits(method="case-means", reason="one independent case gives no interval")
+    df = spread.df
+    if spread.clusters is not None and failing is not None and 0 < p < 1:
+        df = min(df, failing - 1)
+    df = max(df, 1.0)
     n_eff = effective_n(p, n, spread)
-    low, high = wilson(p * n_eff, n_eff, quantile=t_quantile(0.5 + level / 2, spread.df))
+    low, high = wilson(p * n_eff, n_eff, quantile=t_quantile(0.5 + level / 2, df))
     if spread.clusters is None:
         return Limits(low, high, cp_lower(p * n_eff, n_eff), cp_upper(p * n_eff, n_eff), "case-means")
-    method = f"case-means, {spread.clusters} clusters"
+    method = clustered("case-means", spread.clusters, failing)
     if spread.clusters < MIN_CLUSTERS:
         return Limits(low, high, method=method, reason=few_clusters(spread.clusters))
-    n_eff *= (t_quantile(1 - ALPHA, n - 1) / t_quantile(1 - ALPHA, spread.df)) ** 2
+    n_eff *= (t_quantile(1 - ALPHA, n - 1) / t_quantile(1 - ALPHA, df)) ** 2
     return Limits(low, high, cp_lower(p * n_eff, n_eff), cp_upper(p * n_eff, n_eff), method)
+
+
+def clustered(method: str, clusters: int, failing: int | None = None) -> str:
+    """``case-means, 24 clusters (5 with a failure)``."""
+    told = "" if failing is None else f" ({failing} with a failure)"
+    return f"{method}, {clusters} clusters{told}"
 
 
 def few_clusters(g: int) -> str:
@@ -192,37 +241,45 @@ def tango(gain: float, loss: float, n: float, *, quantile: float) -> tuple[float
     )
 
 
+FEW_DIFFERING = 6
+"""Where fewer units differ, their signs say how little is known."""
+
+
 def difference(d: Floats, clusters: NDArray[np.int64] | None = None, *, level: float = 0.95) -> Limits:
-    """A mean of per-case differences in [-1, 1]: Tango's interval on the number of cases that has the observed
-    SE (at most 1.5n; n for yes/no cases), with t quantiles where the cases are not yes/no.
+    """A mean of per-case differences in [-1, 1]: Student's t on them; where fewer than `FEW_DIFFERING` cases (clusters)
+    differ, the wider of that and Tango's interval on their signs. Tango alone where each case is one yes/no (-1, 0, 1).
     """
     n, mean = len(d), float(d.mean())
     if n < 2:
         return Limits(method="tango", reason="one case gives no interval")
+    groups = _groups(clusters)
+    if groups is None and bool(np.isin(d, (-1, 0, 1)).all()):
+        low, high, lower, upper = _by_signs(d, level)
+        return Limits(low, high, lower, upper, "tango")
     spread = mean_se(d, clusters)
-    if spread.df < 1:
-        return Limits(method="tango", reason="one independent case gives no interval")
-    gain, loss = float(np.maximum(d, 0).sum()) / n, float(np.maximum(-d, 0).sum()) / n
-    yes_no = spread.clusters is None and bool(np.isin(d, (-1, 0, 1)).all())
-    n_eff = float(n)
-    if not yes_no and spread.se > 1e-12:
-        n_eff = (gain + loss - mean**2) / spread.se**2
-        n_eff = min(n_eff, 1.5 * n if spread.clusters is None else float(n))
-    elif spread.clusters is not None:
-        n_eff = float(spread.clusters)
-
-    def at(p: float) -> tuple[float, float]:
-        q = z_quantile(p) if yes_no else t_quantile(p, spread.df)
-        return tango(gain * n_eff, loss * n_eff, n_eff, quantile=q)
-
-    low, high = at(0.5 + level / 2)
-    lower, upper = at(1 - ALPHA)
+    if spread.df <= 0:
+        return Limits(method="case-differences", reason="one independent case gives no interval")
+    df = max(spread.df, 1.0)
+    two, one = (t_quantile(p, df) * spread.se for p in (0.5 + level / 2, 1 - ALPHA))
+    limits = (mean - two, mean + two, mean - one, mean + one)
+    units = d if groups is None else np.bincount(groups[0], weights=d, minlength=groups[1])
+    if int((np.abs(units) > 1e-12).sum()) < FEW_DIFFERING:
+        signs = _by_signs(np.where(np.abs(units) > 1e-12, np.sign(units), 0.0), level)
+        limits = tuple(pick(a, b) for pick, a, b in zip((min, max, min, max), limits, signs, strict=True))  # type: ignore[assignment]
+    low, high, lower, upper = (min(max(x, -1.0), 1.0) for x in limits)
     if spread.clusters is None:
-        return Limits(low, high, lower, upper, "tango" if yes_no else "case-differences")
-    method = f"case-differences, {spread.clusters} clusters"
+        return Limits(low, high, lower, upper, "case-differences")
+    method = clustered("case-differences", spread.clusters)
     if spread.clusters < MIN_CLUSTERS:
         return Limits(low, high, method=method, reason=few_clusters(spread.clusters))
     return Limits(low, high, lower, upper, method)
+
+
+def _by_signs(signs: Floats, level: float) -> tuple[float, float, float, float]:
+    gain, loss = float((signs > 0).sum()), float((signs < 0).sum())
+    low, high = tango(gain, loss, len(signs), quantile=z_quantile(0.5 + level / 2))
+    lower, upper = tango(gain, loss, len(signs), quantile=z_quantile(1 - ALPHA))
+    return low, high, lower, upper
 
 
 def t_interval(
@@ -234,19 +291,19 @@ def t_interval(
     floor: Callable[[float], float] | None = None,
 ) -> Limits:
     """``value`` ± t·SE. ``floor``: the least half-width at probability p, where a zero SE would claim certainty."""
-    if spread.df < 1 or not math.isfinite(spread.se):
+    if spread.df <= 0 or not math.isfinite(spread.se):
         return Limits(method=method, reason="one independent case gives no interval")
     if spread.se <= 1e-12 and floor is None:
         return Limits(method=method, reason="interval unreliable: no case varies from the others")
 
     def half(p: float) -> float:
-        t = t_quantile(p, spread.df)
+        t = t_quantile(p, max(spread.df, 1.0))
         return max(t * spread.se, floor(p) if floor else 0.0)
 
     two, one = half(0.5 + level / 2), half(1 - ALPHA)
     if spread.clusters is None:
         return Limits(value - two, value + two, value - one, value + one, method)
-    method = f"{method}, {spread.clusters} clusters"
+    method = clustered(method, spread.clusters)
     if spread.clusters < MIN_CLUSTERS:
         return Limits(value - two, value + two, method=method, reason=few_clusters(spread.clusters))
     return Limits(value - two, value + two, value - one, value + one, method)
@@ -265,18 +322,33 @@ def jackknife(replicates: Floats, clusters: NDArray[np.int64] | None = None) -> 
     return Spread(jackknife_se(replicates), len(replicates) - 1, None if groups is None else groups[1])
 
 
-def fisher_z(value: float, spread: Spread, *, level: float = 0.95, method: str = "jackknife-z") -> Limits:
-    """t-interval on Fisher's z, for coefficients in [-1, 1].
+def fisher_z(
+    value: float, spread: Spread, *, k: float = 2.0, level: float = 0.95, method: str = "jackknife-z"
+) -> Limits:
+    """t-interval on Fisher's z, for coefficients in (-1/(k-1), 1): z = ½ ln[(1+(k-1)r)/(1-r)], for intraclass
+    correlations of ``k`` replies (Fisher 1925); k = 2 is the plain z, for coefficients in [-1, 1].
 
-    The SE is carried over by dz = dθ/(1-θ^2), so that a jackknife replicate at exactly 1 does no harm.
+    The SE is carried over by dz = dr k/(2(1-r)(1+(k-1)r)), so that a jackknife replicate at exactly 1 does no harm.
     """
-    if abs(value) >= 1 - 1e-12:
+    if value >= 1 - 1e-12 or 1 + (k - 1) * value <= 1e-12:
         return Limits(method=method, reason="interval unreliable: no case varies from the others")
-    on_z = t_interval(
-        math.atanh(value), spread._replace(se=spread.se / (1 - value**2)), level=level, method=method
-    )
-    low, high, lower, upper = (None if x is None else math.tanh(x) for x in on_z[:4])
+    z = 0.5 * math.log((1 + (k - 1) * value) / (1 - value))
+    slope = k / (2 * (1 - value) * (1 + (k - 1) * value))
+    on_z = t_interval(z, spread._replace(se=spread.se * slope), level=level, method=method)
+
+    def back(z: float | None) -> float | None:
+        if z is None:
+            return None
+        e = math.exp(-2 * abs(z))
+        return (1 - e) / (1 + (k - 1) * e) if z >= 0 else (e - 1) / (k - 1 + e)
+
+    low, high, lower, upper = (back(x) for x in on_z[:4])
     return Limits(low, high, lower, upper, on_z.method, on_z.reason)
+
+
+def none_of(n: int, level: float = 0.95) -> tuple[float, float]:
+    """The largest shares that n cases without one leave open: two-sided at ``level``, and one-sided at 95 %."""
+    return 1 - ((1 - level) / 2) ** (1 / n), 1 - ALPHA ** (1 / n)
 
 
 def leave_one_out(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from robusttest.stats.cell.consistency import too_few
 from robusttest.stats.cell.intervals import (
     Limits,
     jackknife,
@@ -103,6 +104,8 @@ def cohen_h(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.9
         return out
 
     found = float(value(parts.sum(axis=0)))
+    if (few := too_few(m)) is not None:
+        return found, Limits(method="jackknife-t", reason=few), n
     groups = _of(clusters, rows)
     spread = jackknife(leave_one_out(parts, value, groups), groups)
     return found, t_interval(found, spread, level=level, method="jackknife-t"), n

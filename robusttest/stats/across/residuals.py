@@ -69,7 +69,7 @@ def _square(m: Moments, share: float) -> float:
     return spread.se**2 if math.isfinite(spread.se) else 0.0
 
 
-def _df(m: Moments) -> int:
+def _df(m: Moments) -> float:
     return m.of_share(0.0)[1].df
 
 

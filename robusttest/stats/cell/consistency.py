@@ -222,8 +222,8 @@ def recoverable_error(
     spread = recoverable_error_spread(w, wrong, groups)
     df = min(failing - 1, spread.df)
     if spread.se <= _ZERO:  # every failing case alike
-        two, one = (cp_bounds(phi * failing, failing, a) for a in ((1 - level) / 2, ALPHA))
-        return phi, Limits(*two, *one, "clopper-pearson"), n
+        both, sided = (cp_bounds(phi * failing, failing, a) for a in ((1 - level) / 2, ALPHA))
+        return phi, Limits(*both, *sided, "clopper-pearson"), n
     return phi, t_interval(phi, spread._replace(df=df), level=level, method="linearised"), n
 
 

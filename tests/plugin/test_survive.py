@@ -214,10 +214,15 @@ def test_quick(): ...
 def test_slow(): ...
 """)
 
+    (project.path / "begun.py").write_text(
+        "def pytest_runtest_setup(item):\n    if item.name.startswith('test_slow'):\n        open('begun', 'w').close()\n",
+        encoding="utf-8",
+    )
     with LoopbackServer(reply=label, script=[None] * 60, always="hang") as server:
-        process = start(project, server, "-p", "no:xdist", "--robust-report=json:r.json")
+        process = start(project, server, "-p", "no:xdist", "-p", "begun", "--robust-report=json:r.json")
         until = time.monotonic() + 60
-        while len(server.requests) < 70 and time.monotonic() < until:
+        begun = project.path / "begun"
+        while (len(server.requests) < 70 or not begun.exists()) and time.monotonic() < until:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.01)
         time.sleep(0.3)

@@ -18,6 +18,7 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,9 @@ FAULTS = (
     "402",
     "403",
     "404",
+    "407",
     "408",
+    "410",
     "413",
     "422",
     "500",
@@ -58,6 +61,10 @@ FAULTS = (
     "refusal",
     "content-filter",
     "null-content",
+    "redirect",
+    "portal",
+    "huge",
+    "error",
 )
 TRANSIENT = (
     "429",
@@ -100,7 +107,9 @@ _ERRORS: dict[str, tuple[str, str | None, str]] = {
     "402": ("billing_error", None, "Payment required"),
     "403": ("permission_error", None, "You may not use this model"),
     "404": ("not_found_error", "model_not_found", "The model `x` does not exist"),
+    "407": ("proxy_error", None, "Proxy authentication required"),
     "408": ("timeout", None, "Request timed out"),
+    "410": ("gone", None, "This deployment was removed"),
     "413": ("request_too_large", None, "Request exceeds the maximum size"),
     "422": ("invalid_request_error", None, "Unprocessable entity"),
     "500": ("server_error", None, "The server had an error while processing your request"),
@@ -142,13 +151,17 @@ class LoopbackServer:
     """See the module's docstring.
 
     ``script`` names the fault (or None) of the first, second … request; ``faults`` the share of each fault among
-    the others; ``always`` a fault of every request; ``delay`` seconds before each reply; ``headers`` are sent with each.
+    the others; ``always`` a fault of every request; ``first`` one of the first time that a body comes; ``errors`` are the
+    (status, body, headers) that the fault ``error`` sends in turn; ``delay`` seconds before each reply; ``headers`` are
+    sent with each.
     """
 
     reply: Reply = echo
     script: Sequence[str | None] = ()
     faults: Mapping[str, float] = field(default_factory=dict)
     always: str | None = None
+    first: str | None = None
+    errors: Sequence[tuple[int, Any, Mapping[str, str]]] = ()
     delay: float = 0.0
     retry_after: str = "0.05"
     drip: float = 0.02
@@ -166,6 +179,9 @@ class LoopbackServer:
     """Fault (or ``ok``) → how often it was served."""
     _times: Counter[bytes] = field(default_factory=Counter)
     _n: int = 0
+    _errors: int = 0
+    _down: tuple[int, float, str] | None = None
+    _down_since: float | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
     _server: asyncio.AbstractServer | None = None
@@ -186,6 +202,10 @@ class LoopbackServer:
         }
         if unknown:
             raise ValueError(f"unknown faults {sorted(unknown)}")
+
+    def down(self, *, after: int, seconds: float, fault: str) -> None:
+        """From the request of this number on, serve the fault for so long."""
+        self._down = after, seconds, fault
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -229,6 +249,14 @@ class LoopbackServer:
     def fault_of(self, raw: bytes) -> str | None:
         """The fault of this request; counts it."""
         n, self._n = self._n, self._n + 1
+        if self._down is not None and n >= self._down[0]:
+            if self._down_since is None:
+                self._down_since = time.monotonic()
+            if time.monotonic() - self._down_since < self._down[1]:
+                return self._down[2]
+        if self.first is not None:
+            self._times[raw] += 1
+            return self.first if self._times[raw] == 1 else None
         if n < len(self.script):
             return self.script[n]
         if self.always is not None:
@@ -337,8 +365,14 @@ class _Protocol(asyncio.Protocol):
         status, payload = self.payload(path, headers, body, fault)
         if fault in ("429-after", "503-after"):
             extra["retry-after"] = self.server.retry_after
+        if fault == "error":
+            status, payload, more = self.server.errors[self.server._errors % len(self.server.errors)]
+            self.server._errors += 1
+            extra.update(more)
+        if fault == "redirect":
+            extra["location"] = "http://elsewhere/v1"
         content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        kind = "text/html" if fault == "html" else "application/json"
+        kind = "text/html" if fault in ("html", "portal") else "application/json"
         head = [f"HTTP/1.1 {status} X", f"content-type: {kind}", f"content-length: {len(content)}"]
         head += [f"{k}: {v}" for k, v in extra.items()]
         return "\r\n".join([*head, "", ""]).encode() + content
@@ -356,6 +390,15 @@ class _Protocol(asyncio.Protocol):
             return int(fault[:3]), {"error": {**error, "code": code, "param": None}}
         if fault == "html":
             return 502, b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+        if fault == "redirect":
+            return 302, b""
+        if fault == "portal":
+            return (
+                200,
+                b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Accept the terms</body></html>",
+            )
+        if fault == "huge":
+            return 200, b'{"choices": [{"message": {"content": "' + b"x" * (20 << 20) + b'"}}]}'
         if fault == "error-in-200":
             return 200, {"error": {"message": "Upstream is overloaded", "code": 503}}
         if fault == "empty-body":

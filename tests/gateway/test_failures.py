@@ -63,10 +63,10 @@ FACTS = [
     (400, "ContentPolicyViolationError", "no", "refused", False),
     (400, "BadRequestError", '{"error":{"code":"content_filter","message":"filtered"}}', "refused", False),
     (403, "APIError", "Your chosen model requires moderation and your input was flagged", "refused", False),
-    (401, "AuthenticationError", "Incorrect API key", "configuration", False),
-    (403, "APIError", "forbidden", "configuration", False),
+    (401, "AuthenticationError", "Incorrect API key", "refused_call", False),
+    (403, "APIError", "forbidden", "refused_call", False),
     (402, "APIError", "Payment required", "configuration", False),
-    (404, "NotFoundError", "no such model", "configuration", False),
+    (404, "NotFoundError", "no such model", "refused_call", False),
     (
         400,
         "UnsupportedParamsError",

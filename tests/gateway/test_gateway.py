@@ -21,6 +21,7 @@ from robusttest.errors import (
 )
 from robusttest.gateway import Gateway
 from robusttest.gateway.calls import scheduler
+from robusttest.gateway.calls.lanes import PATIENCE
 from robusttest.settings import Settings
 
 MODEL = "openai/served-locally"
@@ -132,32 +133,22 @@ def test_a_wrong_key_or_setting_stops_at_the_first_call(fault, tmp_path):
         assert len(messages) == 1, "one message"
 
 
-def test_a_call_that_never_ends_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduler, "ATTEMPTS", 2)
-    with (
-        LoopbackServer(always="hang") as server,
-        Calls(server, tmp_path, timeout=0.2) as calls,
-    ):
-        with pytest.raises(CallError, match=r"within the timeout.*given up after 2 attempts") as e:
-            calls.ask("Hi")
-        assert e.value.kind == "timeout"
-        assert requests(server) == 2
-
-
 def test_the_deadline_is_over_all_attempts(tmp_path):
     with (
         LoopbackServer(always="hang") as server,
         Calls(server, tmp_path, timeout=0.2, deadline=0.5) as calls,
     ):
         started = time.monotonic()
-        with pytest.raises(CallError, match=r"deadline of 0\.5 s"):
+        with pytest.raises(
+            CallError, match=r"within the timeout \(given up after \d attempts? and the deadline of 0\.5 s\)"
+        ):
             calls.ask("Hi")
         assert time.monotonic() - started < 3
         assert requests(server) < 5
 
 
 def test_a_dead_endpoint_is_left_with_one_message(tmp_path, monkeypatch):
-    monkeypatch.setattr("robusttest.gateway.calls.lanes.BREAK_NEW", 0.2)
+    monkeypatch.setitem(PATIENCE, "connection", (0.2, 0.2))
     with LoopbackServer() as server:
         url = server.url
     with Calls(server, tmp_path, concurrency=8) as calls:
@@ -265,13 +256,18 @@ def test_old_replies_are_asked_for_again(server, tmp_path):
         assert not calls.ask("Hi").cached
 
 
-def test_a_missing_key_and_an_unknown_provider_are_one_message(tmp_path, monkeypatch):
+def test_a_missing_key_and_an_unknown_provider_are_told_each_to_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with Gateway(Settings(directory=tmp_path)) as gateway:
         gateway.preflight(["openai/gpt-4o-mini", "opnai/gpt-4o-mini"])
-        request = gateway.request("openai/gpt-4o-mini", [{"role": "user", "content": "Hi"}], {})
-        with pytest.raises(ConfigurationError, match=r"(?s)OPENAI_API_KEY.*Did you mean openai/gpt-4o-mini"):
-            gateway.submit(request).result(30)
+        for model, said in (
+            ("openai/gpt-4o-mini", "set OPENAI_API_KEY"),
+            ("opnai/gpt-4o-mini", "Did you mean openai/gpt-4o-mini"),
+        ):
+            request = gateway.request(model, [{"role": "user", "content": "Hi"}], {})
+            with pytest.raises(ConfigurationError, match=said) as e:
+                gateway.submit(request).result(30)
+            assert "\n" not in str(e.value)
 
 
 def test_closing_ends_calls_under_way_soon(tmp_path):

@@ -6,9 +6,9 @@ import pytest
 
 from robusttest.gateway.calls.lanes import (
     BREAK_AFTER,
-    BREAK_KNOWN,
-    BREAK_NEW,
+    LONGEST,
     MINUTE,
+    PATIENCE,
     START,
     Lane,
     reset_seconds,
@@ -159,22 +159,74 @@ def failing(x: Lane, n: int, start: float, step: float, kind: str = "connection"
     return start + n * step
 
 
-def test_an_endpoint_that_never_answers_is_dead_soon():
+@pytest.mark.parametrize("kind", PATIENCE)
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_endpoint_is_dead_after_as_long_as_its_kind_of_failure_deserves(kind, answered):
     x = lane()
-    failing(x, BREAK_AFTER - 1, 0, 1)
+    if answered:
+        a_round(x, 0)
+    patience = max(PATIENCE[kind][answered], BREAK_AFTER)
+    now = failing(x, BREAK_AFTER, 1, 0.9 * patience / BREAK_AFTER, kind=kind)
+    assert x.dead is None or patience == BREAK_AFTER
+    failing(x, BREAK_AFTER, now, patience, kind=kind)
+    assert x.dead is not None
+    assert "calls in a row failed; the last one: refused" in x.dead
+
+
+def test_a_server_that_loads_for_minutes_is_not_dead():
+    x = lane()
+    failing(x, 240, 0, 1, kind="overloaded")
     assert x.dead is None
-    failing(x, 1, BREAK_AFTER, 1)
-    assert x.dead is not None
-    assert "10 calls in a row failed; the last one: refused" in x.dead
 
 
-def test_one_that_has_answered_is_given_time():
+@pytest.mark.parametrize(
+    "kind", ["connection", "server", "timeout", "invalid_reply", "overloaded", "rate_limit"]
+)
+def test_a_lane_backs_off_while_nothing_but_failures_comes(kind):
+    x, now, asked = lane(), 0.0, []
+    now = a_round(x, a_round(x, now))
+    until = now + 60
+    while now < until:
+        n = filled(x, now)
+        if n:
+            asked.append((now, n))
+        for _ in range(n):
+            x.failed(now + 0.01, now, kind=kind, retry_after=None)
+        now += 0.02 + max(x.wait(now + 0.02) or 0.0, 0.0)
+    assert sum(n for _, n in asked) < 90, asked
+    assert [n for _, n in asked][-5:] == [1] * 5
+    assert now - asked[-1][0] == pytest.approx(LONGEST, abs=0.1)
+    for _ in range(5):
+        now = a_round(x, now)
+    if kind not in ("overloaded", "rate_limit"):
+        assert x.limit > 8, "and is back soon"
+
+
+def test_a_fault_among_replies_slows_nothing():
     x = lane()
-    a_round(x, 0)
-    now = failing(x, 100, 1, BREAK_NEW / 50)
-    assert x.dead is None, "a server that starts again"
-    failing(x, 100, now, BREAK_KNOWN / 50)
-    assert x.dead is not None
+    now = a_round(x, a_round(x, 0))
+    for _ in range(50):
+        n = filled(x, now)
+        assert n == 32 or x.limit > 32
+        x.failed(now + 0.05, now, kind="connection", retry_after=None)
+        for _ in range(n - 1):
+            x.answered(now + 0.05, now)
+        now += 0.05
+
+
+def test_a_refused_call_may_pass_after_good_ones_or_beside_others():
+    x = lane()
+    x.begin(0)
+    assert not x.may_pass(), "alone and first: how the run is set up"
+    x.begin(0)
+    assert x.may_pass()
+    for _ in range(2):
+        x.failed(0.1, 0, kind="refused_call", retry_after=None)
+    x.begin(1)
+    x.begin(1)
+    assert not x.may_pass(), "the third of them"
+    x.answered(2, 1)
+    assert x.may_pass()
 
 
 def test_a_rate_limit_and_a_reply_are_signs_of_life():

@@ -87,8 +87,7 @@ class Gateway:
         self._remote: dict[str, None] = {}
         """Models of LiteLLM that the tests name, to be checked before the first live call."""
         self._with_key: set[str] = set()
-        self._checked: set[str] = set()
-        self._refused: RunAbortedError | None = None
+        self._checked: dict[str, ConfigurationError | None] = {}
         self._closed = False
 
     # --- requests
@@ -187,7 +186,7 @@ class Gateway:
             return None  # the repo's own code needs neither key nor network, in replay mode either
         if self.settings.replies == "replay":
             return self._miss(request)
-        return self._refused or self._check(request)
+        return self._check(request)
 
     def _miss(self, request: Request) -> ReplayMissError:
         with self._lock:
@@ -200,21 +199,18 @@ class Gateway:
     def _check(self, request: Request) -> RunAbortedError | None:
         """Before the first live call of a model: is there such a provider, and a key?"""
         if request.model in self._checked:
-            return None
+            return self._checked[request.model]
         with self._lock:
-            if request.model in self._checked:
-                return self._refused
             if "api_key" in request.private:
                 self._with_key.add(request.model)
             wanted = [m for m in dict.fromkeys([request.model, *self._remote]) if m not in self._checked]
             # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                problems = backends.preflight(wanted, with_key=self._with_key)
-            self._checked.update(wanted)
-            if problems:
-                self._refused = ConfigurationError("\n".join(problems))
-            return self._refused
+                for model in wanted:
+                    problems = backends.preflight([model], with_key=self._with_key)
+                    self._checked[model] = ConfigurationError("\n".join(problems)) if problems else None
+            return self._checked[request.model]
 
     def _call(self, python: PythonModel, flight: Flight) -> None:
         try:

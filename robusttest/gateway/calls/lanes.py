@@ -3,7 +3,8 @@
 Pure bookkeeping on a clock that is passed in: the scheduler asks `Lane.wait` before a call and tells what came of it.
 
 Concurrency doubles from a small start until the first 429 or 503 or a rise in latency, then grows by one a round and
-is halved, at most once a round, when the endpoint says it has too much (AIMD; Chiu & Jain 1989).
+is halved, at most once a round, when the endpoint says it has too much (AIMD; Chiu & Jain 1989). Where nothing but
+failures comes back, pauses grow between single calls, until one is answered.
 """
 
 from __future__ import annotations
@@ -21,12 +22,21 @@ LATENCY_FLOOR = 0.1
 """… and at least this many seconds above it: jitter of a fast server is no rise."""
 WINDOW = 16
 """Latencies that a median is taken over."""
-BREAK_AFTER = 10
+BREAK_AFTER = 5
 """Failed calls in a row after which an endpoint may be called dead …"""
-BREAK_NEW, BREAK_KNOWN = 2.0, 20.0
-"""… once they have gone on for this many seconds: where it never answered, and where it did."""
-DEAD = ("connection", "server", "timeout", "overloaded", "invalid_reply")
-"""Kinds of failure that a dead endpoint shows. A rate limit is a sign of life."""
+PATIENCE: dict[str, tuple[float, float]] = {
+    "connection": (30.0, 120.0),
+    "server": (60.0, 120.0),
+    "timeout": (60.0, 120.0),
+    "invalid_reply": (30.0, 120.0),
+    "refused_call": (0.0, 30.0),
+    "overloaded": (300.0, 300.0),
+}
+"""… once failures of a kind have gone on for so many seconds: where it never answered, and where it did. A server that
+loads a model says 503 for minutes, and one that starts again is gone for one. A rate limit is a sign of life."""
+BACK_OFF, LONGEST = 0.25, 10.0
+"""Seconds that a lane waits after the second round in a row in which nothing but failures came, doubled with each
+further one up to the longest: an endpoint that is down is asked by single calls, not by all at once."""
 BUSY = ("rate_limit", "overloaded")
 
 
@@ -56,7 +66,11 @@ class Lane:
         self._recent: deque[float] = deque(maxlen=WINDOW)
         self._failures = 0
         self._failing_since: float | None = None
-        self._answered = False
+        self._rounds = 0
+        """Rounds in a row in which calls failed and none was answered."""
+        self.unanswered_since: float | None = None
+        """When calls began that nothing but failures has followed."""
+        self.has_answered = False
         self.dead: str | None = None
         """Why no further call makes sense."""
 
@@ -106,7 +120,10 @@ class Lane:
     def answered(self, now: float, started: float, *, estimated: int = 0, used: int | None = None) -> None:
         """A reply came. ``used`` tokens replace the estimate in the minute's sum."""
         self.in_flight -= 1
-        self._failures, self._failing_since, self._answered = 0, None, True
+        if self._rounds >= 2:
+            self.doubling = True  # back from a failure, not from being asked too much
+        self._failures, self._failing_since, self._rounds = 0, None, 0
+        self.unanswered_since, self.has_answered = None, True
         if self.tpm is not None and used is not None and used != estimated:
             self._tokens += used - estimated
             for i in range(len(self._started) - 1, -1, -1):
@@ -136,22 +153,35 @@ class Lane:
     ) -> None:
         """An attempt failed."""
         self.in_flight -= 1
-        if kind in BUSY:
-            self.doubling = False
-            if started > self._cut_at:  # one cut for all the calls that were under way
-                self.limit = max(1.0, self.limit / 2)
-                self._cut_at = now
+        if self.unanswered_since is None:
+            self.unanswered_since = started
         if retry_after is not None and retry_after > 0:
             self.block(now + retry_after, "Retry-After")
-        if kind not in DEAD:
+        if (kind in BUSY or kind in PATIENCE) and started > self._cut_at:
+            # One cut and one pause for all the calls that were under way.
+            self._cut_at = now
+            self._rounds += 1
+            if kind in BUSY:
+                self.doubling = False
+            if kind in BUSY or self._rounds >= 2:
+                self.limit = max(1.0, self.limit / 2) if self._rounds < 3 else 1.0
+            if self._rounds >= 2 and not retry_after:
+                self.block(
+                    now + min(LONGEST, BACK_OFF * 2.0 ** min(self._rounds - 2, 20)), "a pause after failures"
+                )
+        if kind not in PATIENCE:
             self._failures, self._failing_since = 0, None
             return
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = started
-        patience = BREAK_KNOWN if self._answered else BREAK_NEW
+        patience = PATIENCE[kind][self.has_answered]
         if self._failures >= BREAK_AFTER and now - self._failing_since >= patience:
             self.dead = f"{self._failures} calls in a row failed; the last one: {message or kind}"
+
+    def may_pass(self) -> bool:
+        """Whether a refused call (401, 404 …) may be a whim: calls went well, or others are under way that may."""
+        return self.has_answered or (self.in_flight > 1 and self._failures < 2)
 
     def ended(self) -> None:
         """A call ended with no word about the endpoint: cancelled, refused by a budget."""

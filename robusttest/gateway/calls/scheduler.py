@@ -28,15 +28,16 @@ from robusttest.gateway.calls.backends import Backend
 from robusttest.gateway.calls.budget import Budget
 from robusttest.gateway.calls.lanes import START, Lane
 from robusttest.gateway.litellm import logs
-from robusttest.gateway.litellm.failures import AttemptError
+from robusttest.gateway.litellm.failures import AttemptError, RefusedCallError
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
 
-ATTEMPTS = 6
-"""Attempts of one call, at most."""
-PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds: a pause is drawn from 0 to ``PAUSE`` × 2^attempt, at most ``LONGEST_PAUSE``."""
+PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds: a call that failed waits before its next attempt, as long as its deadline allows. The pause is drawn from 0 to
+``PAUSE`` × 2^attempt, at most ``LONGEST_PAUSE``."""
 LEASED_AHEAD = 64
+DEFECTS = 2
+"""Attempts at a call that a client's own defect breaks."""
 STOP_SECONDS = 0.3
 CHARACTERS_PER_TOKEN = 4
 
@@ -54,6 +55,8 @@ class Flight:
     tokens: int = 0
     attempts: int = 0
     began: float | None = None
+    error: AttemptError | None = None
+    """What the last attempt came to."""
     leased: bool = False
     ended: bool = False
     waiters: list[Any] = field(default_factory=list)
@@ -214,6 +217,17 @@ class Scheduler:
                 continue
             now = time.monotonic()
             flight = queue.flights[0]
+            if flight.began is not None and now - flight.began >= self._settings.deadline:
+                queue.flights.popleft()
+                self._end(flight, self._given_up(flight, f"the deadline of {self._settings.deadline:g} s"))
+                continue
+            if lane.blocked_until - now > self._settings.deadline:
+                self._end_waiting(
+                    queue,
+                    f"{lane.name}: the provider asks to wait {lane.blocked_until - now:.0f} s ({lane.blocked_for}), "
+                    f"longer than the deadline of {self._settings.deadline:g} s",
+                )
+                return
             wait = lane.wait(now, flight.tokens)
             if wait is None:
                 return
@@ -227,6 +241,20 @@ class Scheduler:
                 continue
             lane.begin(now, flight.tokens)
             self._spawn(self._attempt(queue, flight, now))
+
+    def _end_waiting(self, queue: _Queue, why: str, kind: str = "rate_limit") -> None:
+        """Nobody who waits in this lane gets a reply in time."""
+        while queue.flights:
+            self._end(queue.flights.popleft(), AttemptError(why, kind=kind))
+
+    def _given_up(self, flight: Flight, after: str) -> CallError:
+        error = flight.error
+        if error is None:
+            return CallError(f"{flight.request.model}: no reply within {after}", kind="timeout")
+        tried = f"{flight.attempts} attempt{'s' * (flight.attempts != 1)}"
+        return AttemptError(
+            f"{error} (given up after {tried} and {after})", kind=error.kind, status=error.status
+        )
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -261,8 +289,14 @@ class Scheduler:
         """Another process makes this call: take its reply from the store, or the lease it gave up."""
         assert self._store is not None
         assert flight.key is not None
-        pause = 0.02
+        pause, until = 0.02, time.monotonic() + self._settings.deadline
         while True:
+            if time.monotonic() > until:
+                why = (
+                    f"another process has had this call for {self._settings.deadline:g} s and stored no reply"
+                )
+                self._end(flight, CallError(f"{flight.request.model}: {why}", kind="timeout"))
+                return
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 1.5)
             stored = self._store.get(flight.key, since=self._since())
@@ -335,6 +369,14 @@ class Scheduler:
             self._end(flight, outcome)
             return
         self._budget.settle(reserved, 0.0)
+        if isinstance(outcome, RefusedCallError) and lane.may_pass():
+            outcome = AttemptError(
+                str(outcome),
+                kind="refused_call",
+                status=outcome.status,
+                retryable=True,
+                retry_after=outcome.retry_after,
+            )
         if isinstance(outcome, AttemptError):
             lane.failed(
                 now, started, kind=outcome.kind, retry_after=outcome.retry_after, message=str(outcome)
@@ -344,6 +386,13 @@ class Scheduler:
                     f"{lane.name} does not answer: {lane.dead}. No further call is made to it."
                 )
             self._again(queue, flight, now, outcome)
+            since = lane.unanswered_since
+            if since is not None and now - since >= self._settings.deadline and queue.error is None:
+                self._end_waiting(
+                    queue,
+                    f"{outcome} (no call to {lane.name} was answered within the deadline of {self._settings.deadline:g} s)",
+                    outcome.kind,
+                )
             return
         lane.ended()
         if isinstance(outcome, ConfigurationError) and queue.error is None:
@@ -352,21 +401,23 @@ class Scheduler:
 
     def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:
         assert flight.began is not None
+        flight.error = error
         if queue.error is not None:
             self._end(flight, queue.error)
             return
-        pause = self._random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**flight.attempts))
-        resumed = max(now + pause, queue.lane.blocked_until)
-        in_time = resumed - flight.began < self._settings.deadline
-        if not error.retryable or flight.attempts >= ATTEMPTS or not in_time:
-            if error.retryable:
-                why = (
-                    f"{flight.attempts} attempts"
-                    if in_time
-                    else f"the deadline of {self._settings.deadline:g} s"
-                )
-                error = AttemptError(f"{error} (given up after {why})", kind=error.kind, status=error.status)
+        if not error.retryable or (error.kind == "defect" and flight.attempts >= DEFECTS):
             self._end(flight, error)
+            return
+        deadline = self._settings.deadline
+        if (error.retry_after or 0.0) > deadline:
+            after = f"as it is to wait {error.retry_after:.0f} s, longer than the deadline of {deadline:g} s"
+            self._end(
+                flight, AttemptError(f"{error} (given up, {after})", kind=error.kind, status=error.status)
+            )
+            return
+        pause = self._random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2.0 ** min(flight.attempts, 10)))
+        if max(now + pause, queue.lane.blocked_until) - flight.began >= deadline:
+            self._end(flight, self._given_up(flight, f"the deadline of {deadline:g} s"))
             return
         asyncio.get_running_loop().call_later(pause, self._requeue, queue, flight)
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ class LitellmBackend:
             error.__context__ = error.__cause__ = None
             raise error.with_traceback(None) from None
         except Exception as error:
-            failure = failure_of(error, request.model)
+            failure = failure_of(error, request.model, request.messages)
         if failure.kind == "refused":
             return filtered(failure.message, latency=time.perf_counter() - started)
         failure.raise_()
@@ -214,30 +214,36 @@ async def _close_client(client: Any) -> None:
                     await result
 
 
-def failure_of(error: BaseException, model: str) -> Failure:
+def failure_of(error: BaseException, model: str, asked: Sequence[Mapping[str, Any]] = ()) -> Failure:
     """Classify an exception of LiteLLM, of a provider's SDK, of asyncio or of an HTTP client."""
     names: list[str] = []
     texts: list[str] = []
     statuses: list[int] = []
+    bodies: list[str] = []
     seen: set[int] = set()
     step: BaseException | None = error
     while step is not None and id(step) not in seen and len(seen) < 8:
         seen.add(id(step))
         names.append(type(step).__name__)
         texts.append(str(getattr(step, "message", None) or step))
+        body = getattr(step, "body", None)
+        if isinstance(body, dict):  # as the provider sent it: LiteLLM's message leaves its codes out
+            with contextlib.suppress(TypeError, ValueError):
+                bodies.append(json.dumps(body if "error" in body else {"error": body}))
         status = getattr(step, "status_code", None)
         if isinstance(status, int):
             statuses.append(status)
         step = step.__cause__ or step.__context__
-    # LiteLLM gives some refusals (402, 403, 422 of some providers) a status 500; the cause knows better.
-    status = next((s for s in statuses if s != 500), statuses[0] if statuses else None)
+    # LiteLLM gives some refusals a status of its own, by words that the text may only quote; the innermost is the server's.
+    status = statuses[-1] if statuses else None
     headers = getattr(error, "litellm_response_headers", None) or getattr(error, "headers", None)
     return classify(
         model=model,
         status=status,
         names=" ".join(names),
-        text=texts[0],
+        text=bodies[0] if bodies and status is not None and status != 500 else texts[0],
         headers=headers if isinstance(headers, Mapping) else None,
+        asked=asked,
     )
 
 

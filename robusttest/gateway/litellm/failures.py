@@ -1,26 +1,23 @@
 """What went wrong with one attempt of a call, and what follows from it.
 
 Providers, SDKs and proxies say the same thing in different ways (a refused connection arrives as a 500, a
-missing key as a 500, an overloaded server as a bare ``APIError`` with status 529), so the kind is read from
-the status, the class names, the chain of causes and the text together. `classify` is pure; both ways to a
-provider (LiteLLM's own client and our transport) end in it, so both tell the same kinds.
+missing key as a 500, a limit per minute with a link to the billing page), so evidence is weighed in an order: the
+transport, the status, the headers, codes in the body, a delay in the text, and words last, never words of a text that
+quotes the prompt. `classify` is pure; both ways to a provider (LiteLLM's own client and our transport) end in it.
 """
 
 from __future__ import annotations
 
-import email.utils
-import json
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from robusttest.core.secrets import scrub
 from robusttest.errors import CallError, ConfigurationError
-
-MESSAGE_LIMIT = 400
-"""Characters of a provider's error text that are worth a reader's time."""
+from robusttest.gateway.litellm import said as saying
+from robusttest.gateway.litellm.said import MESSAGE_LIMIT as MESSAGE_LIMIT
+from robusttest.gateway.litellm.said import provider_text as provider_text
+from robusttest.gateway.litellm.said import retry_after as retry_after
 
 
 class AttemptError(CallError):
@@ -44,13 +41,22 @@ class AttemptError(CallError):
         self.retry_after = retry_after
 
 
+class RefusedCallError(ConfigurationError):
+    """A 401, 403, 404, 407, 410 or a redirect: how the run is set up, unless calls to this model went well before."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status, self.retry_after = status, retry_after
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """A classified failure.
 
     ``kind`` is ``rate_limit``, ``overloaded``, ``timeout``, ``server``, ``connection``, ``invalid_reply``,
-    ``bad_request``, ``context_window``, ``call`` (an attempt's errors), ``configuration`` (no call to this
-    model can succeed), or ``refused`` (the provider's filter answered in the model's place: that is data).
+    ``bad_request``, ``context_window``, ``defect`` (of LiteLLM), ``call`` (an attempt's errors), ``refused_call`` (a
+    proxy's or a deployment's whim where calls went well before, else configuration), ``configuration`` (no call to
+    this model can succeed), or ``refused`` (the provider's filter answered in the model's place: that is data).
     """
 
     kind: str
@@ -64,6 +70,8 @@ class Failure:
         __tracebackhide__ = True
         if self.kind == "configuration":
             raise ConfigurationError(self.message) from None
+        if self.kind == "refused_call":
+            raise RefusedCallError(self.message, status=self.status, retry_after=self.retry_after) from None
         raise AttemptError(
             self.message,
             kind=self.kind,
@@ -76,22 +84,23 @@ class Failure:
 _CONTEXT = re.compile(
     r"context_length_exceeded|context[ _-]?(?:length|window|size)|maximum context|prompt is too long"
     r"|too many (?:input )?tokens|input (?:is |length )?too long|exceeds? the (?:maximum|max|model'?s) "
-    r"(?:number of )?(?:input )?(?:tokens|length)|reduce the length",
-    re.IGNORECASE,
+    r"(?:number of )?(?:input )?(?:tokens|length)|reduce the length"
 )
 _FILTER = re.compile(
     r"content[_ ]?filter|content[_ ](?:policy|management)|responsible ?ai|content_policy_violation"
-    r"|flagged (?:by|as|for)|requires moderation|safety system|blocked by safety",
-    re.IGNORECASE,
+    r"|flagged (?:by|as|for)|requires moderation|safety system|blocked by safety"
 )
 _PARAMETER = re.compile(
     r"unsupported[_ ](?:parameter|value)|unknown[_ ]parameter|unrecognized request argument"
     r"|does not support (?:the )?(?:parameter|param)|is not supported with this model"
-    r"|extra (?:inputs|fields) (?:are )?not permitted|unexpected keyword|not a valid parameter",
-    re.IGNORECASE,
+    r"|extra (?:inputs|fields) (?:are )?not permitted|unexpected keyword|not a valid parameter"
 )
-_QUOTA = re.compile(
-    r"insufficient[_ ]quota|exceeded your current quota|credit balance is too low|billing", re.IGNORECASE
+_SPENT = re.compile(
+    r"insufficient[_ ]quota|exceeded your current quota|credit balance is too low|billing|out of credits"
+)
+_SPENT_400 = re.compile(r"^\W*your credit balance is too low")
+_PER_TIME = re.compile(
+    r"rate[_ ]?limit|per[ -](?:minute|second|hour|day)|too many requests|\b[rt]p[md]\b|try again|retry"
 )
 _NO_KEY = re.compile(
     r"api_?key(?:s)? (?:client option )?(?:must be set|is (?:missing|required|not set))|missing (?:\w+ )?api[_ ]?key"
@@ -100,10 +109,14 @@ _NO_KEY = re.compile(
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(
-    r"(?:incorrect|invalid|bad|expired|revoked)[ _](?:x-)?api[ _-]?key|invalid authentication|authentication_error",
-    re.IGNORECASE,
+    r"(?:incorrect|invalid|bad|expired|revoked)[ _](?:x-)?api[ _-]?key|api key not valid|invalid authentication"
+    r"|authentication_error"
 )
-_NO_MODULE = re.compile(r"No module named '(\w+)")
+_NO_MODULE = re.compile(
+    r"No module named '(\w+)|(?:pip install ['\"]?)(google-cloud-aiplatform|google-auth|boto3)"
+)
+_PACKAGES = {"google": "google-auth", "vertexai": "google-cloud-aiplatform", "botocore": "boto3"}
+"""Module → what has to be installed for it, where the names differ."""
 _PROVIDER = re.compile(
     r"LLM Provider NOT provided|Unmapped LLM provider|unable to map your input to a model", re.IGNORECASE
 )
@@ -125,14 +138,46 @@ _INVALID = re.compile(
 )
 _MISSING_FIELD = re.compile(r"^'\w+'$")
 """All that a ``KeyError`` on a reply without the field says."""
-_OVERLOADED = re.compile(r"overloaded|over capacity|model is (?:currently )?loading", re.IGNORECASE)
-_RATE = re.compile(r"rate[_ ]?limit|too many requests", re.IGNORECASE)
+_OVERLOADED = re.compile(r"overloaded|over capacity|model is (?:currently )?loading")
 
-_LIBRARY_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: )+"
+_DEFECTS = frozenset(("AttributeError", "TypeError", "NameError", "UnboundLocalError", "NotImplementedError"))
+"""Exceptions that no server sends: a client's own."""
+_SPENT_CODES = frozenset(
+    (
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "insufficient_balance",
+    )
 )
-
-_RETRY_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_RATE_CODES = frozenset(
+    (
+        "rate_limit_exceeded",
+        "rate_limit_error",
+        "ratelimitreached",
+        "rate_limited",
+        "ratelimitexceeded",
+        "too_many_requests",
+        "toomanyrequests",
+        "throttlingexception",
+        "resource_exhausted",
+        "requests",
+        "tokens",
+    )
+)
+_CONTEXT_CODES = frozenset(("context_length_exceeded", "string_above_max_length"))
+_FILTER_CODES = frozenset(("content_filter", "content_policy_violation", "responsibleaipolicyviolation"))
+_PARAMETER_CODES = frozenset(("unsupported_parameter", "unsupported_value", "unknown_parameter"))
+_KEY_CODES = frozenset(("invalid_api_key", "api_key_invalid"))
+_RETRY_STATUS = frozenset((409, 423, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529))
+_REFUSED_CALL = {
+    401: "the provider refused the key",
+    403: "the key may not use this model",
+    404: "the endpoint knows no such model or path",
+    407: "the proxy refused the call",
+    410: "the endpoint is gone",
+}
 
 
 def classify(
@@ -143,135 +188,118 @@ def classify(
     text: str = "",
     headers: Mapping[str, str] | None = None,
     now: float | None = None,
+    asked: Sequence[Mapping[str, Any]] = (),
 ) -> Failure:
     """The failure that these facts are.
 
     ``status`` is the HTTP status the server sent, or the one a library made up; ``names`` the class names of
     the exception, its bases and its causes; ``text`` its message or the body of the reply; ``now`` seconds
-    since the epoch for a ``Retry-After`` date.
+    since the epoch for a ``Retry-After`` date; ``asked`` the messages of the request.
     """
-    wait = retry_after(headers or {}, now=now)
-    said = provider_text(text)
+    classes = frozenset(names.split())
+    told = saying.read(text, asked)
+    header_wait = retry_after(headers or {}, now=now)
+    wait = header_wait if header_wait is not None else told.retry_in
+    said, words, codes = told.message, told.words, told.codes
 
     def failure(kind: str, message: str, *, retryable: bool = False) -> Failure:
         return Failure(
             kind=kind,
             message=f"{model}: {message}",
             # Libraries make up a status where the server sent none.
-            status=None if kind in ("connection", "invalid_reply", "timeout") else status,
+            status=None if kind in ("connection", "invalid_reply", "timeout", "defect") else status,
             retryable=retryable,
             retry_after=wait if retryable else None,
         )
 
-    def status_text(fallback: str) -> str:
+    def with_status(fallback: str) -> str:
         return f"HTTP {status}: {said}" if status is not None and said else said or fallback
 
-    classes = frozenset(names.split())
-
-    def has(name: str) -> bool:
-        return name in classes
-
+    # 1. The transport, and what no server sent.
     if status == 504:
-        return failure("server", status_text("the gateway timed out"), retryable=True)
-    if has("TimeoutError") or (has("Timeout") and status is None):
+        return failure("server", with_status("the gateway timed out"), retryable=True)
+    if "TimeoutError" in classes or ("Timeout" in classes and status is None):
         return failure("timeout", "no whole reply within the timeout", retryable=True)
-    if (missing := _NO_MODULE.search(text)) is not None and status in (None, 500):
-        return failure("configuration", f"LiteLLM needs a package for this call: pip install {missing[1]}")
-    if has("UnsupportedParamsError"):
+    if status in (None, 400, 500) and (missing := _NO_MODULE.search(text)) is not None:
+        name = missing[1] or missing[2]
+        package = _PACKAGES.get(name, name)
+        return failure("configuration", f"LiteLLM needs a package for this call: pip install {package}")
+    if "UnsupportedParamsError" in classes:
         return failure("configuration", f"the provider does not take a parameter: {said}")
-    if _PROVIDER.search(text):
+    if not told.quotes and status in (None, 400) and _PROVIDER.search(text):
         return failure("configuration", f"unknown provider or model name: {said}")
-    if status in (None, 500) and _NO_KEY.search(text):
+    if not told.quotes and status in (None, 500) and _NO_KEY.search(text):
         return failure("configuration", f"no key for this provider: {said}")
-    if has("ContextWindowExceededError") or (status in (400, 413, 422, 500) and _CONTEXT.search(text)):
+
+    # 2. The status, with the headers, the codes and the words that say which of its meanings it has.
+    if status == 429 or ("RateLimitError" in classes and status is None):
+        if header_wait is not None:
+            spent = False
+        elif codes & _SPENT_CODES:
+            spent = True
+        elif codes & _RATE_CODES or told.retry_in is not None:
+            spent = False
+        else:
+            spent = bool(_SPENT.search(words)) and not _PER_TIME.search(words)
+        if spent:
+            return failure(
+                "configuration", f"the account's quota is spent ({with_status('no details given')})"
+            )
+        return failure("rate_limit", with_status("rate limited"), retryable=True)
+    if status == 402 or codes & _SPENT_CODES or (status == 400 and _SPENT_400.search(words)):
+        return failure("configuration", f"the account's quota is spent ({with_status('no details given')})")
+    if status in (400, 403, 500) and codes & _RATE_CODES - {"requests", "tokens"}:
+        return failure("rate_limit", with_status("rate limited"), retryable=True)
+    by_class = "ContextWindowExceededError" in classes and not told.quotes
+    in_words = status in (400, 413, 422, 500) and (codes & _CONTEXT_CODES or _CONTEXT.search(words))
+    if by_class or in_words:
         return failure("context_window", f"the prompt does not fit into the context window: {said}")
-    if has("ContentPolicyViolationError") or (status in (400, 403, 451) and _FILTER.search(text)):
+    by_class = "ContentPolicyViolationError" in classes and not told.quotes
+    in_words = status in (400, 403, 451) and (codes & _FILTER_CODES or _FILTER.search(words))
+    if by_class or in_words or status == 451:
         return Failure(kind="refused", message=said or "content filter", status=status)
-    if status in (401, 407) or has("AuthenticationError") or (status in (400, 403) and _BAD_KEY.search(text)):
-        return failure("configuration", f"the provider refused the key ({status_text('no details given')})")
-    if status == 403 or has("PermissionDeniedError"):
-        return failure("configuration", f"the key may not use this model ({status_text('no details given')})")
-    if status == 402 or (status in (400, 403, 429) and _QUOTA.search(text)):
-        return failure("configuration", f"the account's quota is spent ({status_text('no details given')})")
-    if status == 404 or has("NotFoundError"):
+    if status in (400, 403) and (codes & _KEY_CODES or _BAD_KEY.search(words)):
+        return failure("refused_call", f"the provider refused the key ({with_status('no details given')})")
+    refused = status
+    if refused is None:
+        named = {"AuthenticationError": 401, "PermissionDeniedError": 403, "NotFoundError": 404}
+        refused = next((number for name, number in named.items() if name in classes), None)
+    if refused in _REFUSED_CALL:
+        hint = "; check the model's name and api_base" if refused in (404, 410) else ""
+        return failure("refused_call", f"{_REFUSED_CALL[refused]} ({with_status('no details given')}){hint}")
+    if status is not None and 300 <= status < 400:
+        to = {str(k).lower(): str(v) for k, v in (headers or {}).items()}.get("location")
+        where = f" to {saying.provider_text(to)}" if to else ""
         return failure(
-            "configuration",
-            f"the endpoint knows no such model or path ({status_text('no details given')}); "
-            "check the model's name and api_base",
+            "refused_call", f"HTTP {status}: the address redirects{where}; give the final one as api_base"
         )
-    if status in (400, 422) and _PARAMETER.search(text):
-        return failure("configuration", f"the provider refused a parameter ({status_text('')})")
+    if status in (400, 422) and (codes & _PARAMETER_CODES or _PARAMETER.search(words)):
+        return failure("configuration", f"the provider refused a parameter ({with_status('')})")
     if status == 408:
         return failure("timeout", "the provider gave up waiting (HTTP 408)", retryable=True)
-    if status == 429 or (has("RateLimitError") and status in (None, 429)):
-        return failure("rate_limit", status_text("rate limited"), retryable=True)
-    if status in (503, 529) or (status is not None and status >= 500 and _OVERLOADED.search(text)):
-        return failure("overloaded", status_text("overloaded"), retryable=True)
-    if (_INVALID.search(text) or _MISSING_FIELD.search(said)) and (
-        status is None or status < 300 or status == 500
-    ):
-        return failure("invalid_reply", f"not a reply that can be read: {said}", retryable=True)
-    if has("ClientPayloadError") or (status in (None, 500) and _TRUNCATED.search(text)):
-        return failure("invalid_reply", "the reply broke off", retryable=True)
-    if status in (None, 500) and (_CONNECTION.search(text) or _CONNECTION.search(names)):
-        return failure("connection", f"no connection: {said or names.split(' ')[0]}", retryable=True)
+    if status in (503, 529) or (status is not None and status >= 500 and _OVERLOADED.search(words)):
+        return failure("overloaded", with_status("overloaded"), retryable=True)
+
+    # 3. A reply that could not be read, and a connection that was none: libraries call both a 500.
+    if status is None or status < 300 or status == 500:
+        if _INVALID.search(text) or _MISSING_FIELD.search(said):
+            return failure("invalid_reply", f"not a reply that can be read: {said}", retryable=True)
+        if "ClientPayloadError" in classes or _TRUNCATED.search(text):
+            return failure("invalid_reply", "the reply broke off", retryable=True)
+        if status != 200 and (_CONNECTION.search(text) or _CONNECTION.search(names)):
+            return failure("connection", f"no connection: {said or names.split(' ')[0]}", retryable=True)
+        if defect := next((n for n in names.split() if n in _DEFECTS), None):
+            return failure(
+                "defect",
+                f"LiteLLM could not make or read this call ({defect}: {said}): a defect of LiteLLM's",
+                retryable=True,
+            )
     if status in _RETRY_STATUS or (status is not None and status >= 500):
-        return failure("server", status_text("server error"), retryable=True)
-    if _RATE.search(text) and status is None:
+        return failure("server", with_status("server error"), retryable=True)
+    if status is None and _PER_TIME.search(words) and "rate" in words:
         return failure("rate_limit", said, retryable=True)
     if status is not None and 400 <= status < 500:
-        return failure("bad_request", status_text("refused without details"))
+        return failure("bad_request", with_status("refused without details"))
     if status is not None and status < 300:
         return failure("invalid_reply", f"not a reply that can be read: {said}", retryable=True)
-    return failure("call", status_text(names.split(" ")[0] or "unknown error"))
-
-
-def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
-    """Seconds to wait as ``retry-after-ms`` or ``retry-after`` says (number or HTTP date); None: not said.
-
-    Negative, unreadable and infinite values are as if absent.
-    """
-    low = {str(k).lower(): str(v).strip() for k, v in headers.items()}
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = low.get(name) or low.get(f"llm_provider-{name}")
-        if not value:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            try:
-                at = email.utils.parsedate_to_datetime(value).timestamp()
-            except (ValueError, TypeError, OverflowError):
-                continue
-            seconds = max(0.0, at - (time.time() if now is None else now))
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return None
-
-
-def provider_text(text: str) -> str:
-    """What a provider said, as one short scrubbed line: the ``message`` of a JSON error where there is one."""
-    body = text.strip()
-    start = body.find("{")
-    if start >= 0:
-        try:
-            message = _message(json.loads(body[start : body.rindex("}") + 1]))
-        except (ValueError, RecursionError):
-            message = None
-        if message:
-            body = message
-    body = _LIBRARY_PREFIX.sub("", body).split(", Original Response:")[0]
-    body = re.sub(r"\s+", " ", scrub(body.split("\nTraceback", 1)[0])).strip()
-    return body if len(body) <= MESSAGE_LIMIT else body[: MESSAGE_LIMIT - 1] + "…"
-
-
-def _message(data: object, depth: int = 0) -> str | None:
-    if isinstance(data, str):
-        return data or None
-    if isinstance(data, list) and data and depth < 4:
-        return _message(data[0], depth + 1)
-    if isinstance(data, dict) and depth < 4:
-        for name in ("message", "error", "detail", "msg", "error_message"):
-            if name in data and (found := _message(data[name], depth + 1)):
-                return found
-    return None
+    return failure("call", with_status(names.split(" ")[0] or "unknown error"))

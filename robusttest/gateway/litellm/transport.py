@@ -17,16 +17,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.gateway.litellm import address, canned, keys, selftest, shapes
-from robusttest.gateway.litellm.failures import Failure, classify
+from robusttest.gateway.litellm.failures import AttemptError, Failure, classify, provider_text
 from robusttest.gateway.litellm.response import completion_of, filtered, rate_limit_of
 
 _PLANS_KEPT = 512
 _CONNECTIONS = 512
 _KEEPALIVE = 60.0
+LARGEST = 16 << 20
+"""Bytes of a reply that are read."""
 
 
 class _Silent:
@@ -73,6 +75,24 @@ class _Plan:
     nested: bool
     """``optional`` holds lists or dicts, which a transformation may change in place."""
     timeout: float | None
+
+
+async def _whole(answer: Any, model: str) -> bytes:
+    """The body, as long as it may be a reply."""
+    if (answer.content_length or 0) <= LARGEST:
+        content: bytes = b""
+        if answer.content_length is not None:
+            return cast(bytes, await answer.read())
+        async for chunk in answer.content.iter_chunked(1 << 16):
+            content += chunk
+            if len(content) > LARGEST:
+                break
+        else:
+            return content
+    answer.close()
+    raise AttemptError(
+        f"{model}: the reply is larger than {LARGEST >> 20} MB: no model's", kind="invalid_reply"
+    )
 
 
 class ProviderTransport:
@@ -166,14 +186,18 @@ class ProviderTransport:
         started = time.perf_counter()
         async with (
             asyncio.timeout(timeout),
-            session.post(plan.url, data=data, headers=headers) as answer,
+            session.post(plan.url, data=data, headers=headers, allow_redirects=False) as answer,
         ):
-            content = await answer.read()
+            content = await _whole(answer, request.model)
         raw = _Raw(answer.status, answer.headers, content)
         latency = time.perf_counter() - started
         if not 200 <= raw.status_code < 300:
             failure = classify(
-                model=request.model, status=raw.status_code, text=raw.text, headers=raw.headers
+                model=request.model,
+                status=raw.status_code,
+                text=raw.text,
+                headers=raw.headers,
+                asked=request.messages,
             )
             if failure.kind == "refused":
                 return filtered(failure.message, latency=latency)
@@ -206,7 +230,7 @@ class ProviderTransport:
                 json_mode=plan.json_mode,
             )
         except Exception as error:
-            failure = unreadable(error, request.model)
+            failure = unreadable(error, request.model, raw)
         if failure is not None:
             failure.raise_()
         completion = completion_of(
@@ -370,13 +394,21 @@ class ProviderTransport:
             await session.close()
 
 
-def unreadable(error: Exception, model: str) -> Failure:
+def unreadable(error: Exception, model: str, raw: _Raw) -> Failure:
     """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
     status = getattr(error, "status_code", None)
+    text = str(getattr(error, "message", None) or error)
+    if raw.content[:200].lstrip()[:1] == b"<":
+        text = raw.text
+        return Failure(
+            kind="invalid_reply",
+            message=f"{model}: not a model's reply but {provider_text(text)}: check api_base, the proxy, the network's sign-in",
+            retryable=True,
+        )
     return classify(
         model=model,
         # LiteLLM's own client calls it a 500 as well.
         status=status if isinstance(status, int) else 500,
         names=type(error).__name__,
-        text=str(getattr(error, "message", None) or error),
+        text=text,
     )

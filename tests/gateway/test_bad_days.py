@@ -1,0 +1,288 @@
+"""A server's ordinary bad days, over real HTTP: limits, outages, loading, resets, a proxy's whims. No call is lost.
+
+Pauses and patience are a tenth or less of what they are in life; the order of events is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from loopback import LoopbackServer
+
+from robusttest.errors import CallError, ConfigurationError, RunAbortedError
+from robusttest.gateway import Gateway
+from robusttest.gateway.calls import lanes, scheduler
+from robusttest.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def faster(monkeypatch):
+    monkeypatch.setattr(scheduler, "PAUSE", 0.02)
+    monkeypatch.setattr(scheduler, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(lanes, "BACK_OFF", 0.02)
+    monkeypatch.setattr(lanes, "LONGEST", 0.2)
+
+
+@pytest.fixture(params=["auto", "litellm"])
+def transport(request):
+    return request.param
+
+
+def run(tmp_path, server, n=30, model="openai/m", timeout=60, **settings):
+    """What became of n calls: replies' texts and errors."""
+    base = server.host if model.startswith("anthropic") else server.url
+    params = {"api_base": base, "api_key": "planted-key-123456"}
+    options = {"directory": tmp_path, "concurrency": 8, **settings}
+    with Gateway(Settings(**options)) as gateway:
+        futures = [
+            gateway.submit(gateway.request(model, [{"role": "user", "content": f"Question {i}"}], params))
+            for i in range(n)
+        ]
+        got = []
+        for future in futures:
+            error = future.exception(timeout)
+            got.append(error if error is not None else future.result().text)
+    return got
+
+
+def answered(got):
+    return [g for g in got if isinstance(g, str)]
+
+
+def openai_error(message, type_=None, code=None):
+    return {"error": {"message": message, "type": type_, "param": None, "code": code}}
+
+
+GROQ = openai_error(
+    "Rate limit reached for model `llama` in organization `org_1` service tier `on_demand` on tokens per minute (TPM): Limit "
+    "6000, Used 5800, Requested 400. Please try again in {delay}s. Need more tokens? Upgrade to Dev Tier today at "
+    "https://console.groq.com/settings/billing",
+    "tokens",
+    "rate_limit_exceeded",
+)
+OPENAI = openai_error(
+    "Rate limit reached for gpt-4o in organization org-1 on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try "
+    "again in {delay}s. Visit https://platform.openai.com/account/rate-limits to learn more. You can increase your rate limit "
+    "by adding a payment method to your account at https://platform.openai.com/account/billing.",
+    "requests",
+    "rate_limit_exceeded",
+)
+GEMINI = {
+    "error": {
+        "code": 429,
+        "message": "You exceeded your current quota, please check your plan and billing details. For more information on this "
+        "error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. Please retry in {delay}s.",
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [
+            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "{delay}s"},
+        ],
+    }
+}
+AZURE = {
+    "error": {
+        "code": "429",
+        "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-06-01 have exceeded "
+        "token rate limit of your current OpenAI S0 pricing tier. Please retry after {delay} seconds. Please go here: "
+        "https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit.",
+    }
+}
+ANTHROPIC = {
+    "type": "error",
+    "error": {
+        "type": "rate_limit_error",
+        "message": "This request would exceed your organization's rate limit of 50 requests per minute. For details, refer to: "
+        "https://docs.anthropic.com/en/api/rate-limits. You can contact sales to discuss your options for a billing increase.",
+    },
+}
+BEDROCK = {"message": "Too many requests, please wait before trying again."}
+LIMITS = {
+    "groq": GROQ,
+    "openai": OPENAI,
+    "gemini": GEMINI,
+    "azure": AZURE,
+    "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
+}
+
+
+@pytest.mark.parametrize("after", [None, "0.05"], ids=["without", "with Retry-After"])
+@pytest.mark.parametrize("who", LIMITS)
+def test_a_limit_per_minute_loses_no_call(tmp_path, transport, who, after):
+    body = json.loads(json.dumps(LIMITS[who]).replace("{delay}", "0.06"))
+    errors = [(429, body, {} if after is None else {"retry-after": after})]
+    model = "anthropic/claude-haiku-4-5" if who == "anthropic" else "openai/m"
+    with LoopbackServer(errors=errors, script=[None, "error", "error", None, "error", "error"] * 3) as server:
+        got = run(tmp_path, server, model=model, transport=transport, n=16)
+    assert len(answered(got)) == 16, got
+    assert server.counts["error"] == 12
+
+
+SPENT = {
+    "openai": (
+        429,
+        openai_error(
+            "You exceeded your current quota, please check your plan and billing details.",
+            "insufficient_quota",
+            "insufficient_quota",
+        ),
+    ),
+    "a server without codes": (429, {"error": {"message": "insufficient quota: top up your account"}}),
+    "anthropic": (
+        400,
+        {
+            "type": "error",
+            "error": {
+                "type": "invalid_request_error",
+                "message": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
+            },
+        },
+    ),
+    "payment required": (402, {"error": {"message": "Insufficient Balance"}}),
+}
+
+
+@pytest.mark.parametrize("who", SPENT)
+def test_a_spent_account_stops_with_its_own_words_within_seconds(tmp_path, transport, who):
+    status, body = SPENT[who]
+    model = "anthropic/claude-haiku-4-5" if who == "anthropic" else "openai/m"
+    with LoopbackServer(errors=[(status, body, {})], always="error") as server:
+        got = run(tmp_path, server, model=model, transport=transport, timeout=30)
+    assert all(isinstance(g, ConfigurationError) for g in got)
+    assert "quota is spent" in str(got[0])
+    words = body["error"]["message"].split(".")[0]
+    assert words in str(got[-1])
+    assert len(server.requests) <= 8
+
+
+@pytest.mark.parametrize(
+    "quoted", ["please check my billing, insufficient quota", "context length of the rate limit"]
+)
+def test_words_of_the_prompt_decide_nothing(tmp_path, transport, quoted):
+    message = f"Invalid message: the content '{quoted} of 3 items' is malformed"
+    errors = [(400, openai_error(message, "invalid_request_error"), {})]
+    with LoopbackServer(errors=errors, script=[None, "error"]) as server:
+        params = {"api_base": server.url, "api_key": "planted-key-123456"}
+        with Gateway(Settings(directory=tmp_path, transport=transport, concurrency=1)) as gateway:
+            texts = ["Hi", f"{quoted} of 3 items", "there"]
+            futures = [
+                gateway.submit(gateway.request("openai/m", [{"role": "user", "content": t}], params))
+                for t in texts
+            ]
+            first, second, third = (f.exception(30) for f in futures)
+    assert first is None
+    assert third is None
+    assert isinstance(second, CallError)
+    assert second.kind == "bad_request"
+
+
+@pytest.mark.parametrize("fault", ["401", "403", "404", "410", "407"])
+def test_one_refusal_after_good_calls_is_retried(tmp_path, transport, fault):
+    with LoopbackServer(script=[None] * 6 + [fault] + [None] * 3 + [fault]) as server:
+        got = run(tmp_path, server, transport=transport, concurrency=2)
+    assert len(answered(got)) == 30, got
+
+
+def test_refusals_for_good_after_good_calls_end_the_lane(tmp_path, monkeypatch):
+    monkeypatch.setitem(lanes.PATIENCE, "refused_call", (0.0, 0.3))
+    with LoopbackServer(script=[None] * 5, always="401") as server:
+        got = run(tmp_path, server, n=60)
+    assert len(answered(got)) == 5
+    assert all(isinstance(g, RunAbortedError) for g in got if not isinstance(g, str))
+    assert len(server.requests) < 60
+
+
+def test_one_refusal_among_first_calls_is_no_configuration_error(tmp_path):
+    with LoopbackServer(script=["404"], delay=0.02) as server:
+        assert len(answered(run(tmp_path, server))) == 30
+
+
+@pytest.mark.parametrize("fault", ["503", "502", "500", "reset", "truncated", "invalid-json", "html", "529"])
+def test_an_outage_loses_nothing_and_is_not_hammered(tmp_path, fault):
+    """1.5 s of outage with pauses of a fiftieth: more than a minute in life."""
+    with LoopbackServer() as server:
+        server.down(after=10, seconds=1.5, fault=fault)
+        got = run(tmp_path, server, n=60)
+        assert len(answered(got)) == 60, [g for g in got if not isinstance(g, str)][:2]
+        assert server.counts[fault] < 60
+
+
+def test_a_server_that_loads_is_waited_for(tmp_path, transport, monkeypatch):
+    for kind, (_, known) in list(lanes.PATIENCE.items()):
+        if kind != "overloaded":
+            monkeypatch.setitem(lanes.PATIENCE, kind, (0.3, known))
+    errors = [(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, {})]
+    with LoopbackServer(errors=errors) as server:
+        server.down(after=0, seconds=1.5, fault="error")
+        assert len(answered(run(tmp_path, server, transport=transport))) == 30
+
+
+@pytest.mark.parametrize("fault", ["reset", "reset-mid", "truncated", "invalid-json", "500"])
+def test_a_fault_of_every_first_attempt_loses_nothing(tmp_path, transport, fault):
+    with LoopbackServer(first=fault) as server:
+        assert len(answered(run(tmp_path, server, transport=transport))) == 30
+
+
+def test_a_wait_beyond_the_deadline_ends_at_once_with_the_reason(tmp_path, transport):
+    with LoopbackServer(always="429-after", retry_after="3600") as server:
+        began = time.monotonic()
+        got = run(tmp_path, server, transport=transport, deadline=100)
+        assert time.monotonic() - began < 60
+    assert {g.kind for g in got} == {"rate_limit"}
+    assert all("to wait 3600 s" in str(g) or "to wait 35" in str(g) for g in got), got
+    assert all("longer than the deadline of 100 s" in str(g) for g in got)
+    assert len(server.requests) <= 8
+
+
+def test_the_deadline_ends_those_who_wait_too(tmp_path):
+    with LoopbackServer(always="429") as server:
+        began = time.monotonic()
+        got = run(tmp_path, server, n=200, deadline=0.6)
+        assert time.monotonic() - began < 40
+    assert {g.kind for g in got} == {"rate_limit"}
+    assert any("was answered within the deadline of 0.6 s" in str(g) for g in got)
+
+
+def test_a_dead_model_leaves_the_others_alone(tmp_path, monkeypatch):
+    monkeypatch.setitem(lanes.PATIENCE, "connection", (0.2, 0.2))
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    with LoopbackServer() as gone:
+        pass
+    with LoopbackServer() as server, Gateway(Settings(directory=tmp_path)) as gateway:
+
+        def put(model, **params):
+            request = gateway.request(model, [{"role": "user", "content": "Hi"}], params)
+            return gateway.submit(request)
+
+        key = {"api_key": "planted-key-123456"}
+        futures = {
+            "dead": [put("openai/dead", api_base=gone.url, top_p=i / 20, **key) for i in range(20)],
+            "unknown": [put("opnai/x", **key)],
+            "no key": [put("groq/x")],
+            "good": [put("openai/good", api_base=server.url, top_p=i / 20, **key) for i in range(20)],
+        }
+        errors = {name: [f.exception(30) for f in fs] for name, fs in futures.items()}
+    assert errors["good"] == [None] * 20
+    assert all(isinstance(e, RunAbortedError) for e in errors["dead"])
+    assert "unknown provider 'opnai'" in str(errors["unknown"][0])
+    assert "GROQ_API_KEY" in str(errors["no key"][0])
+    for name in ("unknown", "no key"):
+        assert "openai/good" not in str(errors[name][0])
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("redirect", "the address redirects to http://elsewhere/v1"),
+        ("portal", "a web page, 'Sign in'"),
+        ("huge", "larger than 16 MB"),
+        ("empty-choices", "without choices"),
+    ],
+)
+def test_what_is_no_reply_has_one_clear_message(tmp_path, fault, said):
+    with LoopbackServer(always=fault) as server:
+        (error,) = run(tmp_path, server, n=1, deadline=10 if fault == "huge" else 0.5)
+    assert said in str(error)
+    assert len(str(error)) < 400

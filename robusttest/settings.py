@@ -145,6 +145,15 @@ def fail_on(value: Any) -> str:
     return str(value)
 
 
+def updating(value: Any) -> str:
+    """``write`` or ``force``."""
+    if value not in ("write", "force"):
+        raise UsageError(
+            f"{value!r}: write --robust-update-baseline or --robust-update-baseline=force; with other words put the tests first"
+        )
+    return str(value)
+
+
 def switch(value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
@@ -324,7 +333,10 @@ class Settings:
         None, name, "compare with a run or file (robust-baseline.json)",
         ini="string", metavar="REF", const="robust-baseline.json",
     )  # fmt: skip
-    update_baseline: bool = option(False, switch, "write this run to robust-baseline.json")
+    update_baseline: Literal["write", "force"] | None = option(
+        None, updating, "write this run to robust-baseline.json (force: whatever its coverage)",
+        metavar="force", const="write",
+    )  # fmt: skip
     fail_on: str | None = option(
         None,
         fail_on,

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from robusttest.cli import reading
 from robusttest.cli.console import color, encoding, option, say, width
 from robusttest.errors import UsageError
-from robusttest.store.readers.file import FORMATS
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import Record, RunInfo, Threshold
@@ -31,36 +31,12 @@ def arguments(p: argparse.ArgumentParser) -> None:
         "files", nargs="+", metavar="FILE",
         help="what another tool left, a table (csv, tsv, jsonl, json, parquet), or a run of robusttest",
     )  # fmt: skip
-    p.add_argument(
-        "--format", metavar="NAME", help=f"say it where the content does not: {', '.join(FORMATS)}"
-    )
-    p.add_argument(
-        "--set", action="append", default=[], metavar="COLUMN=VALUE", type=_pair, dest="constants",
-        help="a column that the table does not have, as in model=mine (repeatable)",
-    )  # fmt: skip
-    p.add_argument(
-        "--wide", metavar="COLUMNS", type=_names, default=(),
-        help="columns that are variants and hold scores, as in original,typo,paraphrase",
-    )  # fmt: skip
-    p.add_argument(
-        "--right", action="append", default=[], metavar="VALUE",
-        help="a value of the score's column that means right, all others wrong (repeatable)",
-    )  # fmt: skip
-    p.add_argument(
-        "--map", action="append", default=[], metavar="OURS=THEIRS", type=_pair,
-        help="the table's name of one of our columns: case_id=item, variant=format+shots, case_id=doc.id, variant=file "
-        "(repeatable)",
-    )  # fmt: skip
-    p.add_argument(
-        "--reference", metavar="VARIANT",
-        help="the variant that is the unperturbed prompt (default: the one with an empty perturbation, if any)",
-    )  # fmt: skip
+    reading.arguments(p)
     p.add_argument(
         "--expect", action="append", default=[], metavar="THRESHOLD",
         help="'accuracy >= 0.9', 'flip_rate[ocr] <= 0.05': judged for each model and task (repeatable)",
     )  # fmt: skip
     option(p, "report", help="also write html, md, json, csv or eee (repeatable)")
-    p.add_argument("--encoding", default="utf-8", metavar="NAME", help="of text files (default utf-8)")
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
     p.add_argument("-q", "--quiet", action="count", default=0, help="one line")
 
@@ -112,47 +88,15 @@ def _run_of(models: tuple[str, ...]) -> RunInfo:
 
 def _of_records(a: argparse.Namespace) -> Report:
     from robusttest.metrics import thresholds
-    from robusttest.store.readers import read
 
     expected = thresholds(a.expect, "--expect")
-
-    records, notes = read(
-        a.files,
-        format=a.format,
-        mapping=_once("--map", a.map),
-        constants=_once("--set", a.constants),
-        wide=a.wide,
-        right=a.right,
-        reference=a.reference,
-        encoding=a.encoding,
-    )
-    return replace(_report(records, expected), notes=tuple(notes))
+    records, notes = reading.read(a, a.files)
+    return replace(report_of(records, expected), notes=tuple(notes))
 
 
-def _once(flag: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
-    names = [ours for ours, _ in pairs]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"{flag} names {twice[0]!r} twice")
-    return dict(pairs)
-
-
-def _report(records: list[Record], thresholds: Sequence[Threshold]) -> Report:
+def report_of(records: Sequence[Record], thresholds: Sequence[Threshold] = ()) -> Report:
     from robusttest.engine.cell import Cell, grouped
     from robusttest.report.build import build
 
     cells = [Cell(key, rows, thresholds=tuple(thresholds)) for key, rows in grouped(records).items()]
     return build(_run_of(tuple(dict.fromkeys(c.model for c in cells))), cells)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    ours, equals, theirs = text.partition("=")
-    if not equals or not ours or not theirs:
-        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE, as in case_id=item or model=mine")
-    return ours, theirs
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r}: write names of columns, each once, as in original,typo")
-    return names

@@ -1,4 +1,5 @@
-"""Compare two stored runs, or a run and a baseline, variant by variant: what got worse, by how much, and how sure that is.
+"""Compare two stored runs, baselines or recorded results, variant by variant: what got worse, by how much, and how sure
+that is. Files of other tools and tables are read as by `robusttest analyze`.
 
 A verdict is improved, regressed, no worse (a drop of more than 5 points, or MARGIN, is excluded) or undecided. With
 --fail-on the exit code is 1 where the gate fails.
@@ -11,6 +12,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from robusttest.cli import reading
 from robusttest.cli.console import color, directory, encoding, option, say, width
 from robusttest.errors import UsageError
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from robusttest.compare import Comparison, Version
     from robusttest.report.model import Report
 
-HELP = "compare two stored runs, or a run and a baseline, paired"
+HELP = "compare two stored runs, baselines or recorded results, paired"
 
-_REF = "a path (of a run or a baseline), the beginning of an id, a label, a git ref, or 'latest'"
+_REF = "a path (of a run, a baseline, a table, what another tool left), the beginning of an id, a label, a git ref, or 'latest'"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -32,6 +34,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--task", metavar="TASK", help="this task alone")
     p.add_argument("--model", metavar="MODEL", help="this model alone; OLD=NEW where its name has changed")
     option(p, "report", help="write html, md, json or csv of the new run with the comparison")
+    reading.arguments(p)
     directory(p)
 
 
@@ -40,14 +43,13 @@ def run(a: argparse.Namespace) -> int:
     from robusttest.core.fail_on import FailOn
     from robusttest.report import files
     from robusttest.report.page import Page
-    from robusttest.store.versions import load_version
 
     gate = None if a.fail_on is None else FailOn.parse(a.fail_on)
     for wanted in a.report:
         files.check_writable(wanted.path)
     then, arrow, now = (a.model or "").partition("=")
-    old = _narrowed(load_version(a.old, a.directory), a.task, then)
-    new = _narrowed(load_version(a.new, a.directory), a.task, now if arrow else then)
+    old = _narrowed(_version(a, a.old), a.task, then)
+    new = _narrowed(_version(a, a.new), a.task, now if arrow else then)
     found = compare(old, new, margin=None if gate is None else gate.margin)
     for wanted in a.report:
         say(f"wrote {os.fspath(files.write(_report(a, found), wanted))}")
@@ -59,6 +61,12 @@ def run(a: argparse.Namespace) -> int:
     if failing:
         say(f"failed by --fail-on {a.fail_on}: {len(failing)} of {len(found.cells)}")
     return 1 if failing else 0
+
+
+def _version(a: argparse.Namespace, ref: str) -> Version:
+    from robusttest.store.versions import is_recorded, load_version, recorded
+
+    return recorded(ref, reading.read(a, [ref])[0]) if is_recorded(ref) else load_version(ref, a.directory)
 
 
 def _narrowed(version: Version, task: str | None, model: str) -> Version:
@@ -77,7 +85,12 @@ def _report(a: argparse.Namespace, found: Comparison) -> Report:
     from robusttest.report.build import build
     from robusttest.report.model import Report
     from robusttest.store import find_run, read_run
-    from robusttest.store.versions import is_baseline, load_version
+    from robusttest.store.versions import is_baseline, is_recorded, load_version
+
+    if is_recorded(a.new):
+        from robusttest.cli.analyze import report_of
+
+        return replace(report_of(reading.read(a, [a.new])[0]), comparison=found)
 
     if is_baseline(a.new):
         return Report(run=load_version(a.new, a.directory).info, cells=(), comparison=found)

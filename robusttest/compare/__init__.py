@@ -6,7 +6,8 @@
     found = compare(Version.of(old.info, old.records), Version.of(new.info, new.records))
     found.cells[0].verdict        # improved, regressed, no_worse or undecided
 
-A variant is paired with itself: same test, task, case, perturbation and variant, and equal text put to the model.
+A variant is paired with itself: same test, task, case, perturbation and variant, equal input, options and right answer,
+whatever the prompt around them.
 Everything else is counted by reason. The arithmetic is in `robusttest.stats.versions.paired`.
 """
 

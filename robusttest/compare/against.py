@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from robusttest.compare.model import LISTED, VERDICTS, CaseChange, CellComparison, Comparison
+from robusttest.compare.model import ENOUGH, LISTED, VERDICTS, CaseChange, CellComparison, Comparison
 from robusttest.compare.pairing import Paired, pair
 from robusttest.compare.rows import CellRows, Version, noise
 from robusttest.errors import UsageError
@@ -19,8 +19,6 @@ T = TypeVar("T")
 MAIN_SHARE = 0.8
 """Of a cell's share of α. In a suite of one test five broken cases show (1/32 <= .8 α), and a drop at one of four
 perturbations that the rest makes up for takes nine (1/512 <= .2 α/5)."""
-SMALL_SHARE = 0.5
-"""Where less than this share of the variants could be compared, a note says so."""
 
 
 def compare(old: Version, new: Version, *, margin: float | None = None, alpha: float = ALPHA) -> Comparison:
@@ -142,6 +140,7 @@ def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version)
         changes=tuple(changes),
         cases=paired.n_cases,
         pairs=paired.n_pairs,
+        held=sum(row.score is not None for row in a.rows.values()),
         excluded=dict(sorted(paired.excluded.items(), key=lambda kv: (-kv[1], kv[0]))),
         broke=_ranked(broke),
         fixed=_ranked(fixed),
@@ -164,12 +163,16 @@ def _notes(paired: Paired, old: Version, new: Version) -> Iterator[str]:
         yield f"another test: {a.test or 'none'} then, {b.test or 'none'} now"
     if a.task != b.task:
         yield f"another name of the task: {a.task} then, {b.task} now"
+    if paired.other_prompt:
+        yield "another prompt: the same inputs were put otherwise then"
+    if paired.by_name:
+        yield "paired by the names of cases and variants: nothing says what was put to the model"
     total = paired.n_pairs + sum(paired.excluded.values())
     if not paired.n_pairs:
         yield "nothing could be compared: update the baseline where the change was meant" + _versions(
             old, new
         )
-    elif paired.n_pairs < SMALL_SHARE * total:
+    elif paired.n_pairs < ENOUGH * total:
         yield f"only {paired.n_pairs:,} of {total:,} variants could be compared" + _versions(old, new)
 
 

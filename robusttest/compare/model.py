@@ -13,9 +13,9 @@ VERDICTS: tuple[ComparisonVerdict, ...] = ("regressed", "undecided", "no_worse",
 """The worst first."""
 
 REASONS: dict[str, str] = {
-    "changed_input": "with other text put to the model",
+    "changed_input": "whose input or options changed",
     "changed_target": "with another right answer",
-    "unknown_input": "without a record of what was put to the model",
+    "unknown_input": "without a record of the input on one side",
     "new_case": "of new cases",
     "dropped_case": "of cases that are gone",
     "new_perturbation": "of new perturbations",
@@ -30,11 +30,11 @@ REASONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseChange:
-    """One case that newly fails, or newly passes, on some of its variants."""
+    """One case that broke, or was fixed, on some of its variants."""
 
     case_id: str
     variants: tuple[str, ...]
-    """Variants that changed so; empty text for the unperturbed prompt."""
+    """Variants whose score changed so; empty text for the unperturbed prompt."""
     of: int
     """Variants of this case that were compared."""
     old_answer: Json
@@ -69,14 +69,16 @@ class CellComparison:
     """Cases that were compared."""
     pairs: int = 0
     """Variants that were compared, decoding variants and repeats included."""
+    held: int = 0
+    """Variants that the old version has a reply to."""
     excluded: Mapping[str, int] = field(default_factory=dict)
     """Variants that were not, by reason (a key of `REASONS`)."""
     broke: tuple[CaseChange, ...] = ()
-    """Cases with new failures, those with the most first; at most `LISTED`."""
+    """Cases whose sum of scores fell, those with the most such variants first; at most `LISTED`."""
     fixed: tuple[CaseChange, ...] = ()
-    """Cases with new passes, likewise."""
+    """Cases whose sum of scores rose, likewise."""
     n_broke: int = 0
-    """Cases with a new failure, in all."""
+    """Of such cases, in all."""
     n_fixed: int = 0
     noise: float | None = None
     """Share of repeats of one prompt with another outcome, of both runs; None where none were measured."""
@@ -97,13 +99,19 @@ class CellComparison:
         return " · ".join(parts)
 
     @property
+    def covered(self) -> bool:
+        """Whether at least `ENOUGH` of what the old version holds was compared: a gate lets nothing less pass."""
+        return 0 < self.pairs >= ENOUGH * self.held
+
+    @property
     def main(self) -> Change | None:
         """The change over all variants."""
         return self.changes[0] if self.changes else None
 
 
+ENOUGH = 0.5
 LISTED = 50
-"""Cases with new failures (and with new passes) that a comparison holds of each cell."""
+"""Cases that broke (and that were fixed) that a comparison holds of each cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +137,8 @@ class Comparison:
         return sum(c.verdict == verdict for c in self.cells)
 
     def failing(self, fail_on: FailOn) -> list[CellComparison]:
-        """The cells that the gate fails."""
-        return [c for c in self.cells if fail_on.fails(c.verdict)]
+        """The cells that the gate fails: by their verdict, or as too little of them could be compared."""
+        return [c for c in self.cells if not c.covered or fail_on.fails(c.verdict)]
 
     @property
     def summary(self) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from robusttest.compare.model import CaseChange
-from robusttest.compare.rows import CellRows, Key, Row, same_question
+from robusttest.compare.rows import CellRows, Key, Row, same_hash
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, derive_seed
 from robusttest.stats.cell.frame import OWN_NAME_ONLY, REPEAT
@@ -23,6 +23,8 @@ class Paired:
     pairs: dict[Key, tuple[Row, Row]] = field(default_factory=dict, repr=False)
     excluded: Counter[str] = field(default_factory=Counter)
     """Variants that are no pair, by reason (a key of `robusttest.compare.model.REASONS`)."""
+    by_name: bool = False
+    """Whether pairs go by their names alone: neither side says of any row what was put to the model, as in tables."""
 
     @property
     def n_pairs(self) -> int:
@@ -32,13 +34,22 @@ class Paired:
     def n_cases(self) -> int:
         return len({key[0] for key in self.pairs})
 
+    @property
+    def other_prompt(self) -> bool:
+        """Whether anything around the cases was put otherwise."""
+        return any(a.asked and b.asked and not same_hash(a.asked, b.asked) for a, b in self.pairs.values())
+
+    @property
+    def _levels(self) -> dict[str, str]:
+        return {**self.old.levels, **self.new.levels}
+
     def changes(self) -> list[Change]:
         """Over all variants, then the reference alone, the worst variant, and each perturbation's family.
 
         Decoding variants count under their own name alone, repeats nowhere: they are the noise. A measure over
         the very variants of ``all`` is left out.
         """
-        levels = {**self.old.levels, **self.new.levels}
+        levels = self._levels
         made = pairs_table((key[0], key[1:], a.score, b.score) for key, (a, b) in self.pairs.items())
         columns = made.columns
         main = [i for i, (p, _, _) in enumerate(columns) if levels.get(p) not in OWN_NAME_ONLY]
@@ -62,17 +73,26 @@ class Paired:
         return found
 
     def flips(self, *, down: bool) -> list[CaseChange]:
-        """Cases with variants that were right and are not (or, not ``down``, that were not and are)."""
+        """Cases that broke (or, not ``down``, were fixed): whose sum of scores fell (rose) over the variants of ``all``,
+        as `Change.worse` (``better``) counts them; each with the variants whose score did.
+        """
         changed: dict[str, list[Key]] = {}
         compared: Counter[str] = Counter()
+        sums: dict[str, float] = {}
+        levels, sign = self._levels, -1 if down else 1
         for key, (a, b) in self.pairs.items():
-            compared[key[0]] += 1
-            before, after = (a, b) if down else (b, a)
-            assert before.score is not None
-            assert after.score is not None
-            if before.score >= 1 > after.score:
-                changed.setdefault(key[0], []).append(key)
-        return [self._case(case, keys, compared[case]) for case, keys in changed.items()]
+            if levels.get(key[1]) in OWN_NAME_ONLY:
+                continue
+            assert a.score is not None
+            assert b.score is not None
+            case, gain = key[0], sign * (b.score - a.score)
+            compared[case] += 1
+            sums[case] = sums.get(case, 0.0) + gain
+            if gain > 0:
+                changed.setdefault(case, []).append(key)
+        return [
+            self._case(case, keys, compared[case]) for case, keys in changed.items() if sums[case] > 1e-12
+        ]
 
     def _case(self, case: str, keys: list[Key], of: int) -> CaseChange:
         keys = sorted(keys)  # the reference, whose name is empty, first
@@ -96,13 +116,14 @@ class Paired:
 
 def pair(old: CellRows, new: CellRows) -> Paired:
     """Pair the variants of two cells and count those that have no partner."""
-    out = Paired(old=old, new=new)
+    by_name = not any(r.question or r.asked for side in (old, new) for r in side.rows.values())
+    out = Paired(old=old, new=new, by_name=by_name)
     excluded = out.excluded
     for key, b in new.rows.items():
         a = old.rows.get(key)
         if a is None:
             excluded[_missing(key, old, "new")] += 1
-        elif (reason := _differs(a, b)) is not None:
+        elif (reason := _differs(a, b, by_name)) is not None:
             excluded[reason] += 1
         else:
             out.pairs[key] = (a, b)
@@ -120,9 +141,18 @@ def _missing(key: Key, other: CellRows, word: str) -> str:
     return f"{word}_variant"
 
 
-def _differs(a: Row, b: Row) -> str | None:
-    if not same_question(a.question, b.question):
-        return "changed_input" if a.question and b.question else "unknown_input"
+def _differs(a: Row, b: Row, by_name: bool) -> str | None:
+    """Why two rows of one name are no pair. What the variant made of the case decides; where a side is older than that,
+    all that was put to the model.
+    """
+    for before, after in ((a.question, b.question), (a.asked, b.asked)):
+        if before and after:
+            if not same_hash(before, after):
+                return "changed_input"
+            break
+    else:
+        if not by_name:
+            return "unknown_input"
     if a.target != b.target:
         return "changed_target"
     if a.score is None:

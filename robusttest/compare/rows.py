@@ -20,7 +20,7 @@ from robusttest.core.nouns import (
 )
 
 SHORT = 8
-"""Hex digits of a question's hash that a baseline keeps."""
+"""Hex digits of a hash that a baseline keeps."""
 
 _HEX = re.compile("[0-9a-f]{16}")
 _NOT_PUT = ("rejected", "not_applicable")
@@ -33,7 +33,8 @@ class Row(NamedTuple):
     """What came of one variant of one case."""
 
     question: str
-    """Hex digits of what was put to the model, 16 or a baseline's `SHORT`; empty where it is not known."""
+    """Hex digits of what the variant made of the case, whatever the prompt: 16, or a baseline's `SHORT`; empty where it
+    is not known."""
     target: str
     """`SHORT` hex digits of the right answer; empty where it is not known."""
     status: RecordStatus
@@ -44,6 +45,8 @@ class Row(NamedTuple):
     """The right answer itself, to be shown; None from a baseline."""
     text: str | None = None
     """What was put to the model, to be shown; None from a baseline."""
+    asked: str = ""
+    """Hex digits of all that was put to the model; a baseline keeps that of the reference. Empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,7 @@ def rows_of(records: Iterable[Record]) -> list[CellRows]:
     for r in records:
         found.add(
             r.test, r.task, r.model, r.case_id, r.perturbation, r.variant, r.repeat, r.level, r.cluster, r.status,
-            r.score, r.answer, r.target, r.text, r.input_hash,
+            r.score, r.answer, r.target, r.text, r.input_hash, r.case_hash,
         )  # fmt: skip
     return found.cells
 
@@ -122,6 +125,7 @@ class RowsBuilder:
             get("test"), line["task"], line["model"], line["case_id"], get("perturbation", REFERENCE),
             get("variant", REFERENCE), get("repeat", 0), get("level", "reference"), get("cluster"),
             get("status", "ok"), get("score"), get("answer"), get("target"), get("text"), get("input_hash"),
+            get("case_hash"),
         )  # fmt: skip
 
     def add(
@@ -141,6 +145,7 @@ class RowsBuilder:
         target: Json,
         text: str | None,
         input_hash: str | None,
+        case_hash: str | None,
     ) -> None:
         """One record's fields."""
         mine = CellKey(test, task, model)
@@ -158,7 +163,7 @@ class RowsBuilder:
         else:
             code = _code(target)
         cell.rows[case_id, perturbation, variant, repeat] = Row(
-            _question(input_hash, text), code, status, score, answer, target, text
+            case_hash or "", code, status, score, answer, target, text, _asked(input_hash, text)
         )
 
 
@@ -170,7 +175,7 @@ def _code(target: Json) -> str:
         return ""
 
 
-def _question(given: str | None, text: str | None) -> str:
+def _asked(given: str | None, text: str | None) -> str:
     """Ours is 16 hex digits; that of other tools, or a text where that is all there is, is made so."""
     if given is not None and _HEX.fullmatch(given):
         return given
@@ -179,8 +184,8 @@ def _question(given: str | None, text: str | None) -> str:
     return digest("text", text, size=8) if given is None and text is not None else digest(str(given), size=8)
 
 
-def same_question(old: str, new: str) -> bool:
-    """Whether two hashes are of one question; a baseline's short one is compared as far as it goes."""
+def same_hash(old: str, new: str) -> bool:
+    """Whether two hashes are equal; a baseline's short one is compared as far as it goes."""
     if not old or not new:
         return False
     return old == new or (SHORT in (len(old), len(new)) and old[:SHORT] == new[:SHORT])

@@ -89,15 +89,22 @@ def details(cell: CellComparison, margin: float | None) -> list[str]:
     A line that begins with two spaces belongs to the one before it.
     """
     main, quiet = cell.main, cell.verdict == "no_worse"
-    out = [verdict_reason(cell, margin)] if cell.verdict == "undecided" else []
+    out = [] if cell.covered else [uncovered(cell)]
+    if cell.verdict == "undecided" and main is not None:
+        out.append(verdict_reason(cell, margin))
     if main is not None:
         out.append(_excluded_drop(main, margin) if quiet else facts(cell))
-    out += flips("newly failing", cell.broke, cell.n_broke)
+    out += flips("broke", cell.broke, cell.n_broke)
     if not quiet:
-        out += flips("newly passing", cell.fixed, cell.n_fixed)
+        out += flips("fixed", cell.fixed, cell.n_fixed)
     if said := excluded(cell):
         out.append(f"not compared: {said}")
     return [*out, *(f"note: {note}" for note in cell.notes)]
+
+
+def uncovered(cell: CellComparison) -> str:
+    """What a gate fails whatever the verdict."""
+    return f"the baseline does not cover this run: {cell.pairs:,} of {cell.held:,} variants that it holds were compared"
 
 
 def _excluded_drop(main: Change, margin: float | None) -> str:

@@ -342,6 +342,9 @@ class Record:
     the rendered prompt."""
     input_hash: str | None = None
     """16 hex digits over everything that was put to the model: equal means the same question."""
+    case_hash: str | None = None
+    """16 hex digits over what the variant makes of the case (its fields and options, decoding, factors), whatever prompt
+    is around it: two versions are compared on what is equal in it."""
     edits: Mapping[str, list[list[Any]]] | None = None
     shrunk: Mapping[str, Json] | None = None
     """What shrinking found, where it ran on this variant: the smallest ``text`` that still fails and its ``edits``,

@@ -232,7 +232,7 @@ def body_record(
         completion=completion,
     )
     value = variant.input
-    changes: dict[str, Any] = {"input_hash": _question(variant)}
+    changes: dict[str, Any] = {"input_hash": record.case_hash}  # there is no prompt of ours
     if len(calls) != 1 or variant.level != "input":
         changes["text"] = shown_text(value if isinstance(value, str) else canonical_json(value))
     if completion is None and isinstance(outcome.value, str):
@@ -273,12 +273,6 @@ def _checked(score: Score) -> Score:
     if not isinstance(value, bool | int | float) or not 0 <= value <= 1:
         raise UsageError(f"a test's body returned the score {value!r}: it must be a number in [0, 1]")
     return replace(score, value=float(value))
-
-
-def _question(variant: Variant) -> str:
-    """16 hex digits over what the variant puts: without a prompt of ours, its fields, choices and decoding."""
-    draft = variant.draft
-    return digest(canonical_json([dict(draft.case.fields), draft.case.choices, dict(draft.params)]), size=8)
 
 
 def _together(completions: list[Completion]) -> Completion | None:

@@ -33,8 +33,15 @@ MAX_TEXT = 100_000
 
 
 def input_hash(messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json]) -> str:
-    """16 hex digits over what was put to a model, without the model: baselines pair on it."""
+    """16 hex digits over what was put to a model, without the model."""
     return digest(canonical_json([list(messages), dict(params)]), size=8)
+
+
+def case_hash(variant: Variant) -> str:
+    """16 hex digits over what a variant makes of its case, without the prompt: comparisons pair on it."""
+    draft = variant.draft
+    parts = [dict(draft.case.fields), draft.case.choices, dict(draft.params)]
+    return digest(canonical_json([*parts, dict(draft.factors)] if draft.factors else parts), size=8)
 
 
 def make_record(
@@ -89,6 +96,7 @@ def make_record(
         reason=None if reason is None else one_line(reason),
         text=shown_text(_text(variant, request)),
         input_hash=None if request is None else input_hash(request.messages, request.params),
+        case_hash=case_hash(variant),
         edits=edits or None,
         factors=dict(draft.factors) or None,
         preserves=variant.preserves,

@@ -113,7 +113,7 @@ def compare(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> 
         )
     except UsageError as e:
         session.problems.append(f"--robust-baseline: {e}")
-        session.gate_broken = gate is not None
+        session.gate_broken = "" if gate is None else str(e)
         return None
     if gate is not None:
         session.regressed = {c.key: c for c in found.failing(gate)}
@@ -129,13 +129,21 @@ def _gate(settings: Settings) -> FailOn | None:
 
 
 def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> None:
-    """Write this run to the baseline; tests that did not run keep what they have there."""
-    from robusttest.compare import Version
+    """Write this run to the baseline, if it can carry one; tests that did not run keep what they have there."""
+    from robusttest.compare import Version, admission
     from robusttest.store.baseline import merged, read_baseline, write_baseline
 
     path = target_of(session.settings)
+    new = Version.of(run, records)
     if not run.complete:
         session.problems.append(f"{path.name} was not updated: the run did not end")
+        return
+    if session.settings.update_baseline != "force" and (
+        refused := admission.refusals(new, session.settings.min_coverage)
+    ):
+        session.problems += [f"{path.name} was not written: {why}" for why in refused]
+        session.problems.append("--robust-update-baseline=force writes it all the same")
+        session.unwritten = True
         return
     old = None
     if path.is_file():
@@ -143,7 +151,6 @@ def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> N
             old = read_baseline(path)
         except StorageError as e:
             session.problems.append(f"written anew, with the tests of this run alone: {e}")
-    new = Version.of(run, records)
     both = merged(old, new)
     try:
         write_baseline(path, both)
@@ -151,12 +158,15 @@ def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> N
         session.problems.append(str(e))
         return
     session.written.append(os.path.relpath(path))
+    session.notes += [f"{path.name}: {line}" for line in admission.powers(both)]
     if kept := len(both.cells) - len(new.cells):
         session.notes.append(f"{path.name} keeps {kept} test{'s' * (kept != 1)} that did not run")
 
 
 def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
     """Report as failed, with the comparison as their text, tests that passed on their own and that the gate fails."""
+    from robusttest.report.escape import visible
+
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.ensure_newline()
@@ -164,18 +174,23 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
     for key in session.cells:
         cell = session.regressed.get(key)
         passed, entry = session.reports.get(key, (None, None))
-        if cell is None or passed is None or not passed.passed:
+        if passed is None or not passed.passed or (cell is None and not session.gate_broken):
             continue
         if hasattr(passed, "wasxfail"):  # it was expected to fail
             excused += 1
             continue
         _forget_pass(session.config, passed, entry)
-        failed = _as(passed, "call", "failed", _text(cell, session))
+        failed = _as(
+            passed,
+            "call",
+            "failed",
+            _text(cell, session) if cell is not None else f"robusttest: {visible(session.gate_broken)}",
+        )
         ended = _as(passed, "teardown", "passed", None)
         for report in (failed, ended):
             session.config.hook.pytest_runtest_logreport(report=report)
     if (
-        len(session.regressed) > excused or session.gate_broken
+        len(session.regressed) > excused or session.gate_broken or session.unwritten
     ) and pytest_session.exitstatus == pytest.ExitCode.OK:
         pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -166,7 +166,7 @@ class Hooks:
         done = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         stopped = bool(session.shouldstop or session.shouldfail)
         self.session.finish(complete=done and not stopped and not self.session.interrupted)
-        if self.session.regressed or self.session.gate_broken:
+        if self.session.regressed or self.session.gate_broken or self.session.unwritten:
             from robusttest.plugin import comparing
 
             comparing.fail_tests(self.session, session)

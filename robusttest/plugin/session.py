@@ -87,8 +87,10 @@ class RobustSession:
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
         self.regressed: dict[CellKey, CellComparison] = {}
         """What ``--robust-fail-on`` fails."""
-        self.gate_broken = False
-        """Whether there was a gate and nothing to compare with."""
+        self.gate_broken = ""
+        """Why a gate could compare nothing, which fails every test; empty where it could, or there is none."""
+        self.unwritten = False
+        """Whether the baseline that was asked for was refused."""
         self._compares = self.settings.baseline is not None or self.settings.update_baseline
         self._writer: RunWriter | None = None
         self._calls: tuple[int, Gateway, Runner] | None = None
@@ -313,7 +315,7 @@ class RobustSession:
             self.load_baseline()
         except RobusttestError as e:
             self._problem(e)
-            self.gate_broken = self.settings.fail_on is not None
+            self.gate_broken = "" if self.settings.fail_on is None else str(e)
 
     def _problem(self, error: Exception) -> None:
         if str(error) not in self.problems:

@@ -4,9 +4,11 @@ Sorted, one line for each case, so that a diff shows the cases that changed::
 
     "t17": {"target": "5d1f0a2c", "outcomes": "3f2a9c01+ 77aa01b2- .", "wrong": {"delivery": [1]}}
 
-A word for each variant, in the order of the cell's ``variants``: eight hex digits of what was put to the model, and
-what came of it: ``+`` right, ``-`` wrong, ``=0.5`` a score between, ``?`` unparsed, ``!`` refused, ``x`` no reply;
-``.`` is a variant that this case does not have. ``wrong`` holds the answers of failures, cut, with their places.
+A word for each variant, in the order of the cell's ``variants``: eight hex digits of the variant's input (its text,
+options and decoding, whatever the prompt), and what came of it: ``+`` right, ``-`` wrong, ``=0.5`` a score between, ``?`` unparsed, ``!`` refused, ``x`` no reply;
+``.`` is a variant that this case does not have. ``wrong`` holds the answers of failures, cut, with their places;
+``asked`` eight digits of all that was put to the model for the reference. Before schema 2 (and in a cell with ``"of":
+"prompt"``) the words hold those, too.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from pathlib import Path
 from robusttest.compare.rows import SHORT, CellRows, Key, Row, Version
 from robusttest.core import codec
 from robusttest.core.files import write_text
-from robusttest.core.nouns import CellKey, Json, RecordStatus, RunInfo
+from robusttest.core.nouns import REFERENCE, CellKey, Json, RecordStatus, RunInfo
 from robusttest.core.secrets import one_line
 from robusttest.errors import StorageError
 
 BASELINE = "robust-baseline.json"
 KIND = "robusttest-baseline"
-SCHEMA = 1
+SCHEMA = 2
 ANSWER = 24
 """Bytes of a wrong answer that are kept."""
 VERSIONS = ("robusttest", "nlpaug", "litellm")
@@ -85,17 +87,19 @@ def _cell_lines(cell: CellRows, comma: str) -> Iterator[str]:
     for key, row in cell.rows.items():
         by_case.setdefault(key[0], {})[place[key[1:]]] = row
     yield f"{{{_text(cell.key._asdict())[1:-1]},"
+    if by_prompt := not any(row.question for row in cell.rows.values()):
+        yield '"of": "prompt",'
     yield f'"levels": {_text(dict(sorted(cell.levels.items())))},'
     yield f'"variants": {_text([_column_text(c) for c in columns])},'
     yield '"cases": {'
     cases = sorted(by_case)
     for i, case in enumerate(cases):
-        line = _case(by_case[case], len(columns), cell.clusters.get(case))
+        line = _case(by_case[case], len(columns), cell.clusters.get(case), by_prompt)
         yield f"{_text(case)}: {_text(line)}" + ("," if i < len(cases) - 1 else "")
     yield f"}}}}{comma}"
 
 
-def _case(rows: dict[int, Row], columns: int, cluster: str | None) -> dict[str, Json]:
+def _case(rows: dict[int, Row], columns: int, cluster: str | None, by_prompt: bool) -> dict[str, Json]:
     wrong: dict[str, list[int]] = {}
     for i, row in sorted(rows.items()):
         if row.score is not None and row.score < 1 and row.answer is not None:
@@ -106,14 +110,16 @@ def _case(rows: dict[int, Row], columns: int, cluster: str | None) -> dict[str, 
         line["targets"] = targets
     if cluster is not None:
         line["cluster"] = cluster
-    line["outcomes"] = " ".join(_word(rows[i]) if i in rows else "." for i in range(columns))
+    if not by_prompt and (asked := rows[min(rows)].asked):  # the reference, whose name is empty, comes first
+        line["asked"] = asked[:SHORT]
+    line["outcomes"] = " ".join(_word(rows[i], by_prompt) if i in rows else "." for i in range(columns))
     if wrong:
         line["wrong"] = wrong
     return line
 
 
-def _word(row: Row) -> str:
-    question = row.question[:SHORT]
+def _word(row: Row, by_prompt: bool) -> str:
+    question = (row.asked if by_prompt else row.question)[:SHORT]
     if row.score is None:
         return question + "x"
     mark = _MARK.get(row.status, "")
@@ -184,9 +190,10 @@ def read_baseline(path: str | os.PathLike[str]) -> Version:
             cell, case = f"{raw['task']} · {raw['model']}", ""
             made = CellRows(key=CellKey(raw["test"], raw["task"], raw["model"]), levels=dict(raw["levels"]))
             columns = [_column(c) for c in raw["variants"]]
+            by_prompt = data["schema_version"] < 2 or raw.get("of") == "prompt"
             for case, line in raw["cases"].items():
                 made.clusters[case] = line.get("cluster")
-                made.rows.update(_rows(case, line, columns))
+                made.rows.update(_rows(case, line, columns, by_prompt))
             cells.append(made)
         run = data["run"]
         info = RunInfo(
@@ -233,7 +240,9 @@ def _column(value: Json) -> _Column:
     return perturbation, variant, repeat
 
 
-def _rows(case: str, line: dict[str, Json], columns: Sequence[_Column]) -> Iterator[tuple[Key, Row]]:
+def _rows(
+    case: str, line: dict[str, Json], columns: Sequence[_Column], by_prompt: bool
+) -> Iterator[tuple[Key, Row]]:
     words = line["outcomes"].split(" ")
     if len(words) != len(columns):
         raise ValueError(f"{len(words)} outcomes for {len(columns)} variants")
@@ -248,7 +257,9 @@ def _rows(case: str, line: dict[str, Json], columns: Sequence[_Column]) -> Itera
         question, mark, value = match[1] or "", match[2], match[3]
         target = targets.get(str(i), line["target"]) if targets else line["target"]
         status: RecordStatus = "error" if value == "x" else _STATUS[mark]
-        yield (case, *columns[i]), Row(question, target, status, _score(value), answers.get(i))
+        asked = question if by_prompt else line.get("asked", "") if columns[i][0] == REFERENCE else ""
+        row = Row("" if by_prompt else question, target, status, _score(value), answers.get(i), asked=asked)
+        yield (case, *columns[i]), row
 
 
 def _score(value: str | None) -> float | None:

@@ -62,8 +62,40 @@ def test_compare_tells_what_regressed(project: Path, capsys: pytest.CaptureFixtu
     code, out, err = run(capsys, "compare", "v1", "v2")
     assert (code, err) == (0, "")
     assert out.startswith("against v1 (2026-11-24): 1 regressed\n")
-    assert "newly failing: 12 cases" in out
+    assert "broke: 12 cases" in out
     assert "t0::keyboard#0 (1 of 2 variants): billing → delivery" in out
+
+
+def table(path: Path, broken: int) -> str:
+    lines = ["id,model,dataset,variant,perturbation,ok"]
+    for i in range(60):
+        lines += [f"c{i},m,t,{v},{v},{'C' if not v or i >= broken else 'I'}" for v in ("", "typo")]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_recorded_tables_are_compared(project: Path, capsys: pytest.CaptureFixture[str]):
+    old, new = table(Path("old.csv"), 0), table(Path("new.csv"), 14)
+    ours = ("--map", "case_id=id", "--map", "task=dataset", "--map", "score=ok")
+    code, out, err = run(capsys, "compare", old, new, *ours, "--fail-on", "regression")
+    assert (code, err) == (1, "")
+    assert "1 regressed" in out
+    assert "broke: 14 cases" in out
+    assert "paired by the names of cases and variants" in out
+    same = run(capsys, "compare", old, old, *ours, "--fail-on", "regression", "--report", "json:out.json")
+    assert same[0] == 0
+    assert json.loads((project / "out.json").read_text())["comparison"]["cells"][0]["verdict"] == "no_worse"
+
+
+def test_nothing_in_common_is_no_pass(project: Path, capsys: pytest.CaptureFixture[str]):
+    """The same cases under other names: the gate compared nothing."""
+    old = table(project / "old.csv", 0)
+    new = project / "new.csv"
+    new.write_text((project / "old.csv").read_text().replace("\nc", "\nx"))
+    ours = ("--map", "case_id=id", "--map", "task=dataset", "--map", "score=ok")
+    code, out, _ = run(capsys, "compare", old, str(new), *ours, "--fail-on", "regression")
+    assert code == 1
+    assert "does not cover this run: 0 of 120 variants" in out
 
 
 @pytest.mark.parametrize("old", ["v1", "aaaa", "robust-baseline.json"])

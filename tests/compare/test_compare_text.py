@@ -26,9 +26,9 @@ def test_a_regression_in_words(rows, version):
     assert len({line.index("1.000") for line in lines[3:6]}) == 1
     assert max(map(len, lines[:6])) <= 80
     assert "on these 100 cases 12 broke and 0 were fixed; run noise not measured" in said
-    assert "newly failing: 12 cases\n      c0::keyboard#0 (1 of 3 variants): yes → no\n" in said
+    assert "broke: 12 cases\n      c0::keyboard#0 (1 of 3 variants): yes → no\n" in said
     assert f"      and {12 - SHOWN_CASES} more" in said
-    assert "newly passing" not in said
+    assert "fixed:" not in said
     assert "accuracy 0.0" not in said
 
 
@@ -62,7 +62,7 @@ def test_what_was_not_compared_is_said_by_reason(rows, version):
     after = rows({f"c{i}": "111" for i in range(100)}, NAMES) + rows({"new": "111"}, NAMES)
     after[0] = replace(after[0], input_hash="f" * 16)
     said = both(rows, version, after)
-    assert "not compared: 3 of new cases, 1 with other text put to the model" in said
+    assert "not compared: 3 of new cases, 1 whose input or options changed" in said
 
 
 def test_unreadable_answers_and_unknown_ones_are_said_so(rows, version):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from robusttest.compare.model import REASONS
 from robusttest.compare.pairing import pair
-from robusttest.compare.rows import noise, rows_of, same_question
+from robusttest.compare.rows import noise, rows_of, same_hash
 
 NAMES = ["", "keyboard#0", "keyboard#1", "ocr:0.2#0"]
 
@@ -44,7 +44,7 @@ def test_equal_questions_are_paired_whatever_the_order(rows):
         ({"status": "not_applicable", "score": None}, None),
     ],
 )
-def test_what_is_not_the_same_question_is_counted_by_reason(rows, change, reason):
+def test_what_is_not_the_same_hash_is_counted_by_reason(rows, change, reason):
     old = rows({"c1": "1111", "c2": "1111"}, NAMES)
     new = [*old[:1], replace(old[1], **change), *old[2:]]
     made = paired(old, new)
@@ -71,13 +71,30 @@ def test_a_row_without_a_hash_goes_by_its_text(rows):
     assert (made.n_pairs, made.excluded) == (1, {"changed_input": 1})
 
 
+def test_the_input_decides_where_it_is_known(rows):
+    """Another prompt around the same input is the same question; another input under the same prompt is not."""
+    old = [replace(r, case_hash=f"{i:016x}") for i, r in enumerate(rows({"c1": "1111"}, NAMES))]
+    reworded = paired(old, [replace(r, input_hash=f"{i:015x}f", text="otherwise") for i, r in enumerate(old)])
+    assert (reworded.n_pairs, reworded.other_prompt, reworded.by_name) == (4, True, False)
+    assert paired(old, [replace(r, case_hash="f" * 16) for r in old]).excluded == {"changed_input": 4}
+    assert not paired(old, old).other_prompt
+    older = [replace(r, case_hash=None) for r in old]
+    assert paired(older, old).n_pairs == 4
+
+
+def test_rows_of_which_nothing_is_known_go_by_their_names(rows):
+    old = [replace(r, input_hash=None, text=None) for r in rows({"c1": "1111"}, NAMES)]
+    made = paired(old, old)
+    assert (made.n_pairs, made.by_name) == (4, True)
+
+
 def test_a_short_hash_is_compared_as_far_as_it_goes():
-    assert same_question("0123456789abcdef", "0123456789abcdef")
-    assert same_question("01234567", "0123456789abcdef")
-    assert same_question("0123456789abcdef", "01234567")
-    assert not same_question("01234567", "0123456689abcdef")
-    assert not same_question("0123456789abcdef", "0123456789abcde0")
-    assert not same_question("", "")
+    assert same_hash("0123456789abcdef", "0123456789abcdef")
+    assert same_hash("01234567", "0123456789abcdef")
+    assert same_hash("0123456789abcdef", "01234567")
+    assert not same_hash("01234567", "0123456689abcdef")
+    assert not same_hash("0123456789abcdef", "0123456789abcde0")
+    assert not same_hash("", "")
 
 
 @given(
@@ -144,19 +161,21 @@ def test_clusters_reach_the_test(rows):
 # flips, noise
 
 
-def test_new_failures_and_passes_by_case_with_both_answers(rows):
-    old = rows({"c1": "1110", "c2": "0000", "c3": "1111"}, NAMES)
-    new = rows({"c1": "0101", "c2": "0000", "c3": "1111"}, NAMES)
+def test_what_broke_and_was_fixed_by_case_with_both_answers(rows):
+    old = rows({"c1": "1110", "c2": "0000", "c3": "1110", "c4": "0000"}, NAMES)
+    new = rows({"c1": "1101", "c2": "0000", "c3": "0101", "c4": "0001"}, NAMES)
     made = paired(old, new)
     (broke,), (fixed,) = made.flips(down=True), made.flips(down=False)
-    assert (broke.case_id, broke.variants, broke.of) == ("c1", ("", "keyboard#1"), 4)
-    assert (broke.old_answer, broke.new_answer, broke.target, broke.text) == ("yes", "no", "yes", "c1 ")
+    assert (broke.case_id, broke.variants, broke.of) == ("c3", ("", "keyboard#1"), 4)
+    assert (broke.old_answer, broke.new_answer, broke.target, broke.text) == ("yes", "no", "yes", "c3 ")
     assert (fixed.case_id, fixed.variants, fixed.old_answer, fixed.new_answer) == (
-        "c1",
+        "c4",
         ("ocr:0.2#0",),
         "no",
         "yes",
     )
+    (change, *_) = made.changes()
+    assert (change.worse, change.better) == (1, 1), "one pair of words for one pair of numbers"
 
 
 def test_noise_is_the_share_of_repeats_that_differ(rows):

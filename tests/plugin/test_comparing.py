@@ -68,9 +68,7 @@ def test_without_fail_on_a_regression_is_told_and_nothing_fails(based):
     result = based.run("--robust-baseline", "--robust-replies=off")
     assert result.ret == 0
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(
-        ["*1 regressed, 1 undecided*", "*REGRESSED: routing*", "*newly failing: 8 cases*"]
-    )
+    result.stdout.fnmatch_lines(["*1 regressed, 1 undecided*", "*REGRESSED: routing*", "*broke: 8 cases*"])
 
 
 @pytest.mark.parametrize("workers", [False, True])
@@ -89,7 +87,7 @@ def test_a_regressed_test_is_a_failed_test(based, workers):
             "*= FAILURES =*",
             "*test_routing*",
             "robusttest: regressed against * (--robust-fail-on=regression)",
-            "*newly failing: 8 cases*",
+            "*broke: 8 cases*",
             "*= robustness =*",
             "against *: 1 regressed, 1 undecided",
             "FAILED test_it.py::test_routing*",
@@ -237,6 +235,66 @@ def test_a_broken_baseline_is_written_anew_and_it_says_so(based):
     assert based.run("--robust-baseline").ret == 0
 
 
+# what can carry a baseline, and what it can show
+
+
+def test_an_update_says_what_the_baseline_can_show(based):
+    result = based.run("--robust-update-baseline")
+    said = re.sub(r"\s+", " ", result.stdout.str())
+    assert (
+        "robust-baseline.json: the smallest drop in routing · test_it.py::test_other · python:models:steady that"
+        in said
+    )
+    assert (
+        "can show against it is 16.7 points: 6 cases that each lose a variant (12 cases × 3 variants)" in said
+    )
+
+
+def test_an_update_tells_how_often_the_baseline_disagrees_with_itself(based):
+    edited(based, 'perturbations=["casing"]', 'perturbations=["casing", "repeat"]')
+    swap(based, "import random; return route(prompt.lower()) if random.random() < .5 else 'none'")
+    args = ("--robust-update-baseline=force", "--robust-replies=off", "-k", "routing")
+    result = based.run(*args)
+    told = re.search(
+        r"disagrees with itself on (\d+) of 36 repeats", re.sub(r"\s+", " ", result.stdout.str())
+    )
+    assert told is not None
+    assert 6 <= int(told[1]) <= 30
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('no weights')", "has replies to 0 of 36 variants"),
+        ("return 'I cannot tell.'", "36 of 36 replies are unreadable"),
+    ],
+)
+def test_a_run_that_can_not_carry_a_baseline_writes_none(based, body, said):
+    before = (based.path / BASELINE).read_bytes()
+    swap(based, body)
+    result = based.run("--robust-update-baseline", "--robust-replies=off")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = re.sub(r"\s+", " ", result.stdout.str())
+    assert "robust-baseline.json was not written" in text
+    assert said in text
+    assert (based.path / BASELINE).read_bytes() == before
+    forced = based.run("--robust-update-baseline=force", "--robust-replies=off")
+    assert (based.path / BASELINE).read_bytes() != before
+    forced.stdout.fnmatch_lines([f"wrote {BASELINE}"])
+
+
+def test_a_recorded_table_is_a_baseline_too(based):
+    lines = ["model,task,case_id,variant,perturbation,score"]
+    for i in range(12):
+        lines += [f"m,routing,t{i},{v},{v.partition('#')[0]},1" for v in ("", "casing#0", "casing#1")]
+    (based.path / "table.csv").write_text("\n".join(lines), encoding="utf-8")
+    result = based.run("--robust-baseline=table.csv", "--robust-fail-on=regression", "-k", "routing")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        ["*does not cover this run: 0 of 36*", "*without a record of the input on one side*"]
+    )
+
+
 # what is refused, before a call
 
 
@@ -250,6 +308,7 @@ def test_a_broken_baseline_is_written_anew_and_it_says_so(based):
         (("--robust-baseline", "."), "put the tests first"),
         (("--robust-fail-on=regression",), "add --robust-baseline"),
         (("--robust-update-baseline", "--robust-case=t1"), "would leave one case"),
+        (("--robust-update-baseline", "test_it.py"), "put the tests first"),
         (("--robust-baseline=broken.json",), "merge-conflict markers"),
         (("--robust-baseline=cut.json",), "cut off in line"),
         (("--robust-baseline=newer.json",), "newer robusttest"),
@@ -304,16 +363,58 @@ def test_a_baseline_of_another_task_fails_the_gate_and_says_so(based):
     told.stdout.fnmatch_lines(said)
     gated = based.run("--robust-baseline", "--robust-fail-on=regression")
     assert gated.ret == pytest.ExitCode.TESTS_FAILED
+    gated.assert_outcomes(failed=2)
     gated.stdout.fnmatch_lines(said)
 
 
-def test_changed_prompts_are_not_compared_and_counted(based):
-    source = (based.path / "test_it.py").read_text(encoding="utf-8")
-    (based.path / "test_it.py").write_text(
-        source.replace("Ticket: {input}", "A ticket: {input}"), encoding="utf-8"
+def edited(project, old: str, new: str) -> None:
+    source = (project.path / "test_it.py").read_text(encoding="utf-8")
+    assert old in source
+    (project.path / "test_it.py").write_text(source.replace(old, new), encoding="utf-8")
+
+
+def test_a_broken_prompt_does_not_pass_the_gate(based):
+    """The same tickets put by another prompt are compared: that is what a change of a prompt is gated for."""
+    edited(based, "Ticket: {input}", "Say nothing of: {input}")
+    swap(based, "return route(prompt.lower()) if prompt.startswith('Ticket') else 'none'")
+    result = based.run("--robust-baseline", "--robust-fail-on=regression")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["*broke: 12 cases*", "*note: another prompt: the same inputs were put otherwise then"]
     )
+
+
+def test_a_better_prompt_is_compared_too(based):
+    edited(based, "Ticket: {input}", "A ticket: {input}")
     result = based.run("--robust-baseline", "--robust-fail-on=regression")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["*nothing could be compared*", "*not compared: 36 with other text put to the model*"]
+    result.stdout.fnmatch_lines(["*identical on 12 cases*", "*note: another prompt*"])
+    same = based.run("--robust-baseline=latest", "--robust-fail-on=regression")
+    same.stdout.no_fnmatch_line("*another prompt*")
+
+
+@pytest.mark.parametrize("workers", [False, True])
+def test_a_gate_that_compares_too_little_is_red(based, workers):
+    """Other tickets under the same ids: nothing says that the new version is no worse."""
+    edited(
+        based,
+        "for i in range(12)",
+        'for i in range(12) if i < 4] + [{"id": f"t{i}", "input": f"other refund {i}", "target": "billing"} for i in range(4, 12)',
     )
+    args = ("--robust-baseline", "--robust-fail-on=regression")
+    result = based.fresh(*args, "-n2") if workers else based.run(*args)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*the baseline does not cover this run: 12 of 36 variants that it holds were compared",
+            "*not compared: * whose input or options changed*",
+        ]
+    )
+
+
+def test_a_gate_at_half_of_it_goes_by_the_verdict(based):
+    edited(based, "for i in range(12)", "for i in range(6)")
+    assert based.run("--robust-baseline", "--robust-fail-on=regression").ret == 0
+    edited(based, "for i in range(6)", "for i in range(5)")
+    assert based.run("--robust-baseline", "--robust-fail-on=regression").ret == 1

@@ -69,7 +69,10 @@ def test_a_version_and_its_baseline_are_the_same(tmp_path: Path):
     assert b.rows.keys() == a.rows.keys()
     for key, row in a.rows.items():
         kept = b.rows[key]
-        assert (kept.question, kept.target, kept.score) == (row.question[:8], row.target, row.score)
+        assert (kept.question, kept.asked) == ("", row.asked[:8]), (
+            "without hashes of the inputs, those of the whole"
+        )
+        assert (kept.target, kept.score) == (row.target, row.score)
         assert kept.status == row.status
         assert kept.answer in (None, row.answer, '{"a": [1, 2]}')
         assert (kept.answer is not None) == (
@@ -149,6 +152,18 @@ def test_answers_are_cut_by_bytes(tmp_path: Path):
         assert 10 < len(row.answer.encode()) <= 24
 
 
+def test_the_hashes_of_inputs_and_that_of_the_reference_as_it_was_put_are_kept(tmp_path: Path):
+    rows = [
+        replace(r, case_hash=f"{i:08x}" * 2, input_hash=f"{99 - i:08x}" * 2) for i, r in enumerate(records(3))
+    ]
+    (cell,) = read_baseline(stored(tmp_path, rows)).cells
+    for i, r in enumerate(rows):
+        kept = cell.rows[r.case_id, r.perturbation, r.variant, 0]
+        assert (kept.question, kept.asked) == (f"{i:08x}", "" if r.variant else f"{99 - i:08x}")
+    again = write_baseline(tmp_path / "again.json", read_baseline(tmp_path / BASELINE))
+    assert again.read_bytes() == (tmp_path / BASELINE).read_bytes()
+
+
 # merging
 
 
@@ -181,7 +196,7 @@ def test_merge_conflict_markers_are_named(tmp_path: Path):
 def test_a_merge_that_kept_both_sides_is_named(tmp_path: Path):
     path = stored(tmp_path, records())
     lines = path.read_text(encoding="utf-8").splitlines()
-    lines.insert(8, lines[8])
+    lines.insert(9, lines[9])
     path.write_text("\n".join(lines))
     with pytest.raises(StorageError, match=r"has 't0' twice"):
         read_baseline(path)
@@ -290,7 +305,10 @@ def test_golden_baselines_stay_readable(path: Path):
         "c2": ("error", None, None),
         "c2keyboard#0": ("ok", 0.5, "bill"),
     }
-    assert cell.rows["c1", "", "", 0].question == "0123abcd"
+    first = cell.rows["c1", "", "", 0]
+    assert (first.question, first.asked) == (
+        ("", "0123abcd") if path.stem == "schema-1" else ("0123abcd", "89abcdef")
+    )
 
 
 # a version by any name

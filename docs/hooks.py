@@ -94,7 +94,7 @@ NEEDS_ARGUMENTS: dict[str, str] = {
 }
 """Families that need something of the user's own: what the example gives them."""
 
-_WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install 'robusttest[wordnet]'` and `python -m nltk.downloader wordnet`."
+_WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install nltk` and `python -m nltk.downloader wordnet`."
 
 NO_EXAMPLE: dict[str, str] = {
     "synonym": _WORDNET + " *money* becomes *cash*, say. Severity 0.1 unless given.",

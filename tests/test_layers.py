@@ -26,6 +26,9 @@ OWNERS = {
     "pandas": ("stats/",),
     "scipy": ("stats/",),
     "jinja2": ("report/html",),
+    "jsonschema": ("scorers/schemas.py",),
+    "referencing": ("scorers/schemas.py",),
+    "yaml": ("perturbations/prompt/as_data.py",),
 }
 """Library → the rooms that may import it, also within a function."""
 
@@ -40,6 +43,9 @@ NEVER_AT_TOP = (
     "nltk",
     "pyarrow",
     "aiohttp",
+    "jsonschema",
+    "referencing",
+    "yaml",
 )
 """Imported in the function that needs them, or in a module of theirs alone."""
 

@@ -10,52 +10,35 @@ from typing import Any
 
 from robusttest.core.equality import same
 from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
-from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
+from robusttest.scorers.schemas import Schema
 
 _FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
-
-KEYWORDS = (
-    "type", "enum", "const", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
-    "minLength", "maxLength", "pattern", "minimum", "maximum",
-)  # fmt: skip
-"""The keywords of JSON Schema that are checked."""
-
-_NOTES = ("$schema", "$id", "title", "description", "default", "examples", "$comment")
-
 
 @SCORERS.register("json_schema")
-def json_schema(schema: Mapping[str, Json], *, compare: Iterable[str] | bool | None = None) -> Scorer:
-    """The reply is JSON that fits ``schema``; with a target also equal to it.
+def json_schema(
+    schema: Mapping[str, Json] | type[Any], *, compare: Iterable[str] | bool | None = None
+) -> Scorer:
+    """The reply is JSON that fits ``schema``, a dict or a pydantic model; with a target also equal to it.
 
     ``compare`` names the keys that must equal the target's; True: the whole value; False: only the schema; if not
     given, the whole value where the case has a target. The share of equal keys is the score where keys are named. The
     JSON may stand alone, in a code fence, or be the only object within a text. The answer is the parsed value
     (with ``compare`` its compared keys). A reply that is not JSON is unparsed; JSON that doesn't fit scores 0.
 
-    Of JSON Schema are checked: `KEYWORDS`. Another keyword is refused: it would look checked and not be.
+    JSON Schema is read by the library ``jsonschema`` (draft 2020-12 unless ``$schema`` says another), formats included. A
+    keyword or format that it does not check is refused, as it would look checked and not be.
     """
-    if not isinstance(schema, Mapping):
-        raise UsageError(f"json_schema({schema!r}): give a schema as a dict")
-    _known(schema, "schema")
+    checked = Schema.of(schema)
     if isinstance(compare, str):
         compare = (compare,)
     keys = compare if compare is None or isinstance(compare, bool) else tuple(compare)
-    options = {"schema": dict(schema), "compare": keys}
+    options = {"schema": checked, "compare": keys}
     return Scorer("json_schema", _json_schema, options, check=_check, needs_target=bool(keys))
 
 
-def _check(case: Case, *, schema: Mapping[str, Json], compare: Any) -> str | None:
+def _check(case: Case, *, schema: Schema, compare: Any) -> str | None:
     if not compare or case.target is None:
         return None
     if isinstance(compare, tuple):
@@ -64,99 +47,6 @@ def _check(case: Case, *, schema: Mapping[str, Json], compare: Any) -> str | Non
         if missing:
             return f"the target has no key {missing[0]!r} to compare"
     return None
-
-
-def _known(schema: Any, where: str) -> None:
-    if not isinstance(schema, Mapping):
-        raise UsageError(f"json_schema: {where} is {schema!r}, not a dict")
-    for key, value in schema.items():
-        if key not in KEYWORDS and key not in _NOTES:
-            raise UsageError(
-                f"json_schema: {where} has {key!r}, which is not checked; known: {', '.join(KEYWORDS)}"
-            )
-        if key == "type":
-            for kind in [value] if isinstance(value, str) else value:
-                if kind not in _TYPES:
-                    raise UsageError(
-                        f"json_schema: {where} has the type {kind!r}; known: {', '.join(_TYPES)}"
-                    )
-        elif key == "properties":
-            for name, inner in value.items():
-                _known(inner, f"{where}.{name}")
-        elif key == "items" or (key == "additionalProperties" and not isinstance(value, bool)):
-            _known(value, f"{where}.{key}")
-        elif key == "pattern":
-            try:
-                re.compile(value)
-            except re.error as e:
-                raise UsageError(f"json_schema: {where}: pattern {value!r}: {e}") from None
-
-
-def misfit(value: Json, schema: Mapping[str, Json], where: str = "the reply") -> str | None:
-    """Where and why ``value`` does not fit; None where it does."""
-    kinds = schema.get("type")
-    if kinds is not None and not any(_is(value, k) for k in ([kinds] if isinstance(kinds, str) else kinds)):
-        return f"{where} is {_kind(value)}, not {kinds}"
-    if "enum" in schema and not any(same(value, x) for x in schema["enum"]):
-        return f"{where} is {value!r}, none of {schema['enum']!r}"
-    if "const" in schema and not same(value, schema["const"]):
-        return f"{where} is {value!r}, not {schema['const']!r}"
-    if isinstance(value, dict):
-        return _object_misfit(value, schema, where)
-    if isinstance(value, list):
-        return _size_misfit(len(value), schema, "Items", where) or next(
-            (m for i, x in enumerate(value) if (m := misfit(x, schema.get("items", {}), f"{where}[{i}]"))),
-            None,
-        )
-    if isinstance(value, str):
-        if (wrong := _size_misfit(len(value), schema, "Length", where)) is not None:
-            return wrong
-        if "pattern" in schema and not re.search(schema["pattern"], value):
-            return f"{where} does not match {schema['pattern']!r}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if "minimum" in schema and value < schema["minimum"]:
-            return f"{where} is {value}, below {schema['minimum']}"
-        if "maximum" in schema and value > schema["maximum"]:
-            return f"{where} is {value}, above {schema['maximum']}"
-    return None
-
-
-def _object_misfit(value: dict[str, Json], schema: Mapping[str, Json], where: str) -> str | None:
-    for key in schema.get("required", ()):
-        if key not in value:
-            return f"{where} has no {key!r}"
-    known = schema.get("properties", {})
-    more = schema.get("additionalProperties", True)
-    for key, inner in value.items():
-        if key in known:
-            wrong = misfit(inner, known[key], f"{where}.{key}")
-        elif isinstance(more, Mapping):
-            wrong = misfit(inner, more, f"{where}.{key}")
-        else:
-            wrong = None if more else f"{where} has {key!r}, which is not allowed"
-        if wrong is not None:
-            return wrong
-    return None
-
-
-def _size_misfit(size: int, schema: Mapping[str, Json], what: str, where: str) -> str | None:
-    if size < schema.get(f"min{what}", 0):
-        return f"{where} has {size} {what.lower()}, fewer than {schema[f'min{what}']}"
-    if size > schema.get(f"max{what}", size):
-        return f"{where} has {size} {what.lower()}, more than {schema[f'max{what}']}"
-    return None
-
-
-def _is(value: Json, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _TYPES[kind])
-
-
-def _kind(value: Json) -> str:
-    return next(k for k in ("boolean", *_TYPES) if _is(value, k))
 
 
 def read_json(text: str) -> Json:
@@ -191,9 +81,7 @@ def _parsed_target(target: Json) -> Json:
     return target
 
 
-def _json_schema(
-    completion: Completion, variant: Variant, *, schema: Mapping[str, Json], compare: Any
-) -> Score:
+def _json_schema(completion: Completion, variant: Variant, *, schema: Schema, compare: Any) -> Score:
     try:
         value = read_json(completion.text)
     except ValueError as e:
@@ -202,7 +90,7 @@ def _json_schema(
         answer: Json = {k: value.get(k) for k in compare} if isinstance(value, Mapping) else value
     else:
         answer = value
-    if (wrong := misfit(value, schema)) is not None:
+    if (wrong := schema.misfit(value)) is not None:
         return Score(value=0.0, answer=answer, explanation=wrong)
     if compare is False or (compare is None and variant.target is None):
         return Score(value=1.0, answer=answer)

@@ -3,12 +3,13 @@ import random
 import re
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UsageError
-from robusttest.perturbations.prompt import layout
+from robusttest.perturbations.prompt import as_data, layout
 from robusttest.perturbations.prompt.as_data import rendering
 from robusttest.perturbations.prompt.templates import field_lines, placeholders, rewrite_lines
 
@@ -183,11 +184,18 @@ def test_json_reads_back_as_the_fields():
 
 
 def test_yaml_reads_back_as_the_fields():
-    yaml = pytest.importorskip("yaml")
     nasty = Case(id="y", fields={"passage": "yes", "question": "- a: 'b' # c\n\té"}, choices=("no", "1"))
     text = fill(run(rendering("yaml"), draft=DRAFT.with_(case=nasty)))
     data = yaml.safe_load(text[len("Read and answer.\n\n") : -len("\nAnswer:")])
     assert data == {"Passage": "yes", "Question": "- a: 'b' # c\n\té", "Options": ["no", "1"]}
+
+
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_any_text_reads_back_from_yaml(passage, option):
+
+    text = as_data.STYLES["yaml"]([("Passage", passage), ("Options", [option, "1"]), ("Yes", True)])
+    assert yaml.safe_load(text) == {"Passage": passage, "Options": [option, "1"], "Yes": True}
+    assert not text.endswith("\n\n")
 
 
 def test_markdown_has_a_heading_for_each_field():

@@ -7,6 +7,8 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from robusttest.core.nouns import Case, Draft, Json, NotApplicable, Prompt
 from robusttest.errors import UnknownNameError
@@ -92,24 +94,30 @@ def _as_json(items: list[tuple[str, Json]]) -> str:
 
 
 def _as_yaml(items: list[tuple[str, Json]]) -> str:
-    return "\n".join(f"{_yaml_scalar(name)}: {_yaml_value(value)}" for name, value in items)
+    import yaml
+
+    # As one line or as lines: a text is not folded.
+    plain = json.loads(json.dumps(dict(items), default=str))
+    text: str = yaml.dump(plain, Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=float("inf"))
+    return text.rstrip("\n")
 
 
-def _yaml_value(value: Json) -> str:
-    if isinstance(value, list | tuple):
-        return "".join(f"\n- {_yaml_scalar(v)}" for v in value) or "[]"
-    return _yaml_scalar(value)
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    import yaml
 
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        """Texts of several lines as a block."""
 
-_PLAIN = re.compile(r"[^\W\d_][\w ]*[\w.!?]")
-_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
 
+    def text(dumper: Any, value: str) -> Any:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
-def _yaml_scalar(value: Json) -> str:
-    """Plain where that is safe beyond doubt, else JSON: each JSON value is a YAML value too."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    Dumper.add_representer(str, text)
+    return Dumper
 
 
 def _as_markdown(items: list[tuple[str, Json]]) -> str:

@@ -180,7 +180,7 @@ def _exceptions(read: Callable[[str], bytes], name: str) -> dict[str, tuple[str,
 
 
 HOW_TO_INSTALL = (
-    "install it with 'apt install wordnet-base' (Debian, Ubuntu) or 'python -m nltk.downloader wordnet', "
+    "install it with 'apt install wordnet-base' (Debian, Ubuntu) or 'pip install nltk && python -m nltk.downloader wordnet', "
     "or set ROBUSTTEST_WORDNET to the folder with index.noun and data.noun"
 )
 

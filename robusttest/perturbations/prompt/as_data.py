@@ -102,6 +102,9 @@ def _as_yaml(items: list[tuple[str, Json]]) -> str:
     return text.rstrip("\n")
 
 
+_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+
+
 @lru_cache(maxsize=1)
 def _dumper() -> Any:
     import yaml
@@ -113,7 +116,8 @@ def _dumper() -> Any:
             return True
 
     def text(dumper: Any, value: str) -> Any:
-        style = "|" if "\n" in value else None
+        # PyYAML does not read back the other line breaks of Unicode, unless they are escaped.
+        style = '"' if _BREAKS.search(value) else "|" if "\n" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.errors import RobusttestError, RunAbortedError
+from robusttest.errors import RobusttestError
 from robusttest.plugin.bodies import BodyRun
 from robusttest.plugin.collect import ALIASES
 from robusttest.plugin.verdicts import add_verdict
@@ -39,8 +39,6 @@ def driver(
             if state.settings.shrink:
                 await run.shrink_async(session.shrinking)
         except RobusttestError as e:
-            if isinstance(e, RunAbortedError):
-                session.aborted = session.aborted or e
             raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
         finally:
             session.clear_progress()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.errors import RobusttestError, RunAbortedError
+from robusttest.errors import RobusttestError
 from robusttest.plugin import longrepr
 from robusttest.plugin.collect import ALIASES, NO_MODEL
 from robusttest.plugin.item import RobustItem, can_be_planned
@@ -228,8 +228,6 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
         if state.settings.shrink:
             run.shrink(session.shrinking)
     except RobusttestError as e:
-        if isinstance(e, RunAbortedError):
-            session.aborted = session.aborted or e
         raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
     finally:
         session.clear_progress()

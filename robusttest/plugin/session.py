@@ -70,7 +70,8 @@ class RobustSession:
         self.tallies: dict[str, dict[str, Json]] = {}
         """Progress of each process that made calls, by its name."""
         self.notes: list[str] = []
-        self.aborted: RunAbortedError | None = None
+        self.unavailable: dict[str, RunAbortedError] = {}
+        """Models that can't be called, as a look at them found before any call: an error of their own tests alone."""
         self.refused: str | None = None
         """Why a worker runs none of its tests; without xdist that is a usage error of the session."""
         self.interrupted = False
@@ -165,47 +166,41 @@ class RobustSession:
 
     def preflight(self, models: Iterable[str], with_key: Iterable[str] = ()) -> None:
         """Refuse unknown providers and missing keys for all tests at once, before the first call."""
-        wanted = tuple(dict.fromkeys(models))
-        if wanted and self.aborted is None:
+        keys = tuple(with_key)
+        for model in dict.fromkeys(models):
             try:
-                self.gateway.preflight(wanted, with_key=tuple(with_key))
+                self.gateway.preflight([model], with_key=keys)
             except RunAbortedError as e:
-                self.aborted = e
+                self.unavailable[model] = e
 
     def plan(self, wanted: Iterable[RobustItem]) -> None:
         """Put the calls of declared tasks into the one window of the session."""
-        if self.aborted is not None:
-            return
         for item in wanted:
             # An adaptive job waits for its setup: what it asks depends on what it was told.
-            if item.job is not None and item.job.adaptive is None and item.result is None:
-                self.runner.add(item.job)
+            job = item.job
+            if job is None or job.adaptive is not None or item.result is not None:
+                continue
+            if not self.unavailable.keys() & set(job.models()):
+                self.runner.add(job)
 
     def compute(self, item: RobustItem) -> None:
         """Wait for a declared task's records. A rerun finds them there."""
         assert item.job is not None
         if item.result is not None:
             return
-        self._stop_if_aborted()
+        for model in item.job.models():
+            if (error := self.unavailable.get(model)) is not None:
+                raise type(error)(f"no call was made for this test: {error}")
         try:
             records = self.runner.result(item.job)
             if self.settings.shrink:
                 records = self.runner.shrink(item.job, self.shrinking)
-        except RunAbortedError as e:
-            self.aborted = e
-            raise
         finally:
             self.clear_progress()
         item.finish(records, self.runner.stopping(item.job))
         self.runner.drop(item.job)
 
-    def _stop_if_aborted(self) -> None:
-        if self.aborted is not None:
-            first = str(self.aborted).partition("\n")[0]
-            raise type(self.aborted)(f"no call was made for this test: {first}")
-
     def body_gateway(self) -> Gateway:
-        self._stop_if_aborted()
         return self.gateway
 
     # --- what comes out

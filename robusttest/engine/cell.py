@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import REFERENCE, CellKey, Estimate, ItemOutcome, Record, Threshold, Verdict
 from robusttest.engine.rounds import Stopping
@@ -204,6 +204,22 @@ class Cell(_Metrics):
 
 Result = Cell
 """As users call it: what ``evaluate`` returns, and a test's argument."""
+
+
+def _by_names(make: Callable[..., None]) -> Callable[..., None]:
+    """A cell may also be made as a notebook writes it: ``Result("task", "model", records, test=…)``."""
+
+    @wraps(make)
+    def init(self: Cell, key: CellKey | str, *rest: Any, **fields: Any) -> None:
+        if not isinstance(key, str):
+            return make(self, key, *rest, **fields)
+        task, (model, *rest) = key, (*rest, *([fields.pop("model")] if "model" in fields else []))  # type: ignore[assignment]
+        return make(self, CellKey(fields.pop("test", None), task, model), *rest, **fields)
+
+    return init
+
+
+Cell.__init__ = _by_names(Cell.__init__)  # type: ignore[method-assign]
 
 
 class Part(_Metrics):

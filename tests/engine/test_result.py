@@ -119,3 +119,16 @@ def test_what_is_shown_is_short_and_escaped():
     assert "&lt;t&gt;" in html
     assert "accuracy &gt;= 0.9" in html
     assert repr(result()) == "<result of 't' × 'm': 8 records>"
+
+
+def test_a_result_is_made_by_names_too():
+    from robusttest import Record, Result
+
+    rows = [Record(task="t", model="m", case_id=f"c{i}", score=float(i > 0), answer="x") for i in range(4)]
+    for made in (
+        Result("t", "m", rows),
+        Result("t", "m", rows, test="test_it.py::test_it"),
+        Result("t", model="m", records=rows),
+    ):
+        assert (made.task, made.model, made.accuracy.value) == ("t", "m", 0.75)
+    assert Result("t", "m", rows, test="x").test == "x"

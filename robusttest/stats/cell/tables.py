@@ -324,7 +324,7 @@ def _plain(value: Any) -> str:
     return str(value) if isinstance(value, int | float) else json.dumps(value, default=str)
 
 
-_REFERENCES = ("original", "reference", "base", "baseline", "clean", "unperturbed", "identity")
+_REFERENCES = ("original", "orig", "reference", "base", "baseline", "clean", "unperturbed", "identity")
 
 
 def _by_name(variant: Sequence[str], notes: list[str] | None) -> str | None:

@@ -298,6 +298,7 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "stopping": stopping,
     "consistency": consistency,
     "claims": calibration_across.two_claims,
+    "whose": calibration_across.whose,
     "residuals": calibration_across.residual,
     "two-way": calibration_across.crossed,
     "advice": calibration_across.advice,

@@ -5,6 +5,7 @@ The worlds of the claims have the size of arXiv 2602.03344: 9 models on 6 tasks 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -99,6 +100,63 @@ def two_claims(reps: int) -> Iterator[Line]:
         got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd, link=1.5, base=0.65)), i)
         yield share(f"claim 1 found, half that link, sd {sd}", got == "supported", low=0.9, note=note)
     yield from _arithmetic(reps)
+
+
+def _drawn(task: float = 0, model: float = 0, cell: float = 0, link: float = 0, skill: float = 0) -> Icc:
+    """ρ on the logit scale: what is the task's own, the model's, the cell's; a ``link`` with the task's accuracy, with a
+    model's ``skill``."""
+
+    def icc(p: Floats, rng: np.random.Generator) -> Floats:
+        own = (logit(p) - logit(p).mean(axis=0)).mean(axis=1)
+        m, t = p.shape
+        out = logit(0.7) + rng.normal(0, task or 1e-9, t) + rng.normal(0, model or 1e-9, (m, 1))
+        out = (
+            out + rng.normal(0, cell or 1e-9, (m, t)) + link * (p.mean(axis=0) - 0.74) + skill * own[:, None]
+        )
+        return np.asarray(expit(out))
+
+    return icc
+
+
+WORLDS: dict[str, tuple[Icc, tuple[str, ...], float]] = {
+    "task-driven": (_drawn(task=0.8), ("task",), 0.8),
+    "model-driven": (_drawn(model=0.8), ("model",), 0.8),
+    "model, tied to its skill": (_drawn(skill=3.0), ("model",), 0.75),
+    "competence-driven": (_drawn(link=3.0), ("task",), 0.75),
+    "equal shares": (_drawn(task=0.5, model=0.5), ("cannot tell",), 0.75),
+    "interaction only": (_drawn(cell=0.5), ("cannot tell", "neither"), 0.75),
+    "constant": (_drawn(), ("neither", "cannot tell"), 0.85),
+}
+"""ρ of each cell, what may be said of whose it is, and how often it has to be."""
+SOURCES = ("task", "model", "neither", "cannot tell")
+
+
+def said_of(world: str, reps: int, seed: int = 0) -> tuple[dict[str, float], dict[str, float]]:
+    """Shares of ``reps`` samples: of each source of robustness, and of each answer to claim 2."""
+    rng = np.random.default_rng([11, seed, list(WORLDS).index(world)])
+    sources: Counter[str] = Counter()
+    second: Counter[str] = Counter()
+    for _ in range(reps):
+        grid = beta_grid(rng, WORLDS[world][0])
+        claim = claims.task_not_model(grid, claims.competence(grid))
+        assert claim.whose is not None
+        sources[claim.whose.source] += 1
+        second[claim.answer] += 1
+    return {k: v / reps for k, v in sources.items()}, {k: v / reps for k, v in second.items()}
+
+
+def whose(reps: int) -> Iterator[Line]:
+    """Claim 2: world × answer, printed as a table; and it is not supported where robustness is the model's, or nobody's."""
+    print(f"{'whose robustness is':28}" + "".join(f"{x:>13}" for x in SOURCES) + f"{'claim 2 supp.':>15}")
+    for world, (_, right, least) in WORLDS.items():
+        sources, second = said_of(world, reps)
+        shown = "".join(f"{sources.get(x, 0.0):13.3f}" for x in SOURCES)
+        print(f"{world:28}{shown}{second.get('supported', 0.0):15.3f}")
+        yield Line(
+            f"whose, {world}: {' or '.join(right)}", sum(sources.get(x, 0.0) for x in right), least, 1.0
+        )
+        if world != "competence-driven":
+            yield Line(f"claim 2 supported, {world}", second.get("supported", 0.0), 0.0, 0.1)
 
 
 def _arithmetic(reps: int) -> Iterator[Line]:

@@ -12,6 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import calibration
+import calibration_across
 import calibration_contract
 from simulated import World, beta
 
@@ -104,3 +105,14 @@ def test_changes_between_versions():
     assert dropped.flagged - dropped.regressed <= 0.03
     assert dropped.rates.coverage >= 0.88
     assert dropped.rates.width < 0.03
+
+
+@pytest.mark.parametrize("world", calibration_across.WORLDS)
+def test_whose_robustness_is(world):
+    sources, second = calibration_across.said_of(world, 30)
+    _, right, least = calibration_across.WORLDS[world]
+    assert sum(sources.get(x, 0) for x in right) >= least - 0.17
+    if world == "competence-driven":
+        assert second.get("supported", 0) >= 0.7
+    else:
+        assert second.get("supported", 0) <= 0.2

@@ -40,7 +40,11 @@ def test_three_models_on_three_tasks_are_set_against_accuracy(nine: Report):
 
 def test_json_holds_the_analysis_and_the_advice(nine: Report):
     data = json.loads(json_report.render(nine))
-    assert [c["key"] for c in data["emergence"]["claims"]] == ["competence", "task_not_model"]
+    assert [c["key"] for c in data["emergence"]["claims"]] == [
+        "competence",
+        "task_not_model",
+        "models_alike",
+    ]
     assert len(data["emergence"]["points"]) == 9
     assert {c["advice"]["kind"] for c in data["cells"]} <= {
         "competence-limited",

@@ -9,8 +9,15 @@ from scipy.special import expit, logit
 from worlds import TASKS, world
 
 from robusttest.stats.across import claims
-from robusttest.stats.across.claims import competence, models_apart, task_not_model, within_tasks
-from robusttest.stats.across.grid import Grid, grid, task_latent_r
+from robusttest.stats.across.claims import (
+    answers,
+    competence,
+    models_alike,
+    models_apart,
+    task_not_model,
+    within_tasks,
+)
+from robusttest.stats.across.grid import Grid, grid
 from robusttest.stats.cell.consistency import latent_r
 from robusttest.stats.cell.moments import Slope, moments, slope_test
 
@@ -60,12 +67,17 @@ def test_kappa_of_a_task_pools_its_models():
     assert g.task_kappa == pytest.approx(1 - g.within.sum(axis=0) / g.total.sum(axis=0))
 
 
-def test_latent_r_of_a_task_is_the_cells_own_where_models_are_alike():
-    p, kappa = 0.8, 0.5
-    total = np.full((4, 1), p * (1 - p))
-    g = Grid(np.full((4, 1), p), (1 - kappa) * total, total, True)
-    assert task_latent_r(g)[0] == pytest.approx(0.7464, abs=5e-5)
-    assert task_latent_r(g)[0] == pytest.approx(float(latent_r(np.array(p), np.array(kappa))))
+def test_a_point_of_claim_1_is_the_plain_mean_of_the_cells():
+    p = np.array([[0.8, 0.9], [0.6, 1.0]])
+    kappa = np.array([[0.5, 0.7], [0.3, 0.0]])
+    total = p * (1 - p)
+    g = Grid(p, (1 - kappa) * total, total, True)
+    assert g.task_icc == pytest.approx([0.4, 0.7])  # the second model is always right on the second task
+    assert np.isnan(g.icc[1, 1])
+    r = [[0.7464, 0.925], [float(latent_r(np.array(0.6), np.array(0.3))), 0]]
+    assert g.task_latent == pytest.approx(
+        [np.arctanh([r[0][0], r[1][0]]).mean(), np.arctanh(r[0][1])], abs=2e-4
+    )
 
 
 def rates(icc_of, claim, runs=120, **kwargs):
@@ -96,7 +108,7 @@ def test_and_contradicted_where_easier_tasks_are_less_consistent():
     ("spread", "answer"), [(0.0, "supported"), (0.8, "contradicted")], ids=["alike", "apart"]
 )
 def test_models_alike_and_apart_beyond_accuracy(spread, answer):
-    found = rates(lambda p, m, t: near(0.7)(spread * m), task_not_model)
+    found = rates(lambda p, m, t: near(0.7)(spread * m), models_alike)
     assert found[answer] >= 0.85
     wrong = {"supported": "contradicted", "contradicted": "supported"}[answer]
     assert found.get(wrong, 0) == 0
@@ -104,7 +116,7 @@ def test_models_alike_and_apart_beyond_accuracy(spread, answer):
 
 def test_sure_answers_at_the_border_are_rare():
     """Logit sd .24 is about .05 of kappa at .7: at the border each sure answer has its 5 %."""
-    found = rates(lambda p, m, t: near(0.7)(0.24 * m), task_not_model, runs=200)
+    found = rates(lambda p, m, t: near(0.7)(0.24 * m), models_alike, runs=200)
     assert found.get("supported", 0) <= 0.12
     assert found.get("contradicted", 0) <= 0.08
 
@@ -170,9 +182,27 @@ def test_models_apart_takes_the_variance_component():
 
 
 def test_few_models():
-    claim = task_not_model(grid_of(world(1, models=3, tasks=(0.9, 0.7, 0.5), k=4)))
+    g = grid_of(world(1, models=3, tasks=(0.9, 0.7, 0.5), k=4))
+    claim = models_alike(g)
     assert claim.answer == "cannot tell"
     assert claim.apart.sd is None
+    two = task_not_model(grid_of(world(1, models=2, tasks=(0.9, 0.7, 0.5), k=4)), competence(g))
+    assert two.answer == "cannot tell"
+    assert two.sentence == "Cannot tell: 2 models on 3 tasks that vary; it takes 3 of each."
+
+
+def test_the_second_claim_needs_the_first_and_the_task():
+    first, second, third = answers(
+        grid_of(world(2, lambda p, m, t: expit(logit(0.65) + 5 * (p - 0.74)), spread=0.05))
+    )
+    assert (first.answer, second.answer, second.whose.source) == ("supported", "supported", "task")
+    assert third.key == "models_alike"
+    for source, answer_1, answer_2 in (
+        ("task", "supported", "supported"), ("task", "not supported", "not supported"), ("task", "cannot tell", "cannot tell"),
+        ("model", "supported", "contradicted"), ("neither", "supported", "not supported"), ("cannot tell", "supported", "cannot tell"),
+    ):  # fmt: skip
+        assert claims._second(source, answer_1) == answer_2
+    assert "taken out" in third.sentence
 
 
 @pytest.mark.parametrize(

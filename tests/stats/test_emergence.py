@@ -89,7 +89,8 @@ def test_arithmetic_alone_correlates_and_is_called_that(equal):
     assert icc.r_squared < 0.3
     assert not icc.arithmetic
     assert equal.claim("competence").answer == "not supported"
-    assert equal.claim("task_not_model").answer == "supported"
+    assert equal.claim("task_not_model").answer in ("not supported", "cannot tell")
+    assert equal.claim("models_alike").answer == "supported"
     assert len(equal.relations) == len(METRICS) * 3
 
 

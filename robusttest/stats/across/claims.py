@@ -1,14 +1,18 @@
 """The two claims of arXiv 2602.03344, each by a test that arithmetic alone does not pass.
 
 Consistency and accuracy go together by arithmetic: a world in which all cells have the same chance-corrected
-consistency gives R² of .7 to .98. So claim 1 is tested on the chance-corrected scales, one point for each task, since
-tasks differ for reasons of their own:
+consistency gives R² of .7 to .98. So the claims are tested on the ICC of the cells.
 
-    κ_t = 1 - Σ_m W_mt / Σ_m T_mt on x_t = mean_m p_mt, OLS, t with T-2 degrees of freedom; and atanh of the latent r.
+*Claim 1*, robustness rises with competence: one point for each task, since tasks differ for reasons of their own; the
+plain mean over models of the cells' ICC on the mean accuracy, OLS, t with T-2 degrees of freedom; and so for the mean of
+atanh of the cells' latent r. (ICCs pooled over models, 1 - ΣW/ΣT, move with accuracy where robustness is the models'.)
 
-Claim 2 is tested on what is left of each cell when its task's κ is taken out, one row for each model:
+*Claim 2*, and comes with the task, not with the model, is three lines: claim 1; whose robustness is (`whose`); and
+whether models are alike beyond their accuracy. It is supported where the first is and the second says *task*. The third
+alone would support it in a world where nothing differs, and where robustness is the model's, as what goes with a
+model's mean accuracy is taken out of it:
 
-    d_mt = ((T-W)_mt - κ_t T_mt) / mean T, e_m = mean_t d_mt, less the line of e_m on the models' own accuracy.
+    d_mt = ((T-W)_mt - κ_t T_mt) / mean T, κ_t = 1 - Σ_m W_mt / Σ_m T_mt, e_m = mean_t d_mt, less the line of e_m on accuracy
 
 Do these differ between models by more than from task to task (F, M-2 and (M-1)(T-1) degrees of freedom), and by how
 much (Williams' and Tukey's interval of a variance component)?
@@ -24,21 +28,19 @@ from typing import Literal
 import numpy as np
 from scipy.special import chdtri, fdtrc, fdtri
 
-from robusttest.stats.across.grid import Grid, left_over, task_latent_r
+from robusttest.stats.across.grid import Grid, left_over
+from robusttest.stats.across.whose import SD_MIN, Source, Whose, whose
 from robusttest.stats.cell.frame import Floats
 from robusttest.stats.cell.intervals import ALPHA, t_quantile
 from robusttest.stats.cell.moments import Slope, slope_test
 
 DELTA_MIN = 0.35
-"""Slopes below this (.035 κ for 10 points of accuracy) are no rise worth the name."""
-SD_MIN = 0.05
-"""Models that differ by less than this standard deviation of κ are alike."""
+"""Slopes below this (.035 ICC for 10 points of accuracy) are no rise worth the name."""
 MIN_TASKS, MIN_MODELS, MIN_RANGE = 5, 2, 0.15
 MIN_MODELS_WITHIN = 5
 MIN_MODELS_APART, MIN_TASKS_APART = 4, 3
 _POWER = 0.8
 _MOST = 10_000
-_LARGEST_R = 0.999
 _EXACT = 7
 """Permutations of up to so many tasks are counted."""
 
@@ -63,17 +65,19 @@ class Apart:
 class Claim:
     """One claim, what the data say of it, and what it would take where they can't."""
 
-    key: Literal["competence", "task_not_model"]
+    key: Literal["competence", "task_not_model", "models_alike"]
     claim: str
     answer: Answer
     sentence: str
     """One plain sentence with the numbers that decide."""
     slopes: tuple[Slope, ...] = ()
-    """Claim 1: κ and latent r between tasks (they decide), and κ within tasks (a better model on the same task)."""
+    """Claim 1: ICC and latent r between tasks (they decide), and κ within tasks (a better model on the same task)."""
+    whose: Whose | None = None
+    """Claim 2: the task's, the model's, neither's."""
     apart: Apart | None = None
-    """Claim 2."""
+    """Models alike beyond their accuracy."""
     p_permutation: float | None = None
-    """Claim 1: exact one-sided permutation p of the κ slope, up to 7 tasks."""
+    """Claim 1: exact one-sided permutation p of the ICC slope, up to 7 tasks."""
     tasks_needed: int | None = None
     """About how many tasks (with as many models) would tell; None where that would not, or nothing is missing."""
     models_needed: int | None = None
@@ -81,6 +85,7 @@ class Claim:
 
 COMPETENCE = "Robustness rises with competence at the task, beyond what arithmetic gives."
 TASK_NOT_MODEL = "Robustness comes with competence at the task and is no property of the model."
+MODELS_ALIKE = "Models are alike in robustness beyond their accuracy."
 
 
 def within_tasks(g: Grid) -> Slope:
@@ -102,12 +107,12 @@ def within_tasks(g: Grid) -> Slope:
 
 def competence(g: Grid) -> Claim:
     """Claim 1. *Supported*: both one-sided lower limits above 0. *Contradicted*: both upper ones below 0. *Not
-    supported*: κ's upper limit below `DELTA_MIN`. Else it can't be told.
+    supported*: the ICC's upper limit below `DELTA_MIN`. Else it can't be told.
     """
     m, tasks = g.p.shape
-    kappa = g.task_kappa
-    keep = ~np.isnan(kappa)
-    x, y = g.p.mean(axis=0)[keep], kappa[keep]
+    each, latent = g.task_icc, g.task_latent
+    keep = ~np.isnan(each)
+    x, y = g.p.mean(axis=0)[keep], each[keep]
     t = int(keep.sum())
     inside = within_tasks(g)
 
@@ -127,11 +132,10 @@ def competence(g: Grid) -> Claim:
             f"the tasks' accuracies span {float(np.ptp(x)):.2f}; the test needs {MIN_RANGE:.2f} or more, "
             "so easier or harder tasks"
         )
-    first = slope_test(x, y, scale="kappa")
+    first = slope_test(x, y, scale="ICC")
     second = Slope(scale="atanh latent r", n=t, df=t - 2, reason="needs right/wrong scores (0 or 1)")
     if g.binary:
-        r = np.clip(task_latent_r(g)[keep], -_LARGEST_R, _LARGEST_R)
-        second = slope_test(x, np.arctanh(r), scale="atanh latent r")
+        second = slope_test(x, latent[keep], scale="atanh latent r")
     answer = _competence(first, second)
     needed = _tasks_needed(first, second) if answer == "cannot tell" else None
     return Claim(
@@ -159,24 +163,24 @@ def _told(answer: Answer, first: Slope, second: Slope, tasks: int, models: int, 
     base = f"{models} models, {tasks} tasks"
     if answer == "supported":
         return (
-            f"Supported: kappa rises by {rise} for 10 points of task accuracy, and so does latent r ({base})."
+            f"Supported: ICC rises by {rise} for 10 points of task accuracy, and so does latent r ({base})."
         )
     if answer == "contradicted":
-        return f"Contradicted: kappa falls on easier tasks, by {rise} for 10 points of accuracy, and latent r does ({base})."
+        return f"Contradicted: ICC falls on easier tasks, by {rise} for 10 points of accuracy, and latent r does ({base})."
     if answer == "not supported":
         return (
-            f"Not supported: kappa changes by {rise} for 10 points of task accuracy, "
+            f"Not supported: ICC changes by {rise} for 10 points of task accuracy, "
             f"less than +{DELTA_MIN / 10:.3f} ({base})."
         )
     scale = ""
     if first.low is not None and first.low > 0:
         scale = (
-            "on the kappa scale alone "
+            "on its own scale alone "
             if second.low is not None
             else "(no latent scale without right/wrong scores) "
         )
     more = f"; about {needed:,} tasks like these would tell" if needed is not None else ""
-    return f"Cannot tell: kappa changes {scale}by {rise} for 10 points of task accuracy ({base}){more}."
+    return f"Cannot tell: ICC changes {scale}by {rise} for 10 points of task accuracy ({base}){more}."
 
 
 def _tasks_needed(first: Slope, second: Slope) -> int | None:
@@ -215,46 +219,86 @@ def _permutation(x: Floats, y: Floats) -> float | None:
     return float((values >= float(y @ dx) - 1e-12).mean())
 
 
-def task_not_model(g: Grid) -> Claim:
-    """Claim 2. *Supported*: models differ, beyond accuracy, by surely less than `SD_MIN`. *Contradicted*: by surely
-    more. *Not supported*: they differ (p < .05), by more or less than that. Else it can't be told.
+def task_not_model(g: Grid, first: Claim) -> Claim:
+    """Claim 2, given claim 1. *Supported*: that is, and robustness is the task's. *Contradicted*: it is the model's.
+    *Not supported*: it is neither's; or the task's, and does not rise with competence. Else it can't be told.
+    """
+    found = whose(g.icc)
+    answer = _second(found.source, first.answer)
+    return Claim(
+        key="task_not_model", claim=TASK_NOT_MODEL, answer=answer, whose=found,
+        sentence=_told_whose(answer, found, first.answer),
+    )  # fmt: skip
+
+
+def _second(source: Source, first: Answer) -> Answer:
+    if source == "model":
+        return "contradicted"
+    if source == "neither":
+        return "not supported"
+    if source == "task" and first != "cannot tell":
+        return "supported" if first == "supported" else "not supported"
+    return "cannot tell"
+
+
+def _told_whose(answer: Answer, found: Whose, first: Answer) -> str:
+    head = answer[0].upper() + answer[1:]
+    if found.task is None or found.model is None:
+        return f"{head}: {found.reason}."
+    task, model = (f"{s.value:.3f} [{s.low:.3f}, {s.high:.3f}]" for s in (found.task, found.model))
+    base = f"{found.n_models} models, {found.n_tasks} tasks"
+    numbers = f"ICC differs between tasks by sd {task}, between models by sd {model} ({base})"
+    said = {
+        "task": "robustness is the task's",
+        "model": "robustness is the model's",
+        "neither": f"neither tasks nor models differ by {SD_MIN:g} or more",
+        "cannot tell": "whether tasks or models differ more",
+    }[found.source]
+    if found.source == "cannot tell":
+        return f"{head} {said}: {numbers}."
+    if found.source == "task":
+        link = {"supported": "rises with competence", "cannot tell": "may or may not rise with competence"}
+        said += f" and {link.get(first, 'does not rise with competence')}"
+    return f"{head}: {said}; {numbers}."
+
+
+def models_alike(g: Grid) -> Claim:
+    """*Supported*: models differ, beyond accuracy, by surely less than `SD_MIN`. *Contradicted*: by surely more. *Not
+    supported*: they differ (p < .05), by more or less than that. Else it can't be told. What goes with a model's mean
+    accuracy is taken out first.
     """
     apart = models_apart(g)
     answer: Answer = "cannot tell"
     tasks = models = None
-    base = f"{apart.n_models} models, {apart.n_tasks} tasks"
+    base = (
+        f"{apart.n_models} models, {apart.n_tasks} tasks; what goes with a model's mean accuracy is taken out"
+    )
     if apart.low is None or apart.high is None or apart.sd is None:
         sentence = f"Cannot tell: {apart.reason}."
-        return Claim(
-            key="task_not_model", claim=TASK_NOT_MODEL, answer=answer, sentence=sentence, apart=apart
-        )
-    sd = f"{apart.sd:.3f} [{apart.low:.3f}, {apart.high:.3f}]"
+        return Claim(key="models_alike", claim=MODELS_ALIKE, answer=answer, sentence=sentence, apart=apart)
     answer = _apart_answer(apart)
-    if answer == "supported":
-        sentence = (
-            f"Supported: beyond their accuracy, models differ by sd {sd} of kappa, "
-            f"less than {SD_MIN:g} ({base})."
-        )
-    elif answer == "contradicted":
-        sentence = (
-            f"Contradicted: beyond their accuracy, models differ by sd {sd} of kappa, "
-            f"more than {SD_MIN:g}, over all tasks ({base})."
-        )
-    elif answer == "not supported":
-        sentence = (
-            f"Not supported: beyond their accuracy, models differ in robustness by sd {sd} of kappa ({base})."
-        )
-    else:
+    size = {"supported": f", less than {SD_MIN:g}", "contradicted": f", more than {SD_MIN:g}"}.get(answer, "")
+    take = ""
+    if answer == "cannot tell":
         tasks, models = _more_for_apart(apart, g)
-        take = (
-            f"; about {tasks:,} tasks with these models would tell" if tasks is not None
-            else f"; about {models:,} models would tell" if models is not None else ""
-        )  # fmt: skip
-        sentence = f"Cannot tell: beyond their accuracy, models differ by sd {sd} of kappa ({base}){take}."
+        if tasks is not None:
+            take = f"; about {tasks:,} tasks with these models would tell"
+        elif models is not None:
+            take = f"; about {models:,} models would tell"
+    sentence = (
+        f"{answer[0].upper()}{answer[1:]}: they differ by sd {apart.sd:.3f} [{apart.low:.3f}, {apart.high:.3f}] "
+        f"of ICC{size} ({base}){take}."
+    )
     return Claim(
-        key="task_not_model", claim=TASK_NOT_MODEL, answer=answer, sentence=sentence, apart=apart,
+        key="models_alike", claim=MODELS_ALIKE, answer=answer, sentence=sentence, apart=apart,
         tasks_needed=tasks, models_needed=models,
     )  # fmt: skip
+
+
+def answers(g: Grid, *, enough: bool = True) -> tuple[Claim, ...]:
+    """Claim 1; where there are ``enough`` models and tasks also claim 2 and whether models are alike."""
+    first = competence(g)
+    return (first, task_not_model(g, first), models_alike(g)) if enough else (first,)
 
 
 def _apart_answer(a: Apart) -> Answer:

@@ -141,7 +141,7 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
         means=_means(in_grid) if enough else (),
         relations=_relations(points, models, tasks) if enough else (),
         shares=_shares(in_grid, table, kept, tasks_of) if enough else (),
-        claims=(claims.competence(grid), *((claims.task_not_model(grid),) if enough else ())),
+        claims=claims.answers(grid, enough=enough),
         notes=tuple(notes),
     )
 

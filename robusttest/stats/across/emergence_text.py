@@ -105,7 +105,7 @@ def _tasks(e: Emergence) -> list[str]:
                 t.robust_accuracy,
                 t.by_accuracy_alone,
                 t.robust_accuracy_predicted,
-                t.kappa,
+                t.icc,
             ),
         )
         for t in shown

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri, owens_t
 
+from robusttest.stats.cell.consistency import latent_r
 from robusttest.stats.cell.frame import Floats
 from robusttest.stats.cell.moments import Moments
+
+LARGEST_R = 0.999
+
+
+def _mean_over_models(values: Floats) -> Floats:
+    there = ~np.isnan(values)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(there, values, 0.0).sum(axis=0) / there.sum(axis=0))
 
 
 class Grid(NamedTuple):
@@ -23,6 +31,23 @@ class Grid(NamedTuple):
     @property
     def task_total(self) -> Floats:
         return np.asarray(self.total.sum(axis=0))
+
+    @property
+    def icc(self) -> Floats:
+        """(M, T) 1 - W/T of each cell; NaN where its answers are all right, or all wrong."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.where(self.total > 1e-12, 1 - self.within / self.total, np.nan))
+
+    @property
+    def task_icc(self) -> Floats:
+        """(T,) plain mean over models, of the cells that have one; NaN where none has."""
+        return _mean_over_models(self.icc)
+
+    @property
+    def task_latent(self) -> Floats:
+        """(T,) mean over models of atanh of the cell's r on the latent normal scale."""
+        r = np.clip(latent_r(self.p, self.icc), -LARGEST_R, LARGEST_R)
+        return _mean_over_models(np.arctanh(r))
 
     @property
     def task_kappa(self) -> Floats:
@@ -41,25 +66,6 @@ def grid(rows: Sequence[Sequence[Moments]]) -> Grid:
         return np.array([[getattr(m, name) for m in row] for row in rows], dtype=np.float64)
 
     return Grid(table("p"), table("within"), np.maximum(table("total"), 0.0), all(m.binary for m in flat))
-
-
-def task_latent_r(g: Grid) -> Floats:
-    """(T,) the r that all models share on a task: Σ_m Φ₂(z_m, z_m; r) = Σ_m (p_m² + κ_t p_m(1-p_m)).
-
-    Bisection on θ, r = cos 2θ, as in `consistency.latent_r`. NaN where κ_t is.
-    """
-    kappa = g.task_kappa
-    with np.errstate(divide="ignore"):
-        z = ndtri(g.p)
-    goal = (1 - kappa) * (g.p * (1 - g.p)).sum(axis=0) / 2
-    low, high = np.zeros(len(kappa)), np.full(len(kappa), np.pi / 2)
-    finite = np.isfinite(z)
-    for _ in range(48):
-        middle = (low + high) / 2
-        reached = np.where(finite, owens_t(np.where(finite, z, 0.0), np.tan(middle)), 0.0).sum(axis=0)
-        below = reached < goal
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray(np.where(np.isnan(kappa), np.nan, np.cos(low + high)))
 
 
 def left_over(g: Grid) -> Floats:

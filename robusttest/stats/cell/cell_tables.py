@@ -193,6 +193,6 @@ def _task_point(column: Sequence[Point]) -> TaskPoint:
         robust_accuracy=mean(lambda p: p.robust_accuracy.value),
         by_accuracy_alone=mean(lambda p: p.by_accuracy_alone),
         robust_accuracy_predicted=None,
-        kappa=mean(lambda p: p.consistency_kappa.value),
+        icc=mean(lambda p: p.consistency_icc.value),
         latent_r=None,
     )

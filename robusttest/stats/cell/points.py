@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robusttest.core.nouns import Estimate
-from robusttest.stats.across.grid import Grid, left_over, task_latent_r
+from robusttest.stats.across.grid import Grid, left_over
 from robusttest.stats.across.residuals import Residual, residuals
 from robusttest.stats.cell import nulls
 from robusttest.stats.cell.estimates import estimate
@@ -63,9 +63,10 @@ class TaskPoint:
     by_accuracy_alone: float | None
     """Mean p^K."""
     robust_accuracy_predicted: float | None
-    kappa: float | None
-    """κ_t = 1 - ΣW/ΣT over models; None where all answers are right, or all wrong."""
+    icc: float | None
+    """Mean over models of the cells' ICC, what claim 1 reads; None where all answers are right, or all wrong."""
     latent_r: float | None
+    """tanh of the mean over models of atanh r."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +129,8 @@ def _mean(values: Floats) -> float | None:
 
 
 def by_task(rows: Sequence[Sequence[Point]], grid: Grid) -> tuple[TaskPoint, ...]:
-    latent = task_latent_r(grid) if grid.binary else np.full(grid.p.shape[1], np.nan)
-    kappa = grid.task_kappa
+    latent = np.tanh(grid.task_latent) if grid.binary else np.full(grid.p.shape[1], np.nan)
+    icc = grid.task_icc
     out = []
     for j, column in enumerate(zip(*rows, strict=True)):
         null = [p.by_accuracy_alone for p in column]
@@ -143,7 +144,7 @@ def by_task(rows: Sequence[Sequence[Point]], grid: Grid) -> tuple[TaskPoint, ...
                 robust_accuracy=_mean(values_of(column, "robust_accuracy")),
                 by_accuracy_alone=_mean_of(null),
                 robust_accuracy_predicted=_mean_of(predicted),
-                kappa=_number(kappa[j]),
+                icc=_number(icc[j]),
                 latent_r=_number(latent[j]),
             )
         )

@@ -227,7 +227,7 @@ def test_all_right_is_a_point_and_no_obstacle():
     assert e.relation("consistency_icc").n == 16
     assert e.relation("output_consistency").n == 24
     easy = next(t for t in e.by_task if t.task == "easy")
-    assert (easy.kappa, easy.latent_r, easy.robust_accuracy) == (None, None, 1)
+    assert (easy.icc, easy.latent_r, easy.robust_accuracy) == (None, None, 1)
     assert "2 more are all right or all wrong" in e.claim("competence").sentence
     json.dumps(asdict(e), allow_nan=False)
 

@@ -32,6 +32,7 @@ from robusttest.engine.shrink import can_part, part, places
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.catalog import Spec, make_all
 from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.fields import text_at, with_texts
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import protect_rules
 from robusttest.perturbations.base.validity import DEFAULT, Validity, check
@@ -193,11 +194,13 @@ def _drawn(draw: Any, pool: _Pool, case: Case) -> Variant:
     whole: Variant = made[draw(st.integers(0, len(made) - 1))]
     size = pool.size(whole)
     some = whole
-    if edits < min(size, _MOST_EDITS):
-        left, kept = list(places(whole)), []
-        for _ in range(edits):
-            kept.append(left.pop(draw(st.integers(0, len(left) - 1))))
-        some = part(whole, kept)
+    if size > 1:
+        # All places are drawn whatever the number of edits: with fewer edits the same draws are enough to shrink to.
+        left, order = list(places(whole)), []
+        for _ in range(min(size, _MOST_EDITS)):
+            order.append(left.pop(draw(st.integers(0, len(left) - 1))))
+        if edits < len(order):
+            some = part(whole, order[:edits])
     if size > 1 or len(places(whole)) == 1:
         some = _smaller(draw, some)
     # A part may be refused where the whole is not: of two edits of numbers that keep their count, say.
@@ -208,18 +211,20 @@ def _smaller(draw: Any, v: Variant) -> Variant:
     """The variant with as much of each edit as is drawn: of ``HELLO`` for ``hello`` that is ``Hello`` at least."""
     if v.level != "input":
         return v
-    fields, made = dict(v.draft.case.fields), {}
+    made: dict[str, tuple[Edit, ...]] = {}
+    texts: dict[str, str] = {}
     for name, edits in v.draft.edits.items():
-        before = v.original.fields.get(name)
-        if not isinstance(before, str) or apply_edits(before, edits) != fields[name]:
+        before = text_at(v.original.fields, name)
+        if before is None or apply_edits(before, edits) != text_at(v.fields, name):
             return v
         out: list[Edit] = []
         for edit in edits:
             letters = _letters(before[edit.start : edit.end], edit)
             out += letters[: draw(st.integers(1, len(letters)))] if len(letters) > 1 else letters
-        fields[name], made[name] = apply_edits(before, out), tuple(out)
+        texts[name], made[name] = apply_edits(before, out), tuple(out)
     if made == dict(v.draft.edits):
         return v
+    fields = with_texts(v.draft.case.fields, texts)
     return replace(v, draft=v.draft.with_(case=replace(v.draft.case, fields=fields), edits=made))
 
 

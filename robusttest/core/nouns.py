@@ -77,6 +77,10 @@ class Case:
     metadata: Mapping[str, Json] = field(default_factory=dict)
     cluster: str | None = None
     """Cases that share a cluster (a passage, a user) are not independent; intervals account for it."""
+    language: str | None = None
+    """Code of the language of its texts (``de``); None: detected where it matters."""
+    perturb: tuple[str, ...] | None = None
+    """The input fields that text perturbations vary; None: ``input``, else those of free text."""
 
     @property
     def input(self) -> Json:
@@ -128,13 +132,18 @@ class Draft:
     params: Mapping[str, Json] = field(default_factory=dict)
     """Generation parameters (temperature, top_p, seed …) that this variant sets over the task's own."""
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
-    """Field name → edits that lead from the original text to the perturbed one, sorted by start."""
+    """Field → edits that lead from the original text to the perturbed one, sorted by start. A text in a list is
+    ``input[0]`` (the first message), ``input[0][1]`` (its second part)."""
     sample: int = 0
     """Which repeat of an otherwise equal request this is; 0 is the first."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Factor name → level, where several perturbations are crossed."""
     protect: tuple[str, ...] = ()
     """What the user protects from edits, besides what is found: literal texts, and patterns as ``re:…``."""
+    vary: tuple[str, ...] | None = None
+    """The fields that the perturbation at work varies (its ``fields=``), over the case's ``perturb``."""
+    realised: float | None = None
+    """Share of the eligible places that were really edited, over all texts; None where severity has no meaning."""
 
     def with_(self, **changes: Any) -> Draft:
         """A copy with these fields changed."""

@@ -23,6 +23,7 @@ from robusttest.core.nouns import (
 )
 from robusttest.core.secrets import hidden, hide, one_line
 from robusttest.errors import BudgetExhaustedError, UsageError
+from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Expect
 from robusttest.tasks.render import prompt_text
 
@@ -125,8 +126,8 @@ def shown_text(text: str | None) -> str | None:
 def _text(variant: Variant, request: Request | None) -> str | None:
     """The one field that was edited, where nothing but its text was; else the prompt as it was put."""
     changed = [k for k, edits in variant.draft.edits.items() if edits]
-    value = variant.fields.get(changed[0]) if len(changed) == 1 else None
-    if isinstance(value, str) and variant.level == "input":
+    value = text_at(variant.fields, changed[0]) if len(changed) == 1 else None
+    if value is not None and variant.level == "input":
         return value
     if request is not None:
         return prompt_text(request.messages)

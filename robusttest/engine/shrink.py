@@ -13,11 +13,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import Completion, Json, Record, Request, Score, Variant
+from robusttest.core.nouns import Completion, Edit, Json, Record, Request, Score, Variant
 from robusttest.core.secrets import hide
 from robusttest.engine.job import Job
 from robusttest.engine.record import by_expectation, failing, references, score_of
 from robusttest.perturbations.base.edits import apply_edits
+from robusttest.perturbations.base.fields import text_at, with_texts
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.validity import DEFAULT, Validity, check
 from robusttest.tasks.render import prompt_text, render
@@ -47,16 +48,18 @@ def places(variant: Variant) -> tuple[Place, ...]:
 
 def part(variant: Variant, kept: Collection[Place]) -> Variant:
     """The variant with these of its edits alone; with none of them its texts are the original's."""
-    fields, made = dict(variant.draft.case.fields), {}
+    made: dict[str, tuple[Edit, ...]] = {}
+    texts: dict[str, str] = {}
     for name, edits in variant.draft.edits.items():
-        before = variant.original.fields.get(name)
-        if not isinstance(before, str):
+        before = text_at(variant.original.fields, name)
+        if before is None:
             continue
         some = tuple(e for i, e in enumerate(edits) if Place(name, i) in kept)
-        fields[name] = apply_edits(before, some)
+        texts[name] = apply_edits(before, some)
         if some:
             made[name] = some
     draft = variant.draft
+    fields = with_texts(draft.case.fields, texts)
     return replace(variant, draft=draft.with_(case=replace(draft.case, fields=fields), edits=made))
 
 

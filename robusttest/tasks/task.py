@@ -8,6 +8,8 @@ from typing import Any
 
 from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Variant, canonical_json
 from robusttest.errors import CaseError, UsageError, nearest
+from robusttest.perturbations.base.fields import check_names, free_fields, shown, with_language
+from robusttest.perturbations.base.languages import normalised
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
@@ -39,6 +41,10 @@ class Task:
     protect: tuple[Any, ...]
     validity: Validity
     """What a variant must keep to be asked."""
+    language: str | None
+    """Code of the language of the texts (``de``); None: detected, case by case."""
+    perturb: tuple[str, ...]
+    """The input fields that text perturbations vary."""
 
     def __init__(
         self,
@@ -55,6 +61,8 @@ class Task:
         demo_template: str | None = None,
         protect: Iterable[Any] = (),
         validity: Validity = DEFAULT,
+        language: str | None = None,
+        perturb: str | Iterable[str] | None = None,
     ) -> None:
         """Make a task.
 
@@ -63,7 +71,9 @@ class Task:
         whole conversation instead. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
         name or a function ``(reply, target)``; if not given, `choice` where the cases have choices, else `exact`.
         ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
-        to be asked: a similarity function of yours, a model that judges what another one wrote.
+        to be asked: a similarity function of yours, a model that judges what another one wrote. ``language``: of the
+        texts, as a code (``"de"``); detected if not given. ``perturb``: the input fields that text perturbations vary; if
+        not given ``input``, else those of free text that the prompt shows.
         """
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"Task(name={name!r}): a name is a non-empty text")
@@ -88,6 +98,14 @@ class Task:
         if made is None:
             made = choice() if all(c.choices for c in loaded) else exact()
         _check_targets(loaded, made, where)
+        code = None if language is None else normalised(language, where)
+        varied = _perturb(where, perturb, loaded, own)
+        seen = shown(own)
+        loaded = tuple(
+            # What a case tells by itself need not be said.
+            with_language(c, code, None if perturb is None and free_fields([c], seen) == varied else varied)
+            for c in loaded
+        )
         if isinstance(protect, str):
             protect = (protect,)
         given = dict(params or {})
@@ -104,6 +122,8 @@ class Task:
             ("choices", labels),
             ("protect", tuple(protect)),
             ("validity", _validity(where, validity)),
+            ("language", code),
+            ("perturb", varied),
         ):
             object.__setattr__(self, key, value)
 
@@ -121,6 +141,21 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}: {len(self.cases)} cases, scorer {self.scorer.name}>"
+
+
+def _perturb(
+    where: str, given: str | Iterable[str] | None, cases: tuple[Case, ...], prompt: Prompt
+) -> tuple[str, ...]:
+    if given is None:
+        return free_fields(cases, shown(prompt))
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names or not all(isinstance(n, str) for n in names):
+        raise UsageError(
+            f"{where}: perturb={given!r}: give names of input fields, as in perturb=['question']"
+        )
+    for case in cases:
+        check_names(names, case, f"{where}, perturb")
+    return names
 
 
 def _validity(where: str, validity: Any) -> Validity:

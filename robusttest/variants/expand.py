@@ -27,6 +27,7 @@ from robusttest.core.nouns import (
     digest,
 )
 from robusttest.errors import RobusttestError, UsageError
+from robusttest.perturbations.base.acting import act, rewritten
 from robusttest.perturbations.base.catalog import Spec, make_all
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import protect_rules
@@ -177,7 +178,7 @@ class _Expansion:
     def _rewritten(self, rng: random.Random, index: int) -> Steps:
         if self.p.rewrite is None:
             return self._apply(rng, index)
-        return (yield from self.p.rewrite(self.reference, rng, index))
+        return (yield from rewritten(self.p, self.reference, rng, index))
 
     def _generator(self, index: int) -> tuple[int, random.Random]:
         seed = derive_seed(self.seed, self.reference.case.id, self.p.spec, index)
@@ -186,7 +187,7 @@ class _Expansion:
     def _apply(self, rng: random.Random, index: int) -> Draft | NotApplicable:
         assert self.p.apply is not None
         try:
-            return self.p.apply(self.reference, rng, index)
+            return act(self.p, self.reference, rng, index)
         except RobusttestError:
             raise
         except Exception as e:

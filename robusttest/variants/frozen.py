@@ -21,6 +21,7 @@ from typing import Any
 from robusttest.core.nouns import Case, Draft, Edit, Json, Prompt, Variant, canonical_json, digest
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.edits import apply_edits, diff_edits
+from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import protect_rules
 from robusttest.settings import Settings
@@ -95,6 +96,8 @@ def fingerprint(reference: Draft) -> str:
     """16 hex digits over a case as its variants were made from it: fields, target, choices, metadata, protection."""
     case = reference.case
     parts = [dict(case.fields), case.target, case.choices, dict(case.metadata), list(reference.protect)]
+    if case.language is not None or case.perturb is not None:
+        parts.append([case.language, case.perturb])
     return digest(_canonical(parts), size=8)
 
 
@@ -126,6 +129,8 @@ def _row(v: Variant, scope: Scope, of: str) -> Row:
             row[name] = list(value) if isinstance(value, tuple) else value
     if edits := {k: [list(e) for e in made] for k, made in draft.edits.items() if made}:
         row["edits"] = edits
+    if draft.realised is not None:
+        row["realised"] = draft.realised
     if draft.prompt is not None and scope.prompt is not None and draft.prompt != scope.prompt:
         new, before = asdict(draft.prompt), asdict(scope.prompt)
         row["prompt"] = {k: value for k, value in new.items() if value != before[k]}
@@ -275,8 +280,8 @@ def _draft(row: Row, reference: Draft) -> Draft:
     texts = {k: v for k, v in case.fields.items() if k not in row.get("without", ())} | row.get("fields", {})
     edits: dict[str, tuple[Edit, ...]] = {}
     for name, made in row.get("edits", {}).items():
-        before, after = case.fields.get(name), texts.get(name)
-        if isinstance(before, str) and isinstance(after, str):
+        before, after = text_at(case.fields, name), text_at(texts, name)
+        if before is not None and after is not None:
             edits[name] = _edits(before, after, made)
     prompt = reference.prompt
     if prompt is not None and "prompt" in row:
@@ -285,6 +290,7 @@ def _draft(row: Row, reference: Draft) -> Draft:
         case=replace(case, fields=texts, **changes),
         prompt=prompt,
         edits=edits,
+        realised=row.get("realised"),
         params=row.get("params", {}),
         sample=row.get("sample", 0),
         factors=row.get("factors", {}),

@@ -115,6 +115,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "choices": (list, type(None)),
     "metadata": (dict,),
     "edits": (dict,),
+    "realised": (float, int),
     "prompt": (dict,),
     "params": (dict,),
     "factors": (dict,),

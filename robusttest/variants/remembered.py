@@ -15,7 +15,7 @@ from robusttest.core.nouns import Case, Draft, Edit, Json, Variant, canonical_js
 from robusttest.perturbations.base.catalog import PERTURBATIONS, UserPerturbation
 from robusttest.perturbations.base.protocol import Perturbation
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Store(Protocol):
@@ -56,6 +56,8 @@ def variants_key(
         dict(case.fields),
         case.target,
         case.choices,
+        case.language,
+        case.perturb,
         perturbation.spec,
         variants,
         seed,
@@ -84,6 +86,7 @@ def dump(variants: Iterable[Variant]) -> Json:
                 "target": draft.case.target,
                 "choices": draft.case.choices,
                 "edits": {k: [list(e) for e in edits] for k, edits in draft.edits.items()},
+                "realised": draft.realised,
             }
         )
     return out
@@ -106,7 +109,7 @@ def _variant(row: Mapping[str, Json], reference: Draft) -> Variant:
     edits = {k: tuple(Edit(*e) for e in made) for k, made in row["edits"].items()}
     return Variant(
         original=case,
-        draft=reference.with_(case=changed, edits=edits),
+        draft=reference.with_(case=changed, edits=edits, realised=row["realised"]),
         perturbation=row["perturbation"],
         index=row["index"],
         level="input",

@@ -445,7 +445,7 @@ def test_very_long_replies_are_cut_in_the_record():
 
 def writing(request: Request) -> str:
     if request.model == "writer":
-        return f"<rewritten>please send the money back to me, number {['one', 'two', 'three'][request.sample % 3]}</rewritten>"
+        return f"<rewritten>please send the money back to me, {['now', 'soon', 'today'][request.sample % 3]}</rewritten>"
     return route(request)
 
 

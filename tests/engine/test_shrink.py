@@ -257,6 +257,7 @@ def test_the_whole_prompt_is_shown_where_several_fields_were_changed():
         cases=[{"id": "a", "head": "all of my money", "input": "please send it back", "target": "billing"}],
         prompt="{head}: {input}",
         scorer=choice(["billing", "delivery"]),
+        perturb=["head", "input"],
     )
     (found,), _ = shrunk(route, task=task)
     assert found["text"] == "all of my MONEY: please send it back"

@@ -27,7 +27,8 @@ def variants(p: object, text: str = "Say hello to 12 friends", n: int = 2, **cas
 
 def test_specs_and_objects_mean_the_same() -> None:
     assert make("keyboard").spec == keyboard().spec == "keyboard"
-    assert make("keyboard:0.1").spec == keyboard(0.1).spec == "keyboard:0.1"
+    assert make("keyboard:0.1").spec == make("keyboard:0.10").spec == keyboard(0.1).spec == "keyboard"
+    assert make("keyboard:0.20").spec == keyboard(0.2).spec == "keyboard:0.2"
     assert make("keyboard:0.2").severity == 0.2
     assert make(keyboard).spec == "keyboard"
     assert make(p := keyboard(0.3)) is p

@@ -112,7 +112,7 @@ def test_the_last_sure_question_becomes_a_statement():
 def test_sentences_are_found():
     text = 'He left. "Why?" she asked!  Mr. Smith of e.g. Ulm\nA line\n\n今天。我们'
     assert [text[s:e] for s, e in context.sentences_of(text)] == [
-        "He left.", '"Why?"', "she asked!", "Mr. Smith of e.g. Ulm", "A line", "今天。我们"
+        "He left.", '"Why?"', "she asked!", "Mr. Smith of e.g. Ulm", "A line", "今天。", "我们"
     ]  # fmt: skip
 
 

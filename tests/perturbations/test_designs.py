@@ -85,7 +85,7 @@ def test_a_part_draws_the_same_however_much_the_one_before_it_draws() -> None:
 def test_a_composition_is_not_applicable_where_a_part_is_not() -> None:
     made = list(expand_case(Case(id="c", fields={"input": "今天"}), ["keyboard+temperature:0.7"]))
     assert made[1].status == "not_applicable"
-    assert str(made[1].reason).startswith("keyboard: no word")
+    assert str(made[1].reason).startswith("keyboard: needs text in Latin")
 
 
 def test_the_weakest_part_says_what_is_preserved_and_the_first_level_comes_first() -> None:

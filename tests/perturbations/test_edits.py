@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case, Draft, Edit, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import act, on_fields
 from robusttest.perturbations.base.edits import (
     apply_edits,
     compose_edits,
@@ -61,9 +62,13 @@ def test_composed_edits_lead_from_the_first_text_to_the_last(a: str, b: str, c: 
     assert apply_edits(a, composed) == c
 
 
-def test_severity_is_a_share_rounded_up_of_eligible_words() -> None:
-    assert [share(0.1, n) for n in (1, 10, 11, 20, 25)] == [1, 1, 2, 2, 3]
-    assert share(1.0, 7) == 7
+def test_severity_is_a_share_of_eligible_words_met_on_average() -> None:
+    draw = rng()
+    assert [share(0.1, n, draw) for n in (1, 5, 10, 20)] == [1, 1, 1, 2]
+    assert share(1.0, 7, draw) == 7
+    drawn = [share(0.1, 25, draw) for _ in range(2000)]
+    assert set(drawn) == {2, 3}
+    assert 2.45 < sum(drawn) / 2000 < 2.55
     text = " ".join(["word"] * 30 + ["a"] * 30)
     outcome = edit_words(
         text, severity=0.2, rng=rng(), edit_word=lambda w, _: w.upper(), protected=(), min_letters=2
@@ -159,10 +164,10 @@ def test_lifting_edits_every_text_field_and_no_other() -> None:
     assert isinstance(twice, Draft)
     assert apply_edits("x", twice.edits["a"]) == "x!!"
     assert draft.case.fields["a"] == "x"
-    only = text_perturbation("shout", shout, fields=("b",)).apply
-    assert only is not None
-    assert isinstance(some := only(draft, rng(), 0), Draft)
+    some = act(on_fields(text_perturbation("shout", shout), ["b"]), draft, rng(), 0)
+    assert isinstance(some, Draft)
     assert some.case.fields["a"] == "x"
+    assert some.case.fields["b"] == "y!"
 
 
 def test_lifting_refuses_an_edit_of_protected_text() -> None:
@@ -198,6 +203,6 @@ def test_a_severity_out_of_range_is_refused_by_name_and_value(bad: object) -> No
 
 def test_severity_and_spec() -> None:
     assert parse_severity("ocr", None, default=0.1) == (0.1, "ocr")
-    assert parse_severity("ocr", 0.1, default=0.1) == (0.1, "ocr:0.1")
-    assert parse_severity("ocr", " 0.20 ", default=0.1) == (0.2, "ocr:0.20")
+    assert parse_severity("ocr", 0.1, default=0.1) == (0.1, "ocr")
+    assert parse_severity("ocr", " 0.20 ", default=0.1) == (0.2, "ocr:0.2")
     assert parse_severity("ocr", 1, default=0.1) == (1.0, "ocr:1")

@@ -164,7 +164,9 @@ def test_every_text_field_is_rewritten_or_the_named_ones():
     }
     assert set(out.edits) == {"passage", "question"}
     assert len(requests) == 2
-    out, requests = drive(paraphrase(model="w", fields=("question",)), ["Which animal barked?"], draft)
+    assert paraphrase(model="w", fields=("question",)).spec == "paraphrase(question)"
+    narrow = draft.with_(vary=("question",))
+    out, requests = drive(paraphrase(model="w"), ["Which animal barked?"], narrow)
     assert out.case.fields["passage"] == "A dog barked."
     out, _ = drive(paraphrase(model="w"), ["Barking came from a dog.", "Who barked?", "who barked"], draft)
     assert isinstance(out, NotApplicable)

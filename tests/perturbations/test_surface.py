@@ -50,8 +50,34 @@ def test_casing_leaves_out_versions_that_are_the_text_itself() -> None:
     )
 
 
-def test_casing_keeps_labels_and_letters_that_change_length() -> None:
-    assert one(casing("upper"), "good or bad Straße", target="good") == "good OR BAD Straße"
+@pytest.mark.parametrize(
+    ("how", "language", "text", "expected"),
+    [
+        ("upper", "de", "die größere Straße", "DIE GRÖSSERE STRASSE"),
+        ("upper", "tr", "ılık su iste", "ILIK SU İSTE"),
+        ("lower", "tr", "Ilık Su İste", "ılık su iste"),
+        ("upper", "el", "είμαι εδώ", "ΕΙΜΑΙ ΕΔΩ"),
+        ("lower", "el", "ΟΔΟΣ ΚΑΛΟΣ ΔΡΟΜΟΣ", "οδος καλος δρομος"),
+        ("title", "tr", "iyi ısı", "İyi Isı"),
+        ("swap", "tr", "Iyi", "ıYİ"),
+    ],
+)
+def test_casing_as_the_language_has_it(how: str, language: str, text: str, expected: str) -> None:
+    case = Case(id="1", fields={"input": text}, language=language)
+    (v,) = (v for v in expand_case(case, [casing(how)]) if v.perturbation)
+    assert v.input == expected
+
+
+def test_casing_gives_no_label_away() -> None:
+    assert one(casing("upper"), "good or bad food", target="good") == "GOOD OR BAD FOOD"
+
+
+def test_casing_is_one_for_all_fields() -> None:
+    case = Case(id="1", fields={"premise": "kids are here.", "hypothesis": "There is a bowl."})
+    made = [v for v in expand_case(case, [casing()]) if v.status == "ok" and v.perturbation]
+    lower, upper = made[:2]
+    assert dict(lower.fields) == {"premise": "kids are here.", "hypothesis": "there is a bowl."}
+    assert dict(upper.fields) == {"premise": "KIDS ARE HERE.", "hypothesis": "THERE IS A BOWL."}
 
 
 def test_casing_of_what_has_no_case() -> None:
@@ -94,6 +120,12 @@ def test_doubled_types_one_letter_twice() -> None:
 
 def test_missing_space_never_joins_protected_text() -> None:
     for seed in range(30):
-        new = one(missing_space(1), "ask Anna for not less than good food", seed=seed, target="good")
-        assert new == "askAnna for not lessthan good food" or new == "askAnnafor not lessthan good food"
+        new = one(
+            missing_space(1),
+            "ask Anna for not less than good food",
+            seed=seed,
+            target="good",
+            choices=("good", "bad"),
+        )
+        assert new in ("askAnna for not lessthan good food", "askAnnafor not lessthan good food")
     assert one(missing_space(), "one") == "no gap between two words outside protected text"

@@ -115,7 +115,12 @@ def test_a_level_without_a_variant_does_not_hide_the_next() -> None:
 
 
 def test_nothing_to_act_on_is_one_entry_with_the_reason() -> None:
-    for text, reason in (("", "empty"), ("  ", "whitespace"), ("12", "no word"), ("a\ud800", "surrogates")):
+    for text, reason in (
+        ("", "empty"),
+        ("  ", "whitespace"),
+        ("12", "needs text in Latin"),
+        ("a\ud800", "surrogates"),
+    ):
         made = list(expand_case(Case(id="e", fields={"input": text}), ["keyboard"], variants=4))
         assert [v.status for v in made] == ["ok", "not_applicable"]
         assert reason in str(made[1].reason)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import random
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from robusttest.core.names import Registry, split_spec
 from robusttest.core.nouns import Case, Draft, Level, NotApplicable, Preserves
 from robusttest.errors import RobusttestError, UsageError
+from robusttest.perturbations.base.acting import on_fields
 from robusttest.perturbations.base.edits import (
     compose_edits,
     diff_edits,
@@ -19,6 +21,7 @@ from robusttest.perturbations.base.edits import (
     parse_severity,
     text_perturbation,
 )
+from robusttest.perturbations.base.fields import texts
 from robusttest.perturbations.base.protocol import Expect, Perturbation
 from robusttest.perturbations.base.spans import KINDS, protected_spans, unusable
 
@@ -107,6 +110,9 @@ def make_all(specs: Spec | Iterable[Any]) -> list[Perturbation]:
     return made
 
 
+_ON_FIELDS = re.compile(r"([^()]+)\(([^()]+)\)")
+
+
 def _from_text(spec: str) -> Perturbation:
     if "+" in spec:
         parts = [p.strip() for p in spec.split("+")]
@@ -114,6 +120,8 @@ def _from_text(spec: str) -> Perturbation:
             from robusttest.perturbations.base.designs import together
 
             return together([make(p) for p in parts])
+    if m := _ON_FIELDS.fullmatch(spec):
+        return on_fields(_from_text(m[1]), m[2].split("&"))
     name, arg = split_spec(spec)
     if arg == "":
         raise UsageError(f"perturbation {spec!r}: nothing after the colon; write {name!r} for its default")
@@ -233,7 +241,9 @@ class UserPerturbation:
             return self.fn(*args, **keywords)
         return self._make(*args, **keywords)
 
-    def _make(self, severity: float | str | None = None) -> Perturbation:
+    def _make(
+        self, severity: float | str | None = None, *, fields: str | Sequence[str] | None = None
+    ) -> Perturbation:
         options: dict[str, Any] = {}
         spec, value = self.name, None
         if self.severity is not None:
@@ -249,7 +259,7 @@ class UserPerturbation:
         def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
             return act(draft, rng, options)
 
-        return Perturbation(
+        made = Perturbation(
             name=self.name,
             spec=spec,
             level=self.level,
@@ -264,6 +274,7 @@ class UserPerturbation:
             separable=self.separable,
             description=self.description,
         )
+        return made if fields is None else on_fields(made, fields)
 
     def _call(self, value: Any, draft: Draft, rng: random.Random, options: dict[str, Any], want: type) -> Any:
         try:
@@ -295,7 +306,7 @@ class UserPerturbation:
 
     def _on_case(self, draft: Draft, rng: random.Random, options: dict[str, Any]) -> Draft | NotApplicable:
         old = draft.case
-        if reasons := [r for v in old.fields.values() if isinstance(v, str) and (r := unusable(v))]:
+        if reasons := [r for text in texts(old.fields).values() if (r := unusable(text))]:
             return NotApplicable(reason=reasons[0])
         new = self._call(old, draft, rng, options, Case)
         if isinstance(new, NotApplicable):

@@ -15,6 +15,7 @@ from typing import Any
 
 from robusttest.core.nouns import Completion, Draft, Level, NotApplicable, Preserves, Request, derive_seed
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import act, rewritten
 from robusttest.perturbations.base.catalog import Spec, make
 from robusttest.perturbations.base.protocol import Perturbation
 
@@ -52,7 +53,7 @@ def together(
     def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
         for part in parts:
             assert part.apply is not None
-            outcome = part.apply(draft, own(rng, part), index)
+            outcome = act(part, draft, own(rng, part), index)
             if isinstance(outcome, NotApplicable):
                 return NotApplicable(reason=f"{part.spec}: {outcome.reason}")
             draft = outcome
@@ -64,10 +65,10 @@ def together(
         for part in parts:
             outcome: Draft | NotApplicable
             if part.apply is not None:
-                outcome = part.apply(draft, own(rng, part), index)
+                outcome = act(part, draft, own(rng, part), index)
             else:
                 assert part.rewrite is not None
-                outcome = yield from part.rewrite(draft, own(rng, part), index)
+                outcome = yield from rewritten(part, draft, own(rng, part), index)
             if isinstance(outcome, NotApplicable):
                 return NotApplicable(reason=f"{part.spec}: {outcome.reason}")
             draft = outcome
@@ -89,7 +90,6 @@ def together(
         rewrite=rewrite if by_model else None,
         severity=severities.pop() if len(severities) == 1 else None,
         preserves=max((p.preserves for p in parts), key=_PRESERVES.index),
-        scripts=next((p.scripts for p in parts if "any" not in p.scripts), ("any",)),
         limit=limit
         if limit is not None
         else (max(n for n in limits if n is not None) if None not in limits else None),

@@ -7,34 +7,58 @@ and the edits are sorted and don't overlap. Places are drawn from a generator th
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from robusttest.core.nouns import Draft, Edit, Level, NotApplicable, Preserves
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.fields import place_to_add, varied, why_none, with_texts
+from robusttest.perturbations.base.languages import detect
 from robusttest.perturbations.base.protocol import Expect, Perturbation
-from robusttest.perturbations.base.spans import KINDS, Span, outside, protected_spans, tears, unusable, words
+from robusttest.perturbations.base.spans import (
+    KINDS,
+    Span,
+    merge,
+    outside,
+    protected_spans,
+    tears,
+    unusable,
+    words,
+)
 
 Edited: TypeAlias = tuple[str, tuple[Edit, ...]]
 """The new text and the edits that lead to it."""
+
+
+class Counted(tuple[str, tuple[Edit, ...]]):
+    """An `Edited` that knows its severity: how many of the eligible places it changed."""
+
+    changed: int
+    eligible: int
+
+    def __new__(cls, text: str, edits: tuple[Edit, ...], changed: int, eligible: int) -> Self:
+        self = super().__new__(cls, (text, edits))
+        self.changed, self.eligible = changed, eligible
+        return self
+
 
 EditWord = Callable[[str, random.Random], str | None]
 """One word in, another out; None where it has nothing to do to this word."""
 
 
-class EditText(Protocol):
-    """What `text_perturbation` lifts: a text in, text and edits out; ``protected`` is what must stand."""
+EditText: TypeAlias = Callable[..., "Edited | NotApplicable"]
+"""What `text_perturbation` lifts: ``(text, *, rng, index, protected)`` to text and edits; ``protected`` must stand.
 
-    def __call__(
-        self, text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
-    ) -> Edited | NotApplicable: ...
+Where it has a parameter ``language`` it is given the code of the case's language, and the case where it has ``case``.
+"""
 
 
 _TRIES = 4  # draws on one word before another is tried: swapping "ll" changes nothing, swapping "el" does
@@ -55,9 +79,16 @@ def apply_edits(text: str, edits: Iterable[Edit | Sequence[Any]]) -> str:
     return "".join(out)
 
 
-def share(severity: float, eligible: int) -> int:
-    """How many of ``eligible`` places a severity means: the share, rounded up, at least one."""
-    return min(eligible, max(1, math.ceil(severity * eligible - 1e-9)))
+def share(severity: float, eligible: int, rng: random.Random) -> int:
+    """How many of ``eligible`` places a severity means, one at least.
+
+    The share is rounded up or down at random, so that it is met on average over cases: 0.1 of 25 places are 2 or 3.
+    """
+    exact = severity * eligible
+    whole = math.floor(exact + 1e-9)
+    if exact - whole > 1e-9 and rng.random() < exact - whole:
+        whole += 1
+    return min(eligible, max(1, whole))
 
 
 def edit_words(
@@ -84,7 +115,7 @@ def edit_words(
     n = len(spans)
     if not n:
         return NotApplicable(reason=_no_words(what, min_letters, scripts))
-    k = share(severity, n)
+    k = share(severity, n, rng)
     picked = rng.sample(range(n), k)
     edits: list[Edit] = []
     tried = set(picked)
@@ -106,7 +137,7 @@ def edit_words(
     if not edits:
         return NotApplicable(reason=f"no {what} of the text can be changed")
     edits.sort()
-    return apply_edits(text, edits), tuple(edits)
+    return Counted(apply_edits(text, edits), tuple(edits), len(edits), n)
 
 
 @lru_cache(maxsize=64)
@@ -161,9 +192,9 @@ def replace_spans(
             at = end if end > start else start + 1
     if not places:
         return NotApplicable(reason=f"no {what} outside protected text")
-    chosen = places if severity is None else sorted(rng.sample(places, share(severity, len(places))))
+    chosen = places if severity is None else sorted(rng.sample(places, share(severity, len(places), rng)))
     edits = tuple(_trim(s, text[s:e], rng.choice(new) if len(new) > 1 else new[0]) for s, e, new in chosen)
-    return apply_edits(text, edits), edits
+    return Counted(apply_edits(text, edits), edits, len(edits), len(places))
 
 
 # --- from a function on text to a perturbation --------------------------------------------------------------
@@ -177,11 +208,13 @@ def text_perturbation(
     severity: float | None = None,
     preserves: Preserves = "preserves",
     scripts: tuple[str, ...] = ("any",),
+    languages: tuple[str, ...] = ("any",),
     limit: int | None = None,
     level: Level = "input",
     expect: Expect = "target",
     changes: tuple[str, ...] = (),
-    fields: Collection[str] | None = None,
+    adds: bool = False,
+    ways: Sequence[str] = (),
     moves: bool = False,
     separable: bool = True,
     description: str = "",
@@ -189,39 +222,73 @@ def text_perturbation(
     """Lift ``fn(text, *, rng, index, protected)`` onto a draft's text fields, recording edits for each field.
 
     ``changes`` names the kinds of protected text (`spans.KINDS`) that it changes on purpose, and the validity
-    gates (`validity.GATES`) that don't apply to it. ``fields`` restricts it to some input fields. ``moves``: protected
+    gates (`validity.GATES`) that don't apply to it. ``adds``: it adds a text, to one field alone. ``ways``: one of them is
+    chosen for all texts of a variant, by its number, and given as ``way``; those that change nothing don't count. ``moves``: protected
     strings may stand elsewhere afterwards (sentence order), and ``fn`` answers for them. ``separable``: a part of the
     edits is a variant, too; never where something moves. A field that is not text, is empty, or broken is left alone; where all are, the perturbation is not applicable.
     """
     allow = tuple(c for c in changes if c in KINDS)
+    wants = inspect.signature(fn).parameters
 
     def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        if not ways:
+            return on_texts(draft, rng, index)
+        made: list[Draft] = []
+        reason = ""
+        for way in ways:
+            outcome = on_texts(draft, rng, index, way)
+            if isinstance(outcome, NotApplicable):
+                reason = reason or outcome.reason
+            elif all(outcome.case != other.case for other in made):
+                made.append(outcome)
+                if len(made) > index:
+                    return outcome
+        other = f"the text has {len(made)} other {name}{'s' * (len(made) > 1)} only" if made else reason
+        return NotApplicable(reason=other)
+
+    def on_texts(
+        draft: Draft, rng: random.Random, index: int, way: str | None = None
+    ) -> Draft | NotApplicable:
         case = draft.case
-        new_fields = dict(case.fields)
+        found = varied(draft)
+        if adds and found:
+            place = place_to_add(found)
+            found = {place: found[place]}
+        new: dict[str, str] = {}
         new_edits = dict(draft.edits)
         reasons: list[str] = []
-        changed = False
-        for key, text in case.fields.items():
-            if not isinstance(text, str) or (fields is not None and key not in fields):
-                continue
+        changed = eligible = 0
+        asked: dict[str, Any] = {"case": case} if "case" in wants else {}
+        if way is not None:
+            asked["way"] = way
+        if "language" in wants:
+            asked["language"] = case.language or detect("\n".join(found.values())) or "en"
+        for key, text in found.items():
             if reason := unusable(text):
                 reasons.append(reason)
                 continue
             protected = protected_spans(text, case=case, extra=draft.protect, allow=allow)
-            outcome = fn(text, rng=rng, index=index, protected=protected)
+            if severity is not None and severity > 0.5 and case.choices is None:
+                protected = with_decoys(text, protected, rng)
+            outcome = fn(text, rng=rng, index=index, protected=protected, **asked)
             if isinstance(outcome, NotApplicable):
                 reasons.append(outcome.reason)
                 continue
-            new, edits = outcome
-            if not moves and not survive(text, new, edits, protected):
+            after, edits = outcome
+            if not moves and not survive(text, after, edits, protected):
                 raise AssertionError(f"perturbation {name!r} changed protected text of field {key!r}")
             before = new_edits.get(key)
-            new_fields[key] = new
+            new[key] = after
             new_edits[key] = compose_edits(text, before, edits) if before else edits
-            changed = True
-        if not changed:
-            return NotApplicable(reason=reasons[0] if reasons else "the case has no text field")
-        return draft.with_(case=replace(case, fields=new_fields), edits=new_edits)
+            if isinstance(outcome, Counted):
+                changed, eligible = changed + outcome.changed, eligible + outcome.eligible
+        if not new:
+            return NotApplicable(reason=reasons[0] if reasons else why_none(draft))
+        return draft.with_(
+            case=replace(case, fields=with_texts(case.fields, new)),
+            edits=new_edits,
+            realised=changed / eligible if severity is not None and eligible else draft.realised,
+        )
 
     return Perturbation(
         name=name,
@@ -231,12 +298,24 @@ def text_perturbation(
         severity=severity,
         preserves=preserves,
         scripts=scripts,
+        languages=languages,
         limit=limit,
         separable=separable and not moves,
         expect=expect,
         changes=changes,
         description=description,
     )
+
+
+def with_decoys(text: str, protected: tuple[Span, ...], rng: random.Random) -> tuple[Span, ...]:
+    """As many other words protected, for each protected label: where all else is changed, it would be given away."""
+    labels = [s for s in protected if s.kind == "label"]
+    if not labels:
+        return protected
+    others = words(text, protected, 4)
+    like = [w for w in others if text[w[0]].isupper() == text[labels[0].start].isupper()] or others
+    picked = rng.sample(like, min(len(like), 2 * len(labels)))
+    return merge([*protected, *(Span(start, end, "decoy") for start, end in picked)])
 
 
 def survive(text: str, new: str, edits: Sequence[Edit], protected: Sequence[Span]) -> bool:
@@ -361,7 +440,9 @@ def lost(text: str, new: str, protected: Sequence[Span]) -> str | None:
 def parse_severity(name: str, value: float | str | None, *, default: float) -> tuple[float, str]:
     """``(severity, spec)`` from a factory's argument: None is the default, and the bare name its spec.
 
-    >>> parse_severity("keyboard", "0.2", default=0.1)
+    One strength has one name: ``keyboard:0.10`` is ``keyboard``, whose default is 0.1.
+
+    >>> parse_severity("keyboard", "0.20", default=0.1)
     (0.2, 'keyboard:0.2')
     """
     if value is None:
@@ -374,4 +455,4 @@ def parse_severity(name: str, value: float | str | None, *, default: float) -> t
         raise UsageError(
             f"{name}:{value}: the severity is the share of eligible words, a number in (0, 1], as in {name}:{default:g}"
         )
-    return number, f"{name}:{value.strip() if isinstance(value, str) else format(value, 'g')}"
+    return number, name if number == default else f"{name}:{number:g}"

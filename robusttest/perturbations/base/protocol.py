@@ -45,7 +45,11 @@ class Perturbation:
     """Share of eligible words that are edited, in (0, 1]; None where that has no meaning."""
     preserves: Preserves = "preserves"
     scripts: tuple[str, ...] = ("any",)
-    """Unicode scripts it can act on (``Latin`` …), or ``any``."""
+    """Unicode scripts it can act on (``Latin`` …), or ``any``: `acting` enforces both."""
+    languages: tuple[str, ...] = ("any",)
+    """Codes of the languages that it speaks (``en`` …), or ``any``."""
+    fields: tuple[str, ...] | None = None
+    """The input fields that it varies; None: the task's, else what `fields.varied` finds."""
     limit: int | None = None
     """How many distinct variants exist at most (``casing`` has four); None: as many as asked for."""
     writer: str | None = None

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from robusttest.core.nouns import Case, Json
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.patterns import PATTERNS, blocks, pattern
 
 
 class Span(NamedTuple):
@@ -25,59 +27,7 @@ class Span(NamedTuple):
     kind: str
 
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
-)
-_NUMBER_WORDS = (
-    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
-    "|trillion|dozen|half|twice|thrice"
-)
-_UNITS = (
-    r"hundred|thousand|million|billion|trillion|percent|dollars?|euros?|pounds?|cents?|[ap]\.?m\.?|[kmc]?m|[km]?g"
-    r"|mph|km/h|[kmgt]b|hours?|minutes?|seconds?|days?|weeks?|months?|years?"
-)
-_NEGATIONS = (
-    "no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|cant|wont|dont|without|hardly|barely|scarcely"
-    "|except|unless|nicht|kein(?:e[nmrs]?)?|nie|niemals|ohne|ne|pas|jamais|aucune?|sans|nunca|jamás|ningun[ao]"
-    "|ningún|sin|não|nem|senza|non|mai|niet|geen|не|нет|ни|без|никогда"
-)
-
-# Order matters: the first alternative that matches at a place names the span. Every repetition is bounded or
-# anchored to a token's start, so that a text of one endless token still takes linear time.
-_PATTERNS: dict[str, str] = {
-    "code": r"```[\s\S]*?(?:```|\Z)|~~~[\s\S]*?(?:~~~|\Z)|`[^`\n]{1,1000}`"
-    r"|(?m:^[ \t]{0,40}(?:def|class|import|from|return|function|const|let|var|public|private|static|SELECT|INSERT"
-    r"|UPDATE|DELETE|CREATE|#include|@\w+)\b[^\n]{0,400}[;:{}()=][ \t]*$)|(?m:^[^\n]{0,400};[ \t]*$)",
-    "chat": r"<\|[^|<>\n]{1,80}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>"
-    r"|(?m:^(?:Human|Assistant|User|System|AI|Question|Answer|Context|Passage|Premise|Hypothesis|Q|A):)",
-    "placeholder": r"\{\{[^{}\n]{0,200}\}\}|\$\{[^{}\n]{1,200}\}|\{[^{}\n]{0,200}\}|%\(\w{1,60}\)[sdifrx]"
-    r"|(?<![\d%])%[sdifrx](?!\w)|\$[A-Za-z_]\w{0,60}|\[\[[^\[\]\n]{1,200}\]\]|<<[^<>\n]{1,200}>>"
-    r"|\[[A-Z][A-Z0-9_ ]{1,40}\]|%[A-Z_]{2,40}%",
-    "url": r"(?:https?|ftp|file|mailto|s3)://?[^\s<>\"'\])}]{1,4000}|(?<![\w.])www\.[^\s<>\"'\])}]{1,4000}"
-    r"|(?<![\w@.-])(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:com|org|net|io|ai|dev|edu|gov|co|uk|de|fr|eu|info|app)"
-    r"(?![\w-])(?:/[^\s<>\"'\])}]{0,4000})?|(?<![\w/])(?:~|\.{1,2})?(?:/[\w.@+-]{1,200}){2,100}/?"
-    r"|(?<!\w)[A-Za-z]:\\[^\s<>\"]{1,400}",
-    "email": r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
-    "tag": r"</?[A-Za-z!][^<>\n]{0,300}>|&(?:[A-Za-z]{2,12}|\#\d{1,7});",
-    "handle": r"(?<!\w)[@#][^\W\d]\w{0,100}",
-    "json": r"\"(?:[^\"\\\n]|\\.){0,300}\"[ \t]{0,4}:(?:[ \t]{0,4}\"(?:[^\"\\\n]|\\.){0,2000}\")?",
-    "option": r"(?m:^[ \t]{0,40}(?:\(?[A-Ja-j]\)|[A-J]\.|\(?\d{1,2}\))[ \t]+\S[^\n]{0,1000}$)",
-    "number": rf"(?i:(?<!\w){_MONTH}\s\d{{1,4}}(?:st|nd|rd|th)?(?:,?\s\d{{4}})?(?!\w)"
-    rf"|(?<!\w)\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}(?!\w)(?:,?\s\d{{4}})?"
-    rf"|(?:[$€£¥₹₩]\s?|(?<!\w)[-−+±](?=[.\d]))?(?<!\w)\.?(?=\w{{0,60}}\d)\w+(?:[.,:/'’–-]\w{{0,60}}\d\w{{0,60}}){{0,40}}"
-    rf"(?:\s?(?:[%‰$€£¥₹₩]|°[CF]?)|[ \u00a0](?:{_UNITS})(?!\w))?|[½⅓⅔¼¾⅛]"
-    rf"|(?<!\w)(?:{_NUMBER_WORDS})(?!\w)"
-    r"|(?<!\w)(?:mon|tues|wednes|thurs|fri|satur|sun)days?(?!\w))"
-    r"|(?<!\w)(?:January|February|March|April|June|July|August|September|October|November|December)(?!\w)",
-    "negation": rf"(?i:(?<!\w)(?:{_NEGATIONS})(?!\w)|(?<!\w)\w{{1,12}}n['’]t(?!\w))|नहीं|मत|ليس|不|没|無|ไม่|ない",
-    "identifier": r"(?<!\w)(?=\w{0,80}_\w)\w+|(?<!\w)[a-z]{1,40}(?:[A-Z][a-z0-9]{1,40}){1,20}(?!\w)"
-    r"|(?<!\w)[A-Za-z]\w{0,80}\(\)|(?<![\w-])--?[A-Za-z][\w-]{0,80}(?=[\s=]|$)",
-    "acronym": r"(?<!\w)(?:[A-ZÀ-ÖØ-ÞА-ЯΑ-Ω]{2,12}s?|(?:[A-Z]\.){2,12})(?!\w)",
-}
-
-KINDS = (*_PATTERNS, "label", "custom")
+KINDS = (*PATTERNS, "label", "custom")
 """Why something is protected. A perturbation that is about one of them allows it (``allow=("number",)``).
 
 ``label``: the target and the choices of the case; ``custom``: the user's own ``protect``."""
@@ -165,15 +115,16 @@ def _labels(case: Case) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def labels_in(text: str, case: Case) -> Counter[str]:
+    """How often the target and each choice of the case stands in the text, in small letters."""
+    labels = _labels(case)
+    return Counter(m[0].lower() for m in _label_pattern(labels).finditer(text)) if labels else Counter()
+
+
 @lru_cache(maxsize=256)
 def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(labels, key=lambda x: (-len(x), x))
     return re.compile(rf"(?i:(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w))")
-
-
-@cache
-def _pattern(allow: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?P<{kind}>{p})" for kind, p in _PATTERNS.items() if kind not in allow))
 
 
 @lru_cache(maxsize=512)
@@ -184,11 +135,13 @@ def _protected(
         allow = (*allow, "acronym")
     found = [
         Span(m.start(), m.end(), m.lastgroup or "")
-        for m in _pattern(allow).finditer(text)
+        for m in pattern(allow).finditer(text)
         if m.end() > m.start()
     ]
     if "json" not in allow:
         found += _json_spans(text)
+    if "code" not in allow and "\n" in text:
+        found += [Span(start, end, "code") for start, end in blocks(text)]
     if labels:
         found += [Span(m.start(), m.end(), "label") for m in _label_pattern(labels).finditer(text)]
     for rule in rules:
@@ -328,6 +281,18 @@ def script_of_word(word: str) -> str:
         return "Latin"
     scripts = {script_of(c) for c in word if c.isalpha()}
     return scripts.pop() if len(scripts) == 1 else "Mixed"
+
+
+_UNSPACED = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"})
+"""Scripts that are written without spaces between words."""
+
+
+def spaced(text: str) -> bool:
+    """Whether most letters of the text are of scripts that set words apart by spaces."""
+    if text.isascii():
+        return True
+    letters = [c for c in text[:2000] if c.isalpha()]
+    return 2 * sum(script_of(c) in _UNSPACED for c in letters) <= len(letters)
 
 
 _ASCII_WORD = re.compile(r"[A-Za-z]+")

@@ -15,9 +15,12 @@ from functools import lru_cache
 
 from robusttest.core.nouns import Case, Completion, Draft, Edit, Request
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.fields import texts
+from robusttest.perturbations.base.patterns import negations, number_words
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.spans import labels_in
 
-GATES = ("share", "number", "negation", "lines", "json")
+GATES = ("share", "number", "negation", "label", "lines", "json")
 """The cheap gates. A perturbation is excused from those in its ``changes``."""
 
 Similarity = Callable[[str, str], float]
@@ -60,9 +63,6 @@ DEFAULT = Validity()
 
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+(?:[.,]\d+)*(?![^\W\d_])")
-_NEGATION = re.compile(
-    r"(?i)(?<!\w)(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w{1,12}n['’`´]t)(?!\w)"
-)
 
 
 @lru_cache(maxsize=256)
@@ -71,8 +71,13 @@ def _numbers(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
+def _numbers_in_words(text: str) -> tuple[str, ...]:
+    return tuple(sorted(number_words(text)))
+
+
+@lru_cache(maxsize=256)
 def _negations(text: str) -> int:
-    return len(_NEGATION.findall(text))
+    return len(negations(text))
 
 
 @lru_cache(maxsize=256)
@@ -95,14 +100,23 @@ def check(
         gates: tuple[str, ...] = tuple(g for g in ("lines", "json") if g not in perturbation.changes)
     else:
         gates = tuple(g for g in GATES if g not in perturbation.changes)
-    for key, before in original.fields.items():
-        after = draft.case.fields.get(key)
-        if before is after or not isinstance(before, str) or not isinstance(after, str) or before == after:
+    now = texts(draft.case.fields)
+    for key, before in texts(original.fields).items():
+        after = now.get(key)
+        if after is None or before == after:
             continue
         reason = _text_gates(before, after, draft.edits.get(key, ()), perturbation, validity, gates)
+        if reason is None and "label" in gates:
+            reason = _labels_gate(original, before, after)
         if reason is not None:
             return reason if key == "input" or len(original.fields) == 1 else f"{key}: {reason}"
     return None
+
+
+def _labels_gate(case: Case, before: str, after: str) -> str | None:
+    """A label that the text did not hold tells the answer, or another one."""
+    added = labels_in(after, case) - labels_in(before, case)
+    return f"a label was added: {_listed(added)}" if added else None
 
 
 def _text_gates(
@@ -126,8 +140,12 @@ def _text_gates(
         if old != tuple(sorted(new)):
             lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
             return f"numbers changed: {_listed(lost)} became {_listed(found)}"
+        spelled, respelled = _numbers_in_words(before), tuple(sorted(number_words(after)))
+        if spelled != respelled:
+            lost, found = Counter(spelled) - Counter(respelled), Counter(respelled) - Counter(spelled)
+            return f"numbers changed: {_listed(lost)} became {_listed(found)}"
     if "negation" in gates:
-        was, now = _negations(before), len(_NEGATION.findall(after))
+        was, now = _negations(before), len(negations(after))
         if was != now:
             return f"negations changed: {was} before, {now} after"
     if "lines" in gates:
@@ -181,9 +199,10 @@ def judge_steps(
     """Ask ``validity.judge`` about each changed field: yields Requests, receives Completions, returns a reason or None."""
     if validity.judge is None:
         return None
-    for key, before in original.fields.items():
-        after = draft.case.fields.get(key)
-        if not isinstance(before, str) or not isinstance(after, str) or before == after:
+    now = texts(draft.case.fields)
+    for key, before in texts(original.fields).items():
+        after = now.get(key)
+        if after is None or before == after:
             continue
         question = _QUESTION.replace("{before}", before).replace("{after}", after)
         completion = yield Request(

@@ -15,6 +15,7 @@ from typing import Any
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
     EditText,
@@ -154,6 +155,7 @@ def _noise(
     description: str,
     eligible: Callable[[], Callable[[str], bool]] | None = None,
     preserves: Preserves = "preserves",
+    languages: tuple[str, ...] = ("any",),
     what: str = "word",
 ) -> Perturbation:
     value, spec = parse_severity(name, severity, default=DEFAULT_SEVERITY)
@@ -176,10 +178,18 @@ def _noise(
 
     typed: EditText = fn
     return text_perturbation(
-        name, typed, spec=spec, severity=value, scripts=scripts, preserves=preserves, description=description
+        name,
+        typed,
+        spec=spec,
+        severity=value,
+        scripts=scripts,
+        languages=languages,
+        preserves=preserves,
+        description=description,
     )
 
 
+@fielded
 def keyboard(severity: float | str | None = None, *, language: str | None = None) -> Perturbation:
     """A neighbouring key instead of one letter, in ``severity`` (0.1) of the words of four letters or more.
 
@@ -217,6 +227,7 @@ def keyboard(severity: float | str | None = None, *, language: str | None = None
     )
 
 
+@fielded
 def ocr(severity: float | str | None = None) -> Perturbation:
     """A look-alike for one letter, as a scanner mistakes it (``o`` for ``0``), in ``severity`` (0.1) of the words."""
 
@@ -260,26 +271,31 @@ def _random(
     return _noise(name, severity, editor, min_letters=min_letters, scripts=scripts, description=text)
 
 
+@fielded
 def insert(severity: float | str | None = None) -> Perturbation:
     """One random letter of the word's script put into ``severity`` (0.1) of the words of four letters or more."""
     return _random("insert", severity, tuple(_LETTERS), 4, "a letter too many")
 
 
+@fielded
 def substitute(severity: float | str | None = None) -> Perturbation:
     """One letter replaced by a random one of the same script, in ``severity`` (0.1) of the words of four or more."""
     return _random("substitute", severity, tuple(_LETTERS), 4, "a random letter for another")
 
 
+@fielded
 def swap(severity: float | str | None = None) -> Perturbation:
     """Two neighbouring letters exchanged in ``severity`` (0.1) of the words of four letters or more."""
     return _random("swap", severity, ALPHABETIC, 4, "two letters exchanged")
 
 
+@fielded
 def delete(severity: float | str | None = None) -> Perturbation:
     """One letter left out of ``severity`` (0.1) of the words of four letters or more."""
     return _random("delete", severity, ALPHABETIC, 4, "a letter left out")
 
 
+@fielded
 def spelling(severity: float | str | None = None) -> Perturbation:
     """A common misspelling for ``severity`` (0.1) of the words that have one in nlpaug's English table.
 
@@ -303,6 +319,7 @@ def spelling(severity: float | str | None = None) -> Perturbation:
         editor,
         min_letters=3,
         scripts=("Latin",),
+        languages=("en",),
         eligible=lambda: _misspelt,
         what="word that nlpaug's table knows a misspelling of",
         description="a common misspelling",
@@ -314,6 +331,7 @@ def _misspelt(word: str) -> bool:
     return word in table or word.lower() in table
 
 
+@fielded
 def split(severity: float | str | None = None) -> Perturbation:
     """A space inside ``severity`` (0.1) of the words of four letters or more."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from robusttest.core.nouns import Edit, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
     apply_edits,
@@ -16,61 +17,53 @@ from robusttest.perturbations.base.edits import (
     replace_spans,
     text_perturbation,
 )
+from robusttest.perturbations.base.letters import lower, swapped, title, upper
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, graphemes, words
 
 _CASED = ("Latin", "Greek", "Cyrillic", "Armenian")
 
 
-def _title(word: str) -> str:
-    return word[:1].upper() + word[1:].lower()
-
-
-_CASINGS: dict[str, Callable[[str], str]] = {
-    "lower": str.lower,
-    "upper": str.upper,
-    "title": _title,
-    "swap": str.swapcase,
+_CASINGS: dict[str, Callable[[str, str], str]] = {
+    "lower": lower,
+    "upper": upper,
+    "title": title,
+    "swap": swapped,
 }
 
 
+@fielded
 def casing(how: str | None = None) -> Perturbation:
     """All words in ``lower``, ``upper`` or ``title`` case, or with the case of each letter ``swap``-ped.
 
-    Without an argument these four in turn, one a variant, leaving out those that change nothing. Labels, acronyms,
-    placeholders and code keep their case.
+    Without an argument these four in turn, one a variant and the same for all its fields; one that changes nothing is
+    left out. Letters change as the language has it. Acronyms, units, placeholders and code keep their case.
     """
     if how is not None and how not in _CASINGS:
         raise UsageError(f"casing:{how}: give one of {', '.join(_CASINGS)}")
     hows = [how] if how is not None else list(_CASINGS)
 
     def fn(
-        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], language: str, way: str
     ) -> Edited | NotApplicable:
+        change = _CASINGS[way]
         spans = words(text, protected, 1, _CASED)
-        versions: list[tuple[Edit, ...]] = []
-        for name in hows:
-            change = _CASINGS[name]
-            made = ((start, end, change(text[start:end])) for start, end in spans)
-            # "ß".upper() is longer and "İ".lower() gains a mark: those words are left alone.
-            edits = tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e] and len(new) == e - s)
-            if edits and edits not in versions:
-                versions.append(edits)
-        if not versions:
+        if not spans:
             return NotApplicable(reason="no letters with a case outside protected text")
-        if index >= len(versions):
-            return NotApplicable(
-                reason=f"the text has {len(versions)} other casing{'s' * (len(versions) > 1)} only"
-            )
-        return apply_edits(text, versions[index]), versions[index]
+        made = ((s, e, change(text[s:e], language)) for s, e in spans)
+        edits = tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e])
+        if not edits:
+            return NotApplicable(reason=f"the text is in {way} case already")
+        return apply_edits(text, edits), edits
 
     return text_perturbation(
         "casing",
         fn,
         spec="casing" if how is None else f"casing:{how}",
         limit=len(hows),
+        ways=hows,
         scripts=_CASED,
-        changes=("negation", "number", "share"),
+        changes=("negation", "number_word", "label", "share"),
         description="lower, upper, title or swapped case",
     )
 
@@ -78,6 +71,7 @@ def casing(how: str | None = None) -> Perturbation:
 _GAP = re.compile(r"(?<=\S) (?=\S)")
 
 
+@fielded
 def whitespace(severity: float | str | None = None) -> Perturbation:
     """Double spaces, tabs and no-break spaces for ``severity`` (0.1) of the gaps, and now and then a trailing one."""
     value, spec = parse_severity("whitespace", severity, default=0.1)
@@ -121,6 +115,7 @@ _ALTERNATIVES = {
 }  # fmt: skip
 
 
+@fielded
 def punctuation(severity: float | str | None = None) -> Perturbation:
     """Marks dropped, doubled, spaced or drawn differently (curly quotes, dashes), ``severity`` (0.1) of them.
 
@@ -151,6 +146,7 @@ def punctuation(severity: float | str | None = None) -> Perturbation:
     )
 
 
+@fielded
 def doubled(severity: float | str | None = None) -> Perturbation:
     """One letter typed twice in ``severity`` (0.1) of the words of three letters or more."""
     value, spec = parse_severity("doubled", severity, default=0.1)
@@ -180,6 +176,7 @@ _SPACED = (
 _WORD_GAP = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 
 
+@fielded
 def missing_space(severity: float | str | None = None) -> Perturbation:
     """The space between two words left out, at ``severity`` (0.1) of the places; never next to protected text."""
     value, spec = parse_severity("missing_space", severity, default=0.1)

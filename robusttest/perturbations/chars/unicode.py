@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from robusttest.core.nouns import Edit, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
     apply_edits,
@@ -28,6 +29,7 @@ _TWINS = {
 _CONFUSABLES = {**_TWINS, **{twin: letter for letter, twin in _TWINS.items()}}
 
 
+@fielded
 def confusables(severity: float | str | None = None) -> Perturbation:
     """One letter of ``severity`` (0.1) of the words drawn by a twin of another script (Latin ``a``, Cyrillic ``а``)."""
     value, spec = parse_severity("confusables", severity, default=0.1)
@@ -69,6 +71,7 @@ def _has_twin(word: str) -> bool:
 _INVISIBLE = ("\u200b", "\u2060", "\ufeff", "\u00ad")  # not the joiners: they shape Arabic and Hindi letters
 
 
+@fielded
 def zero_width(severity: float | str | None = None) -> Perturbation:
     """An invisible character between two letters of ``severity`` (0.1) of the words."""
     value, spec = parse_severity("zero_width", severity, default=0.1)
@@ -93,6 +96,7 @@ def zero_width(severity: float | str | None = None) -> Perturbation:
 _FORMS = ("NFC", "NFD")
 
 
+@fielded
 def normal_form(form: str | None = None) -> Perturbation:
     """The text in Unicode normal form ``NFC`` or ``NFD``: é as one code point or two. Both in turn without it."""
     if form is not None and form.upper() not in _FORMS:
@@ -134,6 +138,7 @@ def _normalised(text: str, form: str, protected: tuple[Span, ...]) -> Iterator[E
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F) if chr(code).isalpha()}
 
 
+@fielded
 def full_width(severity: float | str | None = None) -> Perturbation:
     """``severity`` (0.1) of the words in ｆｕｌｌ-width letters, as East Asian input methods type them."""
     value, spec = parse_severity("full_width", severity, default=0.1)

@@ -10,20 +10,24 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from robusttest.core.nouns import Edit, NotApplicable
+from robusttest.core.nouns import Case, Edit, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import Edited, apply_edits, diff_edits, text_perturbation
 from robusttest.perturbations.base.lexicon import english, table
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import Span, outside
+from robusttest.perturbations.base.spans import Span, labels_in, outside
 from robusttest.perturbations.prompt.orders import other_order
 
 Where = Literal["before", "after"]
 _PLACES = ("before", "after")
-_ADDS = ("share",)
-"""Whole sentences come or move: the share of changed characters says nothing here."""
+_MOVES = ("share",)
+"""Whole sentences move: the share of changed characters says nothing here."""
+_ADDS = ("share", "lines", "number", "negation")
+"""What is added beside the text may have lines, numbers and a "not" of its own; the text itself stands."""
 
 
+@fielded
 def distractor(where: str | None = None, *, sentences: Sequence[str] | None = None) -> Perturbation:
     """A neutral sentence that has nothing to do with the question, before or after it.
 
@@ -34,9 +38,9 @@ def distractor(where: str | None = None, *, sentences: Sequence[str] | None = No
     places = _places("distractor", where)
 
     def fn(
-        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], case: Case
     ) -> Edited | NotApplicable:
-        unused = [s for s in own if s not in text]
+        unused = [s for s in own if s not in text and not labels_in(s, case)]
         if not unused:
             return NotApplicable(reason="every distractor stands in the text already")
         return _beside(text, rng.choice(unused), rng.choice(places))
@@ -45,12 +49,15 @@ def distractor(where: str | None = None, *, sentences: Sequence[str] | None = No
         "distractor",
         fn,
         spec="distractor" if where is None else f"distractor:{where}",
+        languages=("en",) if sentences is None else ("any",),
         limit=len(own) * len(places),
         changes=_ADDS,
+        adds=True,
         description="a sentence that is beside the point, before or after the text",
     )
 
 
+@fielded
 def politeness(where: str | None = None) -> Perturbation:
     """A greeting or a please before the text, or thanks after it."""
     prefixes, suffixes = table("context")["polite_prefixes"], table("context")["polite_suffixes"]
@@ -69,8 +76,10 @@ def politeness(where: str | None = None) -> Perturbation:
         fn,
         spec="politeness" if where is None else f"politeness:{where}",
         scripts=("Latin",),
+        languages=("en",),
         limit=len(choices),
         changes=_ADDS,
+        adds=True,
         description="a greeting, a please or thanks around the text",
     )
 
@@ -78,6 +87,7 @@ def politeness(where: str | None = None) -> Perturbation:
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
+@fielded
 def url(kind: str | None = None) -> Perturbation:
     """A meaningless link or handle at the end, as in CheckList: ``https://t.co/Ab3…`` or ``@kqzvt``.
 
@@ -102,6 +112,7 @@ def url(kind: str | None = None) -> Perturbation:
         fn,
         spec="url" if kind is None else f"url:{kind}",
         changes=_ADDS,
+        adds=True,
         description="a random link or handle after the text",
     )
 
@@ -186,6 +197,7 @@ def as_clause(question: str) -> str | None:
     return None
 
 
+@fielded
 def statement() -> Perturbation:
     """The question as a statement: ``How can I pay?`` → ``I would like to know how I can pay.``"""
 
@@ -207,8 +219,9 @@ def statement() -> Perturbation:
         fn,
         preserves="probably",
         scripts=("Latin",),
+        languages=("en",),
         limit=len(_STATEMENTS),
-        changes=_ADDS,
+        changes=_MOVES,
         separable=False,
         description="the question as a statement: I would like to know how …",
     )
@@ -222,7 +235,7 @@ def _around(old: str, start: int, new: str) -> tuple[Edit, ...]:
 # --- the order of sentences --------------------------------------------------------------------------------------
 
 _END = re.compile(
-    r"(?<![.][^\W\d_])(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs|No))(?<!\b(?:Mrs|etc|e\.g|i\.e))[.!?。！？]+[\"'”’)]*(?=\s|$)|\n+"
+    r"(?<![.][^\W\d_])(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs|No))(?<!\b(?:Mrs|etc|e\.g|i\.e))[.!?]+[\"'”’)]*(?=\s|$)|[。！？｡．।॥۔؟]+[」』”’）)]*|\n+"
 )
 
 
@@ -248,6 +261,7 @@ def _add_trimmed(found: list[tuple[int, int]], text: str, start: int, end: int) 
         found.append((start, end))
 
 
+@fielded
 def sentence_order() -> Perturbation:
     """The sentences in another order; the blanks between them stay where they are.
 
@@ -276,7 +290,7 @@ def sentence_order() -> Perturbation:
         "sentence_order",
         fn,
         preserves="probably",
-        changes=_ADDS,
+        changes=_MOVES,
         moves=True,
         description="the sentences in another order",
     )

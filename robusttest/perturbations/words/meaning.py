@@ -14,6 +14,7 @@ from typing import get_args
 
 from robusttest.core.nouns import Case, Completion, Draft, Json, NotApplicable, Request
 from robusttest.errors import UnknownNameError, UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.catalog import Spec, make
 from robusttest.perturbations.base.edits import Edited, EditText, replace_spans, text_perturbation
 from robusttest.perturbations.base.lexicon import Candidate, english
@@ -108,6 +109,7 @@ def negation_candidates(text: str) -> list[Candidate]:
     return found
 
 
+@fielded
 def negation() -> Perturbation:
     """A ``not`` put into one statement: ``the food was good`` → ``the food was not good``. Turns the meaning round."""
 
@@ -129,6 +131,7 @@ def negation() -> Perturbation:
         typed,
         preserves="alters",
         scripts=("Latin",),
+        languages=("en",),
         changes=("negation",),
         description="a 'not' put into a statement",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from robusttest.core.nouns import NotApplicable, Preserves
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
     EditText,
@@ -36,6 +37,7 @@ _SKIP = "DT"  # nlpaug leaves determiners alone
 _POS_OF = {"n": "n", "v": "v", "a": "a", "s": "a", "r": "r"}
 
 
+@fielded
 def synonym(severity: float | str | None = None) -> Perturbation:
     """Words replaced by a synonym, ``severity`` (0.1) of those that have one, by nlpaug's `SynonymAug` on WordNet.
 
@@ -45,6 +47,7 @@ def synonym(severity: float | str | None = None) -> Perturbation:
     return _family("synonym", severity, "probably", "a synonym from WordNet for a word")
 
 
+@fielded
 def antonym(severity: float | str | None = None) -> Perturbation:
     """Words replaced by their opposite, ``severity`` (0.1) of those that have one, by nlpaug's `AntonymAug`.
 
@@ -75,7 +78,7 @@ def _family(name: str, severity: float | str | None, preserves: Preserves, descr
                 reason=f"no word outside protected text that WordNet knows {article} {name} of"
             )
         aug = bound(engine, rng)
-        chosen = sorted(rng.sample(spans, share(value, len(spans))))
+        chosen = sorted(rng.sample(spans, share(value, len(spans), rng)))
         made = []
         for start, end in chosen:
             new = in_case_of(text[start:end], aug.substitute(text[start:end].lower()))
@@ -90,6 +93,7 @@ def _family(name: str, severity: float | str | None, preserves: Preserves, descr
         severity=value,
         preserves=preserves,
         scripts=("Latin",),
+        languages=("en",),
         changes=("share",),
         description=description,
     )

@@ -13,6 +13,7 @@ from functools import cache
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.errors import UnknownNameError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import Edited, parse_severity, replace_spans, text_perturbation
 from robusttest.perturbations.base.lexicon import (
     Candidate,
@@ -72,6 +73,7 @@ def _choose(
         severity=severity,
         preserves=preserves,
         scripts=("Latin",),
+        languages=("en",),
         changes=changes,
         description=description,
     )
@@ -165,6 +167,7 @@ def _kept_i(text: str, c: Candidate) -> Candidate:
     return c
 
 
+@fielded
 def contractions(direction: str | float | None = None, *, severity: float | None = None) -> Perturbation:
     """``don't`` ↔ ``do not``: ``contractions:expand``, ``contractions:contract``, or whatever the text has of both."""
     return _choose(
@@ -224,6 +227,7 @@ def digit_candidates(text: str) -> list[Candidate]:
     return found
 
 
+@fielded
 def numbers(direction: str | float | None = None, *, severity: float | None = None) -> Perturbation:
     """``42`` ↔ ``forty-two``: ``numbers:words``, ``numbers:digits``, or whatever the text has of both."""
     return _choose(
@@ -232,7 +236,7 @@ def numbers(direction: str | float | None = None, *, severity: float | None = No
         {"words": spell_candidates, "digits": digit_candidates},
         what="number that counts something",
         severity=severity,
-        changes=("number",),
+        changes=("number", "number_word"),
         preserves="probably",
         description="numbers as words and back: 42, forty-two",
     )
@@ -272,6 +276,7 @@ def _spelled(text: str, forms: Mapping[str, str]) -> list[Candidate]:
     return found
 
 
+@fielded
 def spelling_variant(direction: str | float | None = None, *, severity: float | None = None) -> Perturbation:
     """British ↔ American: ``spelling_variant:american``, ``spelling_variant:british``, or either."""
     return _choose(

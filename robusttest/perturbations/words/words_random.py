@@ -14,6 +14,7 @@ from typing import Any
 
 from robusttest.core.nouns import Edit, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
     EditText,
@@ -54,16 +55,19 @@ def _random_word(action: str) -> Any:
     )
 
 
+@fielded
 def word_swap(severity: float | str | None = None) -> Perturbation:
     """Words exchanged with a neighbour, ``severity`` (0.1) of them, by nlpaug's `RandomWordAug`."""
     return _random("word_swap", "swap", severity, least=2, description="neighbouring words exchanged")
 
 
+@fielded
 def word_delete(severity: float | str | None = None) -> Perturbation:
     """Words left out, ``severity`` (0.1) of them, by nlpaug's `RandomWordAug`."""
     return _random("word_delete", "delete", severity, least=2, description="words left out")
 
 
+@fielded
 def word_crop(severity: float | str | None = None) -> Perturbation:
     """A run of words left out, ``severity`` (0.1) of all and two at least, by nlpaug's `RandomWordAug`."""
     return _random("word_crop", "crop", severity, least=4, description="a run of words left out")
@@ -177,6 +181,7 @@ def _with_a_space(text: str, gone: Edit) -> Edit:
 # --- reserved words ----------------------------------------------------------------------------------------------
 
 
+@fielded
 def reserved(
     groups: Iterable[Iterable[str]] | None = None,
     *,
@@ -217,7 +222,7 @@ def reserved(
         if not places:
             return NotApplicable(reason="no reserved word outside protected text")
         aug = bound(engine(), rng)
-        chosen = sorted(rng.sample(places, share(value, len(places))))
+        chosen = sorted(rng.sample(places, share(value, len(places), rng)))
         made = []
         for start, end in chosen:
             new: str = aug.substitute(text[start:end])
@@ -230,7 +235,7 @@ def reserved(
         typed,
         spec=f"reserved:{name}" if name else "reserved",
         severity=value,
-        changes=("share",),
+        changes=("share", "chat", "acronym", "identifier"),
         description="the user's groups of words that mean the same",
     )
 
@@ -253,6 +258,7 @@ def _groups(groups: Iterable[Iterable[str]] | None) -> tuple[tuple[str, ...], ..
 # --- TF-IDF ------------------------------------------------------------------------------------------------------
 
 
+@fielded
 def tfidf(
     texts: Iterable[str] | None = None,
     *,

@@ -16,7 +16,9 @@ from typing import TypeAlias
 
 from robusttest.core.nouns import Completion, Draft, Json, NotApplicable, Preserves, Request
 from robusttest.errors import UnknownNameError, UsageError
+from robusttest.perturbations.base.acting import on_fields
 from robusttest.perturbations.base.edits import compose_edits, diff_edits, lost
+from robusttest.perturbations.base.fields import varied, why_none, with_texts
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, protected_spans, unusable
 
@@ -61,17 +63,14 @@ class Rewriter:
     how: str
     """Completes "Rewrite the text …" (a style), or names the language that a back-translation goes through."""
     via: bool = False
-    fields: tuple[str, ...] | None = None
     temperature: float = 1.0
     """The only temperature that every provider takes; distinct variants are distinct samples."""
 
     def __call__(self, draft: Draft, rng: random.Random, index: int) -> Rewriting:
-        fields, edits = dict(draft.case.fields), dict(draft.edits)
+        edits = dict(draft.edits)
+        fields: dict[str, str] = {}
         reasons: list[str] = []
-        changed = False
-        for key, text in draft.case.fields.items():
-            if not isinstance(text, str) or (self.fields is not None and key not in self.fields):
-                continue
+        for key, text in varied(draft).items():
             if reason := unusable(text):
                 reasons.append(reason)
                 continue
@@ -90,10 +89,10 @@ class Rewriter:
             made = diff_edits(text, new)
             fields[key] = new
             edits[key] = compose_edits(text, edits[key], made) if edits.get(key) else made
-            changed = True
-        if not changed:
-            return NotApplicable(reason=reasons[0] if reasons else "the case has no text field to rewrite")
-        return draft.with_(case=replace(draft.case, fields=fields), edits=edits)
+        if not fields:
+            return NotApplicable(reason=reasons[0] if reasons else why_none(draft))
+        case = replace(draft.case, fields=with_texts(draft.case.fields, fields))
+        return draft.with_(case=case, edits=edits)
 
     def _field(self, text: str, protected: tuple[Span, ...], rng: random.Random) -> Ask:
         why = ""
@@ -233,11 +232,11 @@ def _written(
     if model is not None and (not isinstance(model, str) or not model.strip()):
         raise UsageError(f"{name}: model={model!r} is not a model's name, as in 'openai/gpt-4o-mini'")
     preserves: Preserves = "probably"
-    return Perturbation(
+    made = Perturbation(
         name=name,
         spec=spec,
         level="input",
-        rewrite=Rewriter(name, model, how, via, None if fields is None else tuple(fields)),
+        rewrite=Rewriter(name, model, how, via),
         preserves=preserves,
         writer=model,
         separable=False,
@@ -247,6 +246,7 @@ def _written(
         changes=("share", "lines"),
         description=description,
     )
+    return made if fields is None else on_fields(made, fields)
 
 
 def _style(name: str) -> str:

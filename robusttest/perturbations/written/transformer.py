@@ -62,7 +62,7 @@ def contextual(
         spans = [(s, e) for s, e in whole_words(text, protected) if e - s >= _MIN_LETTERS]
         if not spans:
             return NotApplicable(reason="no word of 3 or more letters outside protected text")
-        wanted = share(value, len(spans))
+        wanted = share(value, len(spans), rng)
         order = rng.sample(spans, len(spans))
         made: list[tuple[int, int, str]] = []
         for start, end in order:

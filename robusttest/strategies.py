@@ -43,7 +43,7 @@ USUAL = ("keyboard", "doubled", "missing_space", "whitespace", "punctuation", "c
 """The perturbations of a call that names none: slips of a hurried writer, which keep the right answer right."""
 
 _MOST_EDITS = 12
-"""Edits that are left out one by one; that many mean the whole variant."""
+"""Edits that are left out one by one; of more, several go together."""
 _CASES = 256
 """Cases whose variants are held at a time."""
 
@@ -184,23 +184,23 @@ class _Pool:
 
 
 def _drawn(draw: Any, pool: _Pool, case: Case) -> Variant:
-    """Draws in the order in which a reader wants them small: how many edits, which variant, which edits, how large."""
+    """Whether each edit is made, then which variant, then how large: an edit that is not needed is dropped by itself."""
     reference, made = pool.reference(case), pool.of(case)
     if not made:
         return reference
-    edits = draw(st.integers(0, min(_MOST_EDITS, max(map(pool.size, made)))))
-    if not edits:
+    bits = [draw(st.booleans()) for _ in range(min(_MOST_EDITS, max(map(pool.size, made))))]
+    if not any(bits):
         return reference
     whole: Variant = made[draw(st.integers(0, len(made) - 1))]
     size = pool.size(whole)
     some = whole
     if size > 1:
-        # All places are drawn whatever the number of edits: with fewer edits the same draws are enough to shrink to.
-        left, order = list(places(whole)), []
-        for _ in range(min(size, _MOST_EDITS)):
-            order.append(left.pop(draw(st.integers(0, len(left) - 1))))
-        if edits < len(order):
-            some = part(whole, order[:edits])
+        # Of more edits than bits several hang on one.
+        kept = [place for i, place in enumerate(places(whole)) if bits[i % len(bits)]]
+        if not kept:
+            return reference
+        if len(kept) < size:
+            some = part(whole, kept)
     if size > 1 or len(places(whole)) == 1:
         some = _smaller(draw, some)
     # A part may be refused where the whole is not: of two edits of numbers that keep their count, say.

@@ -6,14 +6,13 @@ A text is known by a key: the field's name, ``input[0]`` for the content of the 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from robusttest.core.nouns import Case, Draft, Json
-from robusttest.errors import UsageError
+from robusttest.errors import UsageError, did_you_mean
 from robusttest.perturbations.base.spans import spaced
 
 _KEY = re.compile(r"(.*?)((?:\[\d+\])*)\Z", re.DOTALL)
@@ -146,10 +145,9 @@ def check_names(names: Collection[str], case: Case, where: str) -> None:
     """Raises `UsageError` for a field that the case does not have."""
     for name in names:
         if name not in case.fields:
-            near = difflib.get_close_matches(name, list(case.fields), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"{where}: case {case.id!r} has no field {name!r}.{hint} It has: {', '.join(case.fields) or 'none'}"
+                f"{where}: case {case.id!r} has no field {name!r}.{did_you_mean(name, case.fields)} It has: "
+                f"{', '.join(case.fields) or 'none'}"
             )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from robusttest.stats.cell import variants
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.frame import Column, Frame
 from robusttest.stats.cell.intervals import cp_lower
@@ -94,3 +95,18 @@ def test_few_clusters_give_a_band_to_look_at_and_no_gate(right_wrong):
 def test_one_failure_in_sixty_is_no_better_known_than_by_counting(right_wrong):
     e = estimate(right_wrong(["111"] * 59 + ["110"]), "worst_variant_accuracy")
     assert e.lower <= cp_lower(59, 60)
+
+
+def test_of_many_cases_the_band_is_the_bootstraps_without_the_resamples(monkeypatch):
+    rng = np.random.default_rng(5)
+    chance = rng.beta(3, 1, (2500, 1)) * np.array([1.0, 0.97, 0.95, 0.9])
+    y = (rng.random((2500, 4)) < chance).astype(float)
+    quick = [
+        estimate(cell_of_scores(y), name) for name in ("worst_variant_accuracy", "spread", "maxp", "cps")
+    ]
+    monkeypatch.setattr(variants, "BOOTSTRAPPED", 10_000)
+    for e in quick:
+        slow = estimate(cell_of_scores(y), e.metric)
+        assert (e.value, e.n, e.method) == (slow.value, slow.n, slow.method)
+        for name in ("low", "high", "lower", "upper"):
+            assert getattr(e, name) == pytest.approx(getattr(slow, name), abs=0.002), (e.metric, name)

@@ -374,6 +374,11 @@ class Record:
     latency: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    served: str | None = None
+    """The model's id as the provider returned it: another one is another model behind the same name."""
+    fingerprint: str | None = None
+    """The provider's ``system_fingerprint``; for a ``python:`` model its declared version."""
+    finish_reason: str | None = None
 
     @property
     def scored(self) -> bool:

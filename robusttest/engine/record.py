@@ -78,6 +78,9 @@ def make_record(
             "latency": completion.latency,
             "input_tokens": completion.input_tokens,
             "output_tokens": completion.output_tokens,
+            "served": completion.model,
+            "fingerprint": _fingerprint(completion, request),
+            "finish_reason": completion.finish_reason,
             "cut": completion.finish_reason in ("length", "max_tokens"),
         }
     return Record(
@@ -269,3 +272,10 @@ def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Sco
         return Score(value=0.0, status="unparsed", explanation=f"{one_line(score.answer, 40)!r} is no number")
     right = now > before if expect == "increases" else now < before
     return Score(value=float(right), answer=score.answer, explanation=f"expected: {expect} from {before:g}")
+
+
+def _fingerprint(completion: Completion, request: Request | None) -> str | None:
+    said = completion.meta.get("system_fingerprint")
+    if isinstance(said, str):
+        return said
+    return request.version if request is not None else None

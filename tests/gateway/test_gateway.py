@@ -187,12 +187,12 @@ def test_a_budget_of_calls(server, tmp_path):
 def test_a_budget_of_money_is_never_overspent(server, tmp_path):
     priced = "openai/gpt-4o-mini"
     with Calls(server, tmp_path, max_cost=0.0002) as calls:
-        futures = [calls.submit(f"Question {i}", model=priced, max_tokens=100) for i in range(50)]
+        futures = [calls.submit(f"Question {i}", model=priced, max_tokens=100) for i in range(120)]
         outcomes = [f.exception(30) for f in futures]
         p = calls.gateway.progress()
         assert p.cost is not None
-        assert 0 < p.cost <= 0.0002
-        assert 0 < sum(e is None for e in outcomes) < 50
+        assert 0.9 * 0.0002 <= p.cost <= 0.0002
+        assert 0 < sum(e is None for e in outcomes) < 120
         assert {type(e) for e in outcomes if e is not None} == {BudgetExhaustedError}
 
 

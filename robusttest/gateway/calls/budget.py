@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from robusttest.errors import BudgetExhaustedError, StorageError
-from robusttest.gateway.store.replies import ReplyStore
+from robusttest.gateway.store.replies import ReplyStore, fitting
 from robusttest.settings import Settings
+
+LEARNT = 3
+"""Replies of a model after which its calls are estimated by what such calls have cost."""
+MARGIN = 1.1
+"""On the dearest of them."""
 
 
 class Budget:
     """``max_calls`` and ``max_cost`` of the settings.
 
     With several processes of one ``run`` the sum is kept in the reply store; without a store that can be written each
-    process has its equal share. A call without a known price reserves nothing: ``unpriced`` is then set.
+    process has its equal share.
     """
 
     def __init__(
@@ -21,8 +27,11 @@ class Budget:
     ) -> None:
         self.max_calls, self.max_cost = settings.max_calls, settings.max_cost
         self.unpriced = False
+        """Calls without a known price were made, which reserve nothing."""
         self._lock = threading.Lock()
-        self._calls, self._cost = 0, 0.0
+        self._calls, self._cost, self._open = 0, 0.0, 0.0
+        self._shares: dict[str, list[float]] = {}
+        """Model → the shares of their upper estimates that calls have cost: how many, and the largest."""
         shared = run is not None and store is not None and not store.read_only and not store.problems
         self._store = store if shared else None
         self._run = run or ""
@@ -36,44 +45,56 @@ class Budget:
     def limited(self) -> bool:
         return self.max_calls is not None or self.max_cost is not None
 
-    def reserve(self, estimate: float | None) -> float:
-        """Set aside one call of about ``estimate`` US dollars, and return what was reserved.
+    def likely(self, model: str, most: float) -> float:
+        """What a call costs that costs ``most`` US dollars at most, by what calls to this model have cost."""
+        n, largest = self._shares.get(model, (0, 1.0))
+        return most * min(1.0, largest * MARGIN) if n >= LEARNT else most
 
-        Raises `BudgetExhaustedError` where it does not fit any more.
+    def reserve(self, most: float | None, *, model: str = "", bounded: bool = True) -> float | None:
+        """Set aside one call that costs ``most`` US dollars at most, and return what was reserved.
+
+        None: it does not fit beside what others have reserved, and may when they have settled. ``bounded``: the request
+        itself limits its output; else the first calls go one by one, within what is left. Raises `BudgetExhaustedError`
+        where it does not fit any more.
         """
         if not self.limited:
             return 0.0
-        if estimate is None:
+        if most is None:
             self.unpriced = True
-        cost = (estimate or 0.0) if self.max_cost is not None else 0.0
+        cost = self.likely(model, most or 0.0) if self.max_cost is not None else 0.0
+        alone = not bounded and self._shares.get(model, [0])[0] < LEARNT
+        limits = {"max_calls": self.max_calls, "max_cost": self.max_cost}
         if self._store is not None:
             try:
-                fits = self._store.spend(self._run, 1, cost, max_calls=self.max_calls, max_cost=self.max_cost)
+                fits = self._store.reserve(self._run, cost, alone=alone, **limits)
             except StorageError as e:
                 raise BudgetExhaustedError(f"the budget can't be kept: {e}") from None
         else:
             with self._lock:
-                fits = (self.max_calls is None or self._calls < self.max_calls) and (
-                    self.max_cost is None or self._cost + cost <= self.max_cost
-                )
-                if fits:
-                    self._calls, self._cost = self._calls + 1, self._cost + cost
-        if not fits:
+                fits = fitting(self._calls, self._cost, self._open, cost, alone=alone, **limits)
+                if isinstance(fits, float):
+                    self._calls, self._open = self._calls + 1, self._open + fits
+        if fits is False:
             raise BudgetExhaustedError(self._message())
-        return cost
+        return None if fits is None else float(fits)
 
-    def settle(self, reserved: float, actual: float | None) -> None:
-        """Replace a reservation by what the call cost; None (no price told) leaves it."""
-        if self.max_cost is None or actual is None or actual == reserved:
+    def settle(
+        self, reserved: float, actual: float | None, *, model: str = "", most: float | None = None
+    ) -> None:
+        """Replace a reservation by what the call cost; None (no price told): what was reserved."""
+        if not self.limited or self.max_cost is None:
             return
+        cost = reserved if actual is None else actual
         if self._store is not None:
-            try:
-                self._store.spend(self._run, 0, actual - reserved, max_calls=None, max_cost=None)
-            except StorageError:
-                return  # the reservation stands: rather too careful
+            with contextlib.suppress(StorageError):  # the reservation stands: rather too careful
+                self._store.settle(self._run, reserved, cost)
         else:
             with self._lock:
-                self._cost += actual - reserved
+                self._open, self._cost = max(0.0, self._open - reserved), self._cost + cost
+        if actual and most:
+            with self._lock:
+                held = self._shares.setdefault(model, [0, 0.0])
+                held[0], held[1] = held[0] + 1, max(held[1], actual / most)
 
     def _message(self) -> str:
         parts = []

@@ -23,6 +23,7 @@ from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import Budget
 from robusttest.gateway.calls.scheduler import Flight, Scheduler
+from robusttest.gateway.litellm import prices
 from robusttest.gateway.litellm.address import endpoint_of
 from robusttest.gateway.store import nearest
 from robusttest.gateway.store.replies import ReplyStore
@@ -209,12 +210,20 @@ class Gateway:
                 warnings.simplefilter("ignore")
                 for model in wanted:
                     problems = backends.preflight([model], with_key=self._with_key)
+                    problems = problems or self._without_price(model)
                     self._checked[model] = ConfigurationError("\n".join(problems)) if problems else None
             return self._checked[request.model]
 
+    def _without_price(self, model: str) -> list[str]:
+        if self.settings.max_cost is None or prices.price_of(model, prices.table()) is not None:
+            return []
+        return [
+            f"{model}: no price is known, so --robust-max-cost can't be kept; limit it by --robust-max-calls instead"
+        ]
+
     def _call(self, python: PythonModel, flight: Flight) -> None:
         try:
-            reserved = self._budget.reserve(0.0)
+            reserved = self._budget.reserve(0.0) or 0.0
         except BudgetExhaustedError as e:
             self._ended(flight, e)
             return
@@ -282,7 +291,7 @@ class Gateway:
                 failed=self._failed,
                 skipped=self._skipped,
                 in_flight=submitted - done - self._skipped,
-                cost=self._cost,
+                cost=None if self._cost is None else self._cost + self._scheduler.lost,
                 waiting_for=self._scheduler.waiting_for(),
             )
 
@@ -291,8 +300,12 @@ class Gateway:
         out = [*self.notes, *self._callables.notes, *getattr(self._backend, "notes", ())]
         if self.store is not None:
             out += self.store.problems
-        if self._budget.unpriced and self.settings.max_cost is not None:
-            out.append("the price of some calls is unknown: --robust-max-cost does not count them")
+        if self._scheduler.lost_calls:
+            n = self._scheduler.lost_calls
+            out.append(
+                f"{n} attempt{'s' * (n != 1)} gave no reply that can be read and may be paid: counted with about "
+                f"${self._scheduler.lost:.2g}"
+            )
         return list(dict.fromkeys(out))
 
     def facts(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Any
 from robusttest.core.nouns import Completion, Request, derive_seed
 from robusttest.core.secrets import scrub
 from robusttest.errors import (
+    BudgetExhaustedError,
     CallError,
     ConfigurationError,
     RobusttestError,
@@ -27,7 +28,7 @@ from robusttest.errors import (
 from robusttest.gateway.calls.backends import Backend
 from robusttest.gateway.calls.budget import Budget
 from robusttest.gateway.calls.lanes import START, Lane
-from robusttest.gateway.litellm import logs
+from robusttest.gateway.litellm import logs, prices
 from robusttest.gateway.litellm.failures import AttemptError, RefusedCallError
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
@@ -38,6 +39,8 @@ PAUSE, LONGEST_PAUSE = 0.5, 10.0
 LEASED_AHEAD = 64
 DEFECTS = 2
 """Attempts at a call that a client's own defect breaks."""
+PAID = ("timeout", "invalid_reply", "defect")
+"""Kinds of failure after which a provider has done its work."""
 STOP_SECONDS = 0.3
 CHARACTERS_PER_TOKEN = 4
 
@@ -96,6 +99,8 @@ class Scheduler:
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._flights: set[Flight] = set()
+        self.lost, self.lost_calls = 0.0, 0
+        """Estimated US dollars of attempts that are paid and gave no reply, and how many there were."""
         self._random = random.Random(derive_seed("pauses", settings.seed))
 
     # --- from any thread
@@ -323,11 +328,12 @@ class Scheduler:
             flight.began = now
         left = self._settings.deadline - (now - flight.began)
         outcome: Completion | BaseException
-        reserved = 0.0
+        reserved, most = 0.0, None
         try:
             if self._budget.limited:
-                estimate = None if flight.call is not None else self._backend.estimate(request)
-                reserved = self._budget.reserve(estimate)
+                # The user's own code costs nothing.
+                most = 0.0 if flight.call is not None else self._backend.estimate(request)
+                reserved = await self._reserved(request, most)
             timeout = min(self._settings.timeout, max(0.01, left))
             if flight.call is not None:
                 async with asyncio.timeout(timeout):
@@ -336,6 +342,7 @@ class Scheduler:
                 outcome = await self._backend.call(request, timeout=timeout)
         except asyncio.CancelledError:
             lane.ended()
+            self._budget.settle(reserved, 0.0)
             raise
         except TimeoutError:
             outcome = CallError(f"{request.model}: no reply within {timeout:g} s", kind="timeout")
@@ -343,8 +350,21 @@ class Scheduler:
             outcome = e
         except Exception as e:  # a defect of ours or of a library: this call's error, not the run's
             outcome = CallError(scrub(f"{request.model}: {type(e).__name__}: {e}"))
-        self._came(queue, flight, now, outcome, reserved)
+        self._came(queue, flight, now, outcome, reserved, most)
         self._pump(queue)
+
+    async def _reserved(self, request: Request, most: float | None) -> float:
+        """Room for a call in the budget; waits for calls under way to settle where it does not fit beside them."""
+        pause, until = 0.01, time.monotonic() + self._settings.deadline
+        bounded = prices.output_limit(request) is not None
+        while (room := self._budget.reserve(most, model=request.model, bounded=bounded)) is None:
+            if time.monotonic() > until:
+                raise BudgetExhaustedError(
+                    "not called: what other calls have reserved of the budget did not settle"
+                )
+            await asyncio.sleep(pause)
+            pause = min(0.2, pause * 1.5)
+        return room
 
     def _came(
         self,
@@ -353,10 +373,12 @@ class Scheduler:
         started: float,
         outcome: Completion | BaseException,
         reserved: float,
+        most: float | None,
     ) -> None:
         lane, now = queue.lane, time.monotonic()
+        model = flight.request.model
         if isinstance(outcome, Completion):
-            self._budget.settle(reserved, outcome.cost)
+            self._budget.settle(reserved, outcome.cost, model=model, most=most)
             used = None
             if outcome.input_tokens is not None and outcome.output_tokens is not None:
                 used = outcome.input_tokens + outcome.output_tokens
@@ -368,7 +390,13 @@ class Scheduler:
                 object.__setattr__(outcome, "meta", meta)
             self._end(flight, outcome)
             return
-        self._budget.settle(reserved, 0.0)
+        # The provider has answered, or may have: such attempts are paid, and nobody says how much.
+        paid = isinstance(outcome, CallError) and outcome.kind in PAID
+        self._budget.settle(reserved, None if paid else 0.0)
+        if paid and flight.call is None:
+            guess = most if most is not None else self._backend.estimate(flight.request)
+            self.lost += self._budget.likely(model, guess) if guess is not None else 0.0
+            self.lost_calls += 1
         if isinstance(outcome, RefusedCallError) and lane.may_pass():
             outcome = AttemptError(
                 str(outcome),

@@ -65,9 +65,33 @@ def output_limit(request: Request) -> int | None:
     return asked * (n if isinstance(n, int) else 1) if isinstance(asked, int) else None
 
 
+IMAGE_TOKENS = 1105
+"""Of one image: what OpenAI counts for a large one in high detail (85 + 6 × 170). Its base64 text is no prompt."""
+
+
 def size(request: Request) -> int:
-    """Characters of the messages, as they are sent."""
-    return sum(len(json.dumps(m, ensure_ascii=False, default=str)) for m in request.messages)
+    """Characters of the messages, as they are sent; an image as many as its tokens stand for."""
+    return sum(len(json.dumps(_text(m), ensure_ascii=False, default=str)) for m in request.messages) + (
+        CHARACTERS_PER_TOKEN * IMAGE_TOKENS * images(request)
+    )
+
+
+def images(request: Request) -> int:
+    return sum(_is_image(part) for m in request.messages for part in _parts(m))
+
+
+def _parts(message: Mapping[str, Any]) -> list[Any]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _is_image(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in ("image_url", "image", "input_image")
+
+
+def _text(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    parts = _parts(message)
+    return {**message, "content": [p for p in parts if not _is_image(p)]} if parts else message
 
 
 def most(request: Request, price: Price) -> float | None:

@@ -32,6 +32,33 @@ LEASE_SECONDS = 15.0
 """A lease that its owner has not renewed for so long is free: the owner is dead."""
 
 
+_OPEN = "\x00under way"
+"""After a run's name: what its calls under way have reserved."""
+
+
+def fitting(
+    calls: int,
+    spent: float,
+    held: float,
+    cost: float,
+    *,
+    max_calls: int | None,
+    max_cost: float | None,
+    alone: bool,
+) -> float | bool | None:
+    """What to reserve for a call of about ``cost`` US dollars; False: it does not fit; None: perhaps it will, when what
+    is ``held`` for calls under way has settled. ``alone``: nobody knows what it costs; it may take all that is left.
+    """
+    if max_calls is not None and calls >= max_calls:
+        return False
+    if max_cost is None or spent + held + cost <= max_cost + 1e-12:
+        return float(cost)
+    if held > 1e-12:
+        return None
+    left = max_cost - spent
+    return float(left) if alone and left > 0 else False
+
+
 class ReplyStore:
     """Replies by request key, variants by their key, leases on calls under way, and what a run has spent.
 
@@ -274,6 +301,38 @@ class ReplyStore:
         except sqlite3.Error as e:
             raise StorageError(f"{self.path}: {e}") from None
         return True
+
+    def reserve(
+        self, run: str, cost: float, *, max_calls: int | None, max_cost: float | None, alone: bool
+    ) -> float | bool | None:
+        """`fitting`, over all processes of a run: what fits is added to what is under way."""
+        if self._db is None or self.read_only:
+            raise StorageError(
+                f"{self.path}: a budget over several processes needs a store that can be written"
+            )
+        ask = "SELECT calls, cost FROM spent WHERE run = ?"
+        try:
+            with self._lock, database.transaction(self._db) as db:
+                calls, spent = db.execute(ask, (run,)).fetchone() or (0, 0.0)
+                _, held = db.execute(ask, (run + _OPEN,)).fetchone() or (0, 0.0)
+                fits = fitting(calls, spent, held, cost, max_calls=max_calls, max_cost=max_cost, alone=alone)
+                if isinstance(fits, float):
+                    rows = [(run, calls + 1, spent), (run + _OPEN, 0, held + fits)]
+                    db.executemany("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as e:
+            raise StorageError(f"{self.path}: {e}") from None
+        return fits
+
+    def settle(self, run: str, reserved: float, cost: float) -> None:
+        """What was reserved for a call is no longer under way, and ``cost`` is spent."""
+        if self._db is None or self.read_only:
+            return
+        change = "INSERT INTO spent VALUES (?, 0, ?) ON CONFLICT(run) DO UPDATE SET cost = max(0, cost + excluded.cost)"
+        try:
+            with self._lock, database.transaction(self._db) as db:
+                db.executemany(change, [(run, cost), (run + _OPEN, -reserved)])
+        except sqlite3.Error as e:
+            raise StorageError(f"{self.path}: {e}") from None
 
     # --- for cassettes and messages
 

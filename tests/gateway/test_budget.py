@@ -1,0 +1,141 @@
+"""Money: calls wait for reservations to settle, estimates are learnt, a limit is spent and kept."""
+
+from __future__ import annotations
+
+import pytest
+from loopback import LoopbackServer
+
+from robusttest.core.nouns import Request
+from robusttest.errors import BudgetExhaustedError, ConfigurationError
+from robusttest.gateway import Gateway
+from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.litellm import prices
+from robusttest.gateway.store.replies import ReplyStore
+from robusttest.settings import Settings
+
+PRICED = "openai/gpt-4o-mini"
+
+
+@pytest.fixture(params=["alone", "shared"])
+def budgets(request, tmp_path):
+    """``(one process's, another's)``: the same where a process is alone."""
+
+    def make(**limits):
+        settings = Settings(directory=tmp_path, **limits)
+        if request.param == "alone":
+            one = Budget(settings)
+            return one, one
+        stores = [ReplyStore(tmp_path) for _ in range(2)]
+        made.extend(stores)
+        return tuple(Budget(settings, run="r", workers=2, store=s) for s in stores)
+
+    made: list[ReplyStore] = []
+    yield make
+    for store in made:
+        store.close()
+
+
+def test_a_call_waits_for_those_under_way(budgets):
+    one, other = budgets(max_cost=1.0)
+    assert one.reserve(0.6) == 0.6
+    assert other.reserve(0.6) is None, "not yet, and not never"
+    one.settle(0.6, 0.001)
+    assert other.reserve(0.6) == 0.6
+    other.settle(0.6, 0.5)
+    with pytest.raises(BudgetExhaustedError):
+        one.reserve(0.6)
+
+
+def test_the_first_calls_without_a_limit_of_their_own_go_one_by_one(budgets):
+    one, _ = budgets(max_cost=0.5)
+    for _ in range(3):
+        room = one.reserve(9.0, model="m", bounded=False)
+        assert 0 < room <= 0.5
+        assert one.reserve(9.0, model="m", bounded=False) is None
+        one.settle(room, 0.0002, model="m", most=9.0)
+    room = one.reserve(9.0, model="m", bounded=False)
+    assert room == pytest.approx(0.00022)
+    one.settle(room, 0.0002, model="m", most=9.0)
+    with pytest.raises(BudgetExhaustedError):
+        one.reserve(9.0, model="another", bounded=True)
+
+
+def test_a_limit_is_spent_to_nine_tenths(budgets):
+    one, other = budgets(max_cost=0.5)
+    spent = 0.0
+    for i in range(100_000):
+        try:
+            room = (one, other)[i % 2].reserve(0.4, model="m", bounded=False)
+        except BudgetExhaustedError:
+            break
+        cost = 0.002 + 0.001 * (i % 3)
+        (one, other)[i % 2].settle(room, cost, model="m", most=0.4)
+        spent += cost
+    assert 0.45 <= spent <= 0.5
+
+
+def test_what_nobody_knows_counts_as_reserved(budgets):
+    one, other = budgets(max_cost=1.0)
+    one.settle(one.reserve(0.6), None)
+    with pytest.raises(BudgetExhaustedError):
+        other.reserve(0.6)
+
+
+def test_calls_are_exact_over_processes(budgets):
+    one, other = budgets(max_calls=5)
+    for i in range(5):
+        (one, other)[i % 2].reserve(None)
+    for b in (one, other):
+        with pytest.raises(BudgetExhaustedError):
+            b.reserve(None)
+
+
+def run(tmp_path, server, n, **settings):
+    params = {"api_base": server.url, "api_key": "planted-key-123456"}
+    with Gateway(Settings(directory=tmp_path, **settings)) as gateway:
+        futures = [
+            gateway.submit(gateway.request(PRICED, [{"role": "user", "content": f"Question {i}"}], params))
+            for i in range(n)
+        ]
+        errors = [f.exception(60) for f in futures]
+        return errors, gateway.progress(), gateway.problems()
+
+
+def test_a_run_within_a_limit_finishes_whatever_its_calls_could_cost_at_most(tmp_path):
+    with LoopbackServer() as server:
+        errors, progress, _ = run(tmp_path, server, 60, max_cost=0.01)
+    assert errors == [None] * 60
+    assert progress.cost < 0.01
+
+
+def test_a_run_beyond_its_limit_spends_it(tmp_path):
+    one = 5 * 0.15e-6 + 4 * 0.6e-6
+    with LoopbackServer() as server:
+        errors, progress, _ = run(tmp_path, server, 80, max_cost=40 * one)
+    assert {type(e) for e in errors if e is not None} == {BudgetExhaustedError}
+    assert 36 * one <= progress.cost <= 40 * one * 1.0001
+
+
+def test_no_price_and_a_limit_is_refused_before_the_first_call(tmp_path):
+    with LoopbackServer() as server, Gateway(Settings(directory=tmp_path, max_cost=1.0)) as gateway:
+        params = {"api_base": server.url, "api_key": "planted-key-123456"}
+        request = gateway.request("openai/our-own", [{"role": "user", "content": "Hi"}], params)
+        with pytest.raises(ConfigurationError, match="no price is known"):
+            gateway.submit(request).result(60)
+        assert server.requests == []
+
+
+def test_attempts_without_a_reply_are_counted(tmp_path):
+    with LoopbackServer(first="invalid-json") as server:
+        errors, progress, problems = run(tmp_path, server, 4)
+    assert errors == [None] * 4
+    assert progress.cost > 4 * (5 * 0.15e-6 + 4 * 0.6e-6)
+    assert any("4 attempts gave no reply that can be read" in p for p in problems)
+
+
+def test_an_image_is_not_its_base64_text():
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 2_000_000}}
+    content = [{"type": "text", "text": "What is this?"}, image]
+    request = Request(model="openai/x", messages=({"role": "user", "content": content},))
+    assert prices.images(request) == 1
+    assert 1000 < prices.size(request) / prices.CHARACTERS_PER_TOKEN < 1200

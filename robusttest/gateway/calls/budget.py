@@ -63,15 +63,24 @@ class Budget:
             self.unpriced = True
         cost = self.likely(model, most or 0.0) if self.max_cost is not None else 0.0
         alone = not bounded and self._shares.get(model, [0])[0] < LEARNT
-        limits = {"max_calls": self.max_calls, "max_cost": self.max_cost}
         if self._store is not None:
             try:
-                fits = self._store.reserve(self._run, cost, alone=alone, **limits)
+                fits = self._store.reserve(
+                    self._run, cost, max_calls=self.max_calls, max_cost=self.max_cost, alone=alone
+                )
             except StorageError as e:
                 raise BudgetExhaustedError(f"the budget can't be kept: {e}") from None
         else:
             with self._lock:
-                fits = fitting(self._calls, self._cost, self._open, cost, alone=alone, **limits)
+                fits = fitting(
+                    self._calls,
+                    self._cost,
+                    self._open,
+                    cost,
+                    max_calls=self.max_calls,
+                    max_cost=self.max_cost,
+                    alone=alone,
+                )
                 if isinstance(fits, float):
                     self._calls, self._open = self._calls + 1, self._open + fits
         if fits is False:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from robusttest.core.nouns import Threshold as Threshold
     from robusttest.core.nouns import Variant as Variant
     from robusttest.core.nouns import Verdict as Verdict
+    from robusttest.engine.body import Ask as Ask
     from robusttest.engine.cell import Result as Result
     from robusttest.errors import RobusttestError as RobusttestError
     from robusttest.errors import UsageError as UsageError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "core.nouns",
+    "Ask": "engine.body",
     "Case": "core.nouns",
     "Completion": "core.nouns",
     "Draft": "core.nouns",
@@ -69,17 +71,46 @@ _HOMES = {
     "scorer": "scorers",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605  tests/test_init.py holds it to the names above
+__all__ = [
+    "Answer",
+    "Ask",
+    "Case",
+    "Completion",
+    "Draft",
+    "Estimate",
+    "NotApplicable",
+    "Prompt",
+    "Record",
+    "Request",
+    "Result",
+    "RobusttestError",
+    "Score",
+    "Settings",
+    "Task",
+    "Threshold",
+    "UsageError",
+    "Variant",
+    "Verdict",
+    "crossed",
+    "evaluate",
+    "load_cases",
+    "model",
+    "perturbation",
+    "robust",
+    "scorer",
+]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

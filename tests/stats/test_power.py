@@ -6,6 +6,7 @@ from scipy.stats import binom, binomtest
 
 from robusttest.errors import UsageError
 from robusttest.stats.versions import power
+from robusttest.stats.versions.paired import mcnemar
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,17 @@ def test_impossible_shares_are_refused():
             power.mcnemar_cases(discordance, drop)
     with pytest.raises(UsageError, match="margin"):
         power.no_worse_cases(0.1, 0)
+
+
+def test_a_drop_is_found_by_the_rule_that_decides():
+    """12 cases × 4 variants: nothing under 5 broken cases (10.4 points) can reach p <= .05."""
+    assert power.fewest_cases(0.05) == 5
+    assert mcnemar(5, 0).p_worse <= 0.05 < mcnemar(4, 0).p_worse
+    found = power.detectable_drop(0.0, 12, 0.25)
+    assert found is not None
+    assert found >= 5 * 0.25 / 12
+    q = found / 0.25
+    assert binom.sf(4, 12, q) == pytest.approx(0.8, abs=1e-6)
+    assert power.detectable_drop(0.0, 12, 0.25, alpha=0.01) > found
+    assert power.detectable_drop(0.0, 4, 0.25) is None
+    assert power.detectable_drop(0.5, 400, 0.25) == pytest.approx(power.detectable(0.5, 400))

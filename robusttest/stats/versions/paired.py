@@ -19,7 +19,7 @@ from robusttest.stats.cell import intervals
 from robusttest.stats.cell.frame import Floats
 from robusttest.stats.cell.intervals import ALPHA, z_quantile
 from robusttest.stats.versions.multiplicity import benjamini_hochberg, holm
-from robusttest.stats.versions.power import detectable, paired_cases
+from robusttest.stats.versions.power import detectable_drop, paired_cases
 
 ComparisonVerdict = Literal["improved", "regressed", "no_worse", "undecided"]
 
@@ -180,6 +180,8 @@ class Change:
     """The smallest true drop that cases like these would show in four of five samples (one-sided 95 %)."""
     sd: float = 0.0
     """Standard deviation of a case's difference."""
+    step: float = 0.0
+    """What a case that changed changed by, the median; one variant where none did."""
     verdict: ComparisonVerdict = "undecided"
     cases_needed: int | None = None
     """About how many cases would decide it at what was seen; None where it is decided or can't be said."""
@@ -226,6 +228,8 @@ def change(
     spread = intervals.mean_se(means, groups)
     n = len(means)
     sd = spread.se * math.sqrt(n)
+    moved = np.abs(means[sums != 0])
+    step = float(np.median(moved)) if len(moved) else 1 / float(np.median(k))
     return Change(
         measure=measure,
         n=n,
@@ -246,7 +250,8 @@ def change(
         p_better=test.p_better,
         p=test.p,
         test=test.method,
-        detectable=detectable(sd, n) if n > 1 and sd > 0 else None,
+        detectable=None if g is not None else detectable_drop(sd, n, step),
+        step=step,
         sd=sd,
     )
 
@@ -281,6 +286,14 @@ def settle(
     worse = holm([c.p_worse for c in changes], weights)
     better = holm([c.p_better for c in changes], weights)
     q = benjamini_hochberg([c.p_worse for c in changes])
+    shares = np.ones(len(changes)) if weights is None else np.asarray(weights, dtype=np.float64)
+    shares = alpha * shares / shares.sum() if len(changes) else shares
+    changes = [
+        c
+        if c.clusters is not None
+        else replace(c, detectable=detectable_drop(c.sd, c.n, c.step, alpha=float(a)))
+        for c, a in zip(changes, shares, strict=True)
+    ]
     return [
         _judged(replace(c, adjusted_worse=worse[i], adjusted_better=better[i], q_worse=q[i]), margin, alpha)
         for i, c in enumerate(changes)

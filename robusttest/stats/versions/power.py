@@ -95,6 +95,29 @@ def detectable(sd: float, n: int, *, alpha: float = ALPHA, power: float = POWER)
     return (_z(1 - alpha) + _z(power)) * sd / math.sqrt(n)
 
 
+def fewest_cases(alpha: float) -> int:
+    """The fewest cases that must get worse, none better, for the sign-flip test to reach ``alpha``: 2^-b <= alpha."""
+    return math.ceil(-math.log2(alpha) - 1e-12)
+
+
+def detectable_drop(
+    sd: float, n: int, step: float, *, alpha: float = ALPHA, power: float = POWER
+) -> float | None:
+    """The smallest true drop that the sign-flip test of ``n`` cases finds with this power, where a case that breaks loses
+    ``step``: at least `detectable`, and so many broken cases that the test can reach ``alpha`` at all. None where that
+    takes more cases than there are.
+    """
+    least = fewest_cases(alpha)
+    if n < least or step <= 0:
+        return None
+    low, high = 0.0, 1.0
+    for _ in range(40):  # the share q of cases that breaks with P(Bin(n, q) >= least) = power
+        middle = (low + high) / 2
+        enough = 1 - float(_at_most(np.array([least - 1.0]), np.array([float(n)]), middle)[0])
+        low, high = (low, middle) if enough >= power else (middle, high)
+    return max(high * step, detectable(sd, n, alpha=alpha, power=power))
+
+
 def _critical(m: Floats, tail: float) -> Floats:
     """The largest c with P(Bin(m, 1/2) <= c) <= tail; -1 where there is none."""
     low, high = np.full(len(m), -1.0), m.copy()

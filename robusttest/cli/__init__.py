@@ -22,6 +22,7 @@ COMMANDS = {
     "history": "robusttest.cli.history",
     "compare": "robusttest.cli.compare",
     "cache": "robusttest.cli.cache",
+    "canary": "robusttest.cli.canary",
     "init": "robusttest.cli.init",
 }
 """Name → module. Each imports what it uses when it runs."""

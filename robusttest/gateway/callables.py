@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import importlib.machinery
 import inspect
-import queue
+import math
+import numbers
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields, replace
@@ -34,6 +36,8 @@ from robusttest.errors import (
 from robusttest.tasks.render import prompt_text
 
 _DECLARED = "__robusttest_model__"
+LINGER = 0.002
+"""Seconds that a batch which is not full waits for more."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -73,8 +77,8 @@ def model(
     ``concurrency``: threads (sync; 1) or calls (async) at a time.
 
     The callable gets the prompt as one text, or the list of messages if its parameter is called ``messages``; generation
-    parameters (``temperature``, ``seed``, ``max_tokens`` …) by name where it takes them. It returns a text or a
-    `Completion`. Raises `UsageError` for numbers below 1.
+    parameters (``temperature``, ``seed``, ``max_tokens`` …) by name where it takes them. It returns a text, a
+    number, probabilities by label (which sum to 1; the likeliest is the reply) or a `Completion`. Raises `UsageError` for numbers below 1.
     """
     for name, value in (("batch_size", batch_size), ("concurrency", concurrency)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -184,7 +188,10 @@ class PythonModel:
         self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)
         self.concurrency = self.declared.concurrency or (most if self.is_async else 1)
         self._takes, self._any, self._messages = _parameters(fn)
-        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._ready = threading.Condition()
+        self._buckets: dict[str, deque[_Asked]] = {}
+        """What waits, by the options that the callable is given: what is equal in them fits into one batch."""
+        self._closed = False
         self._threads: list[threading.Thread] = []
         self._ignored: set[str] = set()
         self._semaphore: asyncio.Semaphore | None = None
@@ -201,7 +208,10 @@ class PythonModel:
                 thread = threading.Thread(target=self._serve, name=f"{self.name}-{i}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        self._waiting.put(_Asked(request, future))
+        bucket = canonical_json(self._options(request)) if self.declared.batch_size is not None else ""
+        with self._ready:
+            self._buckets.setdefault(bucket, deque()).append(_Asked(request, future))
+            self._ready.notify()
 
     async def acall(self, request: Request) -> Completion:
         """One call of a coroutine function. Raises `ModelCodeError`."""
@@ -224,28 +234,27 @@ class PythonModel:
         raise error
 
     def _serve(self) -> None:
-        size = self.declared.batch_size or 1
-        held: _Asked | None = None
-        while True:
-            first = held if held is not None else self._waiting.get()
-            held = None
-            if first is None:
-                return
-            batch = [first]
-            while len(batch) < size:
-                try:
-                    asked = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if asked is None or asked.request.params != first.request.params:
-                    held = asked
-                    if asked is None:
-                        self._waiting.put(None)
-                    break
-                batch.append(asked)
+        while (batch := self._next()) is not None:
             batch = [a for a in batch if a.future.set_running_or_notify_cancel()]
             if batch:
                 self._answer(batch)
+
+    def _next(self) -> list[_Asked] | None:
+        """Up to a batch of what waits, from a full bucket where there is one, else from the oldest; None at the end."""
+        size = self.declared.batch_size or 1
+        with self._ready:
+            while not self._buckets and not self._closed:
+                self._ready.wait()
+            if size > 1 and not self._closed and not any(len(b) >= size for b in self._buckets.values()):
+                self._ready.wait(LINGER)
+            if self._closed or not self._buckets:
+                return None if self._closed else []
+            key = next((k for k, b in self._buckets.items() if len(b) >= size), next(iter(self._buckets)))
+            bucket = self._buckets[key]
+            batch = [bucket.popleft() for _ in range(min(size, len(bucket)))]
+            if not bucket:
+                del self._buckets[key]
+            return batch
 
     def _answer(self, batch: Sequence[_Asked]) -> None:
         started = time.perf_counter()
@@ -300,13 +309,24 @@ class PythonModel:
                 given["tool_calls"] = tuple(given["tool_calls"])
             canonical_json(given)
             return Completion(**{"latency": seconds, "created": created, **given})
+        if _is_number(said) and math.isfinite(said):
+            number = int(said) if isinstance(said, numbers.Integral) else float(said)
+            return Completion(text=repr(number), latency=seconds, created=created)
+        if (probabilities := _probabilities(said)) is not None:
+            # The first of the likeliest, as written: the same on every machine.
+            label = max(probabilities, key=lambda name: probabilities[name])
+            return Completion(
+                text=label, latency=seconds, created=created, meta={"probabilities": probabilities}
+            )
         raise ModelCodeError(
-            f"{self.name} returned {type(said).__name__} {str(said)[:60]!r}: a model returns a text or a Completion"
+            f"{self.name} returned {type(said).__name__} {str(said)[:60]!r}: a model returns a text, a number, "
+            "probabilities by label, or a Completion"
         )
 
     def close(self) -> None:
-        for _ in self._threads:
-            self._waiting.put(None)
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
 
 
 def _parameters(fn: Callable[..., Any]) -> tuple[frozenset[str], bool, bool]:
@@ -319,6 +339,21 @@ def _parameters(fn: Callable[..., Any]) -> tuple[frozenset[str], bool, bool]:
     first = positional[0].name if positional else ""
     names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {first}
     return frozenset(names), any(p.kind is p.VAR_KEYWORD for p in parameters), first == "messages"
+
+
+def _is_number(value: Any) -> bool:
+    """NumPy's numbers too; True and False are none."""
+    return isinstance(value, numbers.Real) and type(value) is not bool
+
+
+def _probabilities(said: Any) -> dict[str, float] | None:
+    """Label → probability, in the order given; None where it is something else."""
+    if not isinstance(said, Mapping) or not said or not all(isinstance(k, str) for k in said):
+        return None
+    values = list(said.values())
+    if not all(_is_number(v) and 0 <= v <= 1 for v in values):
+        return None
+    return {k: float(v) for k, v in said.items()} if abs(sum(map(float, values)) - 1) <= 0.01 else None
 
 
 def _as_many(said: Any, n: int, name: str) -> list[Any]:

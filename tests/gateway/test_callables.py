@@ -205,8 +205,7 @@ def test_what_it_raises_is_its_error_with_its_place(gateway, name):
 
 
 def test_what_it_returns(gateway, name):
-    with pytest.raises(ModelCodeError, match="returned int '3': a model returns a text or a Completion"):
-        ask(gateway, name + "number")
+    assert ask(gateway, name + "number").text == "3"
     assert ask(gateway, name + "whole").tool_calls == ({"name": "f", "arguments": {}},)
     assert ask(gateway, name + "as_dict").tool_calls == ({"name": "f", "arguments": {}},)
     with pytest.raises(ModelCodeError, match="answer: unknown fields"):

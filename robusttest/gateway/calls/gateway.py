@@ -18,6 +18,7 @@ from robusttest.errors import (
     ConfigurationError,
     ReplayMissError,
     RunAbortedError,
+    UsageError,
 )
 from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
@@ -105,6 +106,7 @@ class Gateway:
         if is_callable(model):
             version = self._callables.get(model).version
         else:
+            _refuse(model, params)
             endpoint = endpoint_of(model, params)
         return Request(
             model=model,
@@ -334,3 +336,16 @@ class Gateway:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _refuse(model: str, params: Mapping[str, Json]) -> None:
+    """Parameters whose replies nothing here reads. Raises `UsageError`."""
+    for name, harmless, instead in (
+        ("stream", (None, False), "replies are read whole"),
+        ("n", (None, 1), "one reply is read of each call; perturbations=['repeat'] asks again"),
+        ("logprobs", (None, False), "they are not read"),
+        ("top_logprobs", (None,), "they are not read"),
+    ):
+        value = params.get(name)
+        if not any(value is h or (type(value) is type(h) and value == h) for h in harmless):
+            raise UsageError(f"{model}: {name}={value!r} is not taken: {instead}. Leave it out")

@@ -91,6 +91,11 @@ def _of_records(a: argparse.Namespace) -> Report:
 
     expected = thresholds(a.expect, "--expect")
     records, notes = reading.read(a, a.files)
+    if moved := sum(r.effect == "target" for r in records):
+        notes.append(
+            f"{moved:,} of {len(records):,} rows have another right answer than their case unperturbed: whether the model moves "
+            "with it is told apart (sensitivity)"
+        )
     return replace(report_of(records, expected), notes=tuple(notes))
 
 

@@ -298,6 +298,8 @@ class Score:
     """The normalised answer that consistency compares (options by text, not by letter)."""
     status: AnswerStatus = "ok"
     explanation: str | None = None
+    labelled: bool = True
+    """False where nothing says what is right: the answer stands, and ``value`` is none."""
 
 
 @dataclass(frozen=True, slots=True)

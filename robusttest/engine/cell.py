@@ -187,7 +187,8 @@ class Cell(_Metrics):
         return "\n".join(lines)
 
     def _summary(self) -> list[tuple[str, str]]:
-        rows = [(name, estimate_text(self.metric(name))) for name in _HEADLINES]
+        told = [self.metric(name) for name in (*_HEADLINES, "sensitivity", "unreadable")]
+        rows = [(e.metric, estimate_text(e)) for e in told if _worth_telling(e)]
         share = self.coverage
         return [*rows, ("coverage", "no calls" if share is None else f"{share:.1%} of {self._calls()} calls")]
 
@@ -200,6 +201,13 @@ class Cell(_Metrics):
         rows = [*self._summary(), *((str(v.threshold), f"{v.status}: {v.reason}") for v in self.verdicts)]
         body = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
         return f"<table><caption>{escape(self.task)} × {escape(self.model)}</caption>{body}</table>"
+
+
+def _worth_telling(e: Estimate) -> bool:
+    """What a task without labels does not have, and of the last two what there is none of, is left out."""
+    if e.metric in ("sensitivity", "unreadable"):
+        return e.value is not None and (e.metric == "sensitivity" or e.value > 0)
+    return e.value is not None or e.reason != "no_labels"
 
 
 Result = Cell

@@ -93,7 +93,7 @@ def make_record(
         severity=variant.severity,
         index=variant.index,
         status=status,
-        score=None if score is None else float(score.value),
+        score=None if score is None or not score.labelled else float(score.value),
         answer=None if score is None else bounded(hidden(score.answer)),
         target=hidden(variant.target),
         cluster=variant.original.cluster,

@@ -92,7 +92,7 @@ PLUGIN_IS_OFF = "the plugin robusttest, which runs this test (switched off, as b
 found, where a test whose body is empty would pass and have measured nothing."""
 
 
-class _Mark(pytest.MarkDecorator):  # type: ignore[misc]  # final for type checkers
+class _Mark(pytest.MarkDecorator):
     """The mark ``robust``, which also asks for that fixture where it decorates a test or a class."""
 
     @classmethod

@@ -16,18 +16,25 @@ if TYPE_CHECKING:
 def advised(reports: Sequence[CellReport], cells: Sequence[Frame | None]) -> tuple[CellReport, ...]:
     """Each report with its spread against noise, and the advice on its cell, compared with all others.
 
-    Without them where no case was put in two ways, and after an adaptive run, which stopped on other questions.
+    Without them where no case was put in two ways, where nothing says what is right, and after an adaptive run, which stopped on other questions.
     """
-    from robusttest.stats.across.advice import advise
+    from robusttest.stats.across.advice import advise, reaction
     from robusttest.stats.across.two_way import over_prompts
+    from robusttest.stats.cell.estimates import NO_LABELS, estimate
     from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
     asked = {
         i: cell
         for i, cell in enumerate(cells)
-        if cell is not None and not cell.sequential and cell.select(None).n_variants > 1
+        if cell is not None
+        and not cell.sequential
+        and cell.select(None).n_variants > 1
+        and estimate(cell, "accuracy").reason != NO_LABELS
     }
-    out = list(reports)
+    out = [
+        r if cell is None or not r.reactions else replace(r, reaction=reaction(cell))
+        for r, cell in zip(reports, cells, strict=True)
+    ]
     for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
         spread = spread_test(cell, most_scores=IN_REPORT)
         out[i] = replace(

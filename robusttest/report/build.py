@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
+from robusttest.report import text
 from robusttest.report.across import advised, emergence
 from robusttest.report.diff import original_of, segments
-from robusttest.report.model import CellReport, Failure, PerturbationRow, Report, Segment, Tally
+from robusttest.report.model import CellReport, Failure, PerturbationRow, Reaction, Report, Segment, Tally
+from robusttest.scorers.judging import NO_GRADE
 
 if TYPE_CHECKING:
     from robusttest.engine.cell import Cell
@@ -67,6 +69,8 @@ def cell_report(cell: Cell) -> CellReport | None:
         overall={name: estimate(frame, name) for name in METRICS},
         local=tuple(e for e in estimates(frame) if e.perturbation is not None),
         perturbations=tuple(_rows(frame, records)),
+        reactions=tuple(_reactions(frame)),
+        first=tuple(_first(frame, records)),
         counts=dict(sorted(Counter(r.status for r in records).items())),
         tallies=tuple(tallies(records)),
         failures=failures,
@@ -93,7 +97,9 @@ def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
     details: dict[str, tuple[str, float | None]] = {}
     for r in records:
         details.setdefault(r.perturbation, (r.level, r.severity))
-    names = per_perturbation(cell)
+    names = [
+        n for n in per_perturbation(cell) if cell.has(n, sensitive=False) or not cell.has(n, sensitive=True)
+    ]
     for name in names:
         family = split_spec(name)[0]
         members = [name]
@@ -117,16 +123,50 @@ def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
         )
 
 
+def _reactions(cell: Frame) -> Iterable[Reaction]:
+    from robusttest.stats.cell.estimates import estimate, per_perturbation
+
+    for name in per_perturbation(cell):
+        if cell.has(name, sensitive=True):
+            yield Reaction(
+                perturbation=name,
+                sensitivity=estimate(cell, "sensitivity", name),
+                unmoved=estimate(cell, "unmoved", name),
+            )
+
+
+TELLING = 0.05
+"""From this share of replies on, that they can't be read or are cut is told before any number."""
+
+
+def _first(cell: Frame, records: Sequence[Record]) -> Iterable[str]:
+    from robusttest.stats.cell.estimates import NO_LABELS, estimate
+
+    if estimate(cell, "accuracy").reason == NO_LABELS:
+        yield "no labels: nothing says what is right, so there is no accuracy; how answers hold together is told"
+    unreadable, cut = estimate(cell, "unreadable"), estimate(cell, "cut")
+    if unreadable.value is not None and unreadable.value >= TELLING:
+        n = Counter(r.status for r in records)
+        kinds = [f"{n[s]:,} {text.status_word(s, n[s])}" for s in ("unparsed", "refused") if n[s]]
+        yield (
+            f"unreadable: {text.value_interval(unreadable)} of replies ({', '.join(kinds)}): they score 0 whatever the model "
+            "knows; mend the prompt, max_tokens or the scorer"
+        )
+    if cut.value is not None and cut.value >= TELLING:
+        yield f"cut: {text.value_interval(cut)} of replies stop at the token limit: raise max_tokens"
+
+
 def tallies(records: Iterable[Record]) -> list[Tally]:
     """Everything that is not a plain answer, by status and reason, the most frequent first."""
     counts: Counter[tuple[str, str]] = Counter()
     where: dict[tuple[str, str], set[str]] = {}
     for r in records:
         if r.status != "ok":
-            key = (r.status, _first_line(r.reason) or "no reason given")
+            reason = _first_line(r.reason) or "no reason given"
+            key = ("ungraded" if r.status == "error" and NO_GRADE in reason else r.status, reason)
             counts[key] += 1
             where.setdefault(key, set()).add(r.perturbation)
-    known = ("error", "skipped", "unparsed", "refused", "rejected", "not_applicable")
+    known = ("error", "ungraded", "skipped", "unparsed", "refused", "rejected", "not_applicable")
     place = {status: i for i, status in enumerate(known)}
     return [
         Tally(

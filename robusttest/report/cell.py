@@ -21,13 +21,17 @@ def cell_lines(page: Page, cell: CellReport) -> list[str]:
     lines = _title(page, cell)
     if cell.outcome not in ("passed", "none") and cell.reason and not page.elsewhere:
         lines.append("  " + cut(visible(cell.reason), page.width - 2, page.glyphs.more))
+    for said in cell.first:
+        lines += page.wrapped(f"  {visible(said)}", indent=4)
     lines += _metrics(page, cell)
     if cell.verdicts:
         lines += ["", *threshold_lines(page, cell)]
     if cell.perturbations:
         lines += ["", *_perturbations(page, cell)]
+    if cell.reactions:
+        lines += ["", *_reactions(page, cell)]
     lines += tally_lines(page, cell)
-    for extra in (cell.advice, cell.adaptive):
+    for extra in (cell.advice, cell.reaction, cell.adaptive):
         lines += page.told(extra, indent=2)
     for note in cell.notes:
         lines += page.wrapped(f"  note: {visible(note)}", indent=4)
@@ -57,7 +61,7 @@ def _title(page: Page, cell: CellReport) -> list[str]:
 
 def _metrics(page: Page, cell: CellReport) -> list[str]:
     """Headings, values with their n, intervals."""
-    shown = cell.headline
+    shown = cell.shown
     if not shown:
         return []
     heads = [page.style.dim(label(e.metric)) for e in shown]
@@ -95,8 +99,12 @@ def _perturbations(page: Page, cell: CellReport) -> list[str]:
     floor = any(r.net_drop is not None and r.net_drop.value is not None for r in rows)
     wide = page.width >= 100
     flips = "net flip rate" if floor else "flip rate"
-    heads = ["perturbation", "pass rate", flips, *(["net drop" if floor else "drop"] if wide else []), "n"]
-    table = [[page.style.dim(h) for h in heads], *(_perturbation(page, r, wide, floor) for r in rows)]
+    name = "does it stay right?" if cell.reactions else "perturbation"
+    heads = [name, "pass rate", flips, *(["net drop" if floor else "drop"] if wide else []), "n"]
+    table = [
+        [page.style.dim(h) for h in heads],
+        *(_perturbation(page, r, wide, floor, cell.n_cases) for r in rows),
+    ]
     lines = page.columns(table, first=max(14, page.width - 58 - 24 * wide))
     if left:
         lines.append(
@@ -109,14 +117,29 @@ def _perturbations(page: Page, cell: CellReport) -> list[str]:
     return lines
 
 
-def _perturbation(page: Page, row: PerturbationRow, wide: bool, floor: bool) -> list[str]:
+def _perturbation(page: Page, row: PerturbationRow, wide: bool, floor: bool, n_cases: int) -> list[str]:
     """Over the noise floor, where there is one; the repeats, which are the floor, as they are."""
     flips, drop = row.flip_rate, row.drop
     if floor and row.level != "repeat":
         flips, drop = row.net_flip_rate or flips, row.net_drop or drop
     cells = [("  " if row.within else "") + visible(row.perturbation), text.value_interval(row.pass_rate)]
     cells += [text.value_interval(e) for e in ((flips, drop) if wide else (flips,))]
-    return [*cells, f"{row.pass_rate.n:,}" if row.pass_rate.value is not None else _nothing(page, row)]
+    e = row.pass_rate if row.pass_rate.value is not None else row.flip_rate
+    return [*cells, text.share_of(e.n, n_cases) if e.value is not None else _nothing(page, row)]
+
+
+def _reactions(page: Page, cell: CellReport) -> list[str]:
+    heads = ["does it react?", "sensitivity", "unmoved", "n"]
+    rows = [
+        [
+            visible(r.perturbation),
+            text.value_interval(r.sensitivity),
+            text.value_interval(r.unmoved),
+            text.share_of(r.sensitivity.n, cell.n_cases),
+        ]
+        for r in cell.reactions
+    ]
+    return page.columns([[page.style.dim(h) for h in heads], *rows], first=max(14, page.width - 58))
 
 
 def _nothing(page: Page, row: PerturbationRow) -> str:

@@ -48,9 +48,10 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "reasons": codec.plain(c.tallies),
         "n_failures": c.n_failures,
         "failures": [_failure(f) for f in c.failures],
+        "first": list(c.first),
         "notes": list(c.notes),
     }
-    for name in ("advice", "spread", "over_prompts", "adaptive"):
+    for name in ("advice", "reaction", "spread", "over_prompts", "adaptive"):
         if (value := getattr(c, name)) is not None:
             data[name] = codec.plain(value)
     return data

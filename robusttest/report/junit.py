@@ -25,7 +25,7 @@ def properties(cell: CellReport) -> list[tuple[str, str]]:
     ]
     if cell.coverage is not None:
         out.append(("robust.coverage", f"{cell.coverage:.6g}"))
-    for name in HEADLINE:
+    for name in (*HEADLINE, "unreadable"):
         e = cell.overall.get(name)
         if e is None or e.value is None:
             continue
@@ -36,6 +36,9 @@ def properties(cell: CellReport) -> list[tuple[str, str]]:
     for row in cell.perturbations:
         if row.pass_rate.value is not None:
             out.append((f"robust.pass_rate[{row.perturbation}]", f"{row.pass_rate.value:.6g}"))
+    for reaction in cell.reactions:
+        if reaction.sensitivity.value is not None:
+            out.append((f"robust.sensitivity[{reaction.perturbation}]", f"{reaction.sensitivity.value:.6g}"))
     out += [(f"robust.verdict[{v.threshold}]", v.status) for v in cell.verdicts]
     return [(_safe(name), _safe(value)) for name, value in out]
 

@@ -239,6 +239,7 @@ def _cell(c: CellReport) -> str:
     parts.append(", ".join(facts))
     if c.outcome not in ("passed", "none") and c.reason:
         parts.append(f"{outcome_word(c.outcome)}: {markdown(cut(c.reason, 300))}")
+    parts += [f"**{markdown(said)}**" for said in c.first]
     if c.verdicts:
         parts.append(
             _rows(
@@ -278,9 +279,24 @@ def _cell(c: CellReport) -> str:
                             if net
                             else []
                         ),
-                        f"{r.pass_rate.n:,}",
+                        text.share_of(r.pass_rate.n, c.n_cases),
                     ]
                     for r in c.perturbations
+                ],
+            )
+        )
+    if c.reactions:
+        parts.append(
+            _rows(
+                ["does it react?", "sensitivity", "unmoved", "n"],
+                [
+                    [
+                        table_code(r.perturbation),
+                        text.value_interval(r.sensitivity),
+                        text.value_interval(r.unmoved),
+                        text.share_of(r.sensitivity.n, c.n_cases),
+                    ]
+                    for r in c.reactions
                 ],
             )
         )
@@ -294,7 +310,7 @@ def _cell(c: CellReport) -> str:
                 ],
             )
         )
-    parts += [markdown(line) for line in getattr(c.advice, "lines", ())]
+    parts += [markdown(line) for said in (c.advice, c.reaction) for line in getattr(said, "lines", ())]
     if c.spread is not None and c.spread.spread is not None:
         parts.append(
             f"Spread between variants {text.number(c.spread.spread)}, by noise alone up to "

@@ -58,11 +58,22 @@ class PerturbationRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What the model did where one perturbation changes the right answer: sensitivity, which invariance never counts."""
+
+    perturbation: str
+    sensitivity: Estimate
+    """Mean over cases of the share of variants that moved as their rule says."""
+    unmoved: Estimate
+    """Share of answers that stayed as they were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """How many variants ended like this, for this reason."""
 
     status: str
-    """``unparsed``, ``refused``, ``error``, ``skipped``, ``rejected`` or ``not_applicable``."""
+    """``unparsed``, ``refused``, ``error``, ``ungraded``, ``skipped``, ``rejected`` or ``not_applicable``."""
     reason: str
     perturbation: str | None = None
     """The one it happened to; None if to several."""
@@ -146,6 +157,11 @@ class CellReport:
     local: tuple[Estimate, ...] = ()
     """The main metrics of each perturbation."""
     perturbations: tuple[PerturbationRow, ...] = ()
+    """Invariance: does it stay right?"""
+    reactions: tuple[Reaction, ...] = ()
+    """Sensitivity: does it react?"""
+    first: tuple[str, ...] = ()
+    """What has to be known before any number is read: replies that nobody could read or that were cut, no labels."""
     verdicts: tuple[Verdict, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Records by status."""
@@ -160,6 +176,8 @@ class CellReport:
     notes: tuple[str, ...] = ()
     advice: Any = None
     """Where work pays on this cell (`robusttest.stats.across.advice`); the terminal prints its ``lines``."""
+    reaction: Any = None
+    """The advice on sensitivity (`robusttest.stats.across.advice.reaction`), where there is one."""
     spread: Any = None
     """The spread between variants against noise (`robusttest.stats.cell.spread`)."""
     over_prompts: Estimate | None = None
@@ -203,6 +221,12 @@ class CellReport:
     @property
     def headline(self) -> tuple[Estimate, ...]:
         return tuple(self.overall[m] for m in HEADLINE if m in self.overall)
+
+    @property
+    def shown(self) -> tuple[Estimate, ...]:
+        """The headline without what nothing is known of: a task without labels has no accuracy, and its flips instead."""
+        known = tuple(e for e in self.headline if e.value is not None or e.reason != "no_labels")
+        return known if len(known) == len(self.headline) else (*known, self.overall["flip_rate"])
 
     @property
     def metrics(self) -> tuple[Estimate, ...]:

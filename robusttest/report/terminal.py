@@ -61,7 +61,7 @@ def _one_line(page: Page, report: Report) -> str:
     parts = [_outcomes(page, report)]
     parts += [
         f"{label(e.metric)} {text.number(e.value)}"
-        for e in (report.cells[0].headline[:2] if len(report.cells) == 1 else ())
+        for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())
     ]
     if report.comparison is not None:
         parts.append(visible(report.comparison.summary))

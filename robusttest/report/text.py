@@ -53,6 +53,11 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def share_of(n: int, whole: int) -> str:
+    """``60 of 150``: cases that carry a number, beside those there are; ``150`` where these are all."""
+    return f"{n:,} of {whole:,}" if n < whole else f"{n:,}"
+
+
 def percent(share: float | None) -> str:
     """``97 %``; rounded towards what is missing, so that 100 % means all."""
     if share is None:
@@ -122,6 +127,7 @@ def miss(v: Verdict) -> str:
 
 _STATUS_WORDS = {
     "error": ("failed call", "failed calls"),
+    "ungraded": ("verdict without a grade", "verdicts without a grade"),
     "skipped": ("skipped variant", "skipped variants"),
     "unparsed": ("unparsed reply", "unparsed replies"),
     "refused": ("refusal", "refusals"),

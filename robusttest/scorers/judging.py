@@ -28,6 +28,9 @@ Reply with one line: GRADE: a number from 0 (wrong) to 1 (right)."""
 
 CRITERION = "Is the answer right, judged by the reference answer? Wording and style do not matter."
 
+NO_GRADE = "the judge gave no grade in [0, 1]"
+"""What a record says of a verdict that can't be read: the call did not fail, and the model is not wrong."""
+
 _GRADE = re.compile(r"\bGRADE\s*[:=]\s*\**\s*(\d+(?:\.\d+)?)\s*(?:/\s*(\d+(?:\.\d+)?))?", re.IGNORECASE)
 _TAGS = re.compile(r"</?(?:question|reference_answer|answer)>", re.IGNORECASE)
 
@@ -105,7 +108,7 @@ def _steps(
     reply = yield Request(model=model, messages=({"role": "user", "content": text},), params=params)
     grade = read_grade(reply.text)
     if grade is None:
-        raise ValueError(f"the judge gave no grade in [0, 1]: {one_line(reply.text, 80)!r}")
+        raise ValueError(f"{NO_GRADE}: {one_line(reply.text, 80)!r}")
     value = grade if threshold is None else float(grade >= threshold)
     said = answer if isinstance(answer, str) else canonical_json(answer)
     return Score(value=value, answer=said, explanation=f"judged {grade:g} by {model}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Variant, canonical_json
+from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Score, Variant, canonical_json
 from robusttest.errors import CaseError, UsageError, nearest
 from robusttest.perturbations.base.fields import check_names, free_fields, shown, with_language
 from robusttest.perturbations.base.languages import normalised
@@ -15,6 +15,8 @@ from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
 from robusttest.tasks.cases import load_cases, with_choices
 from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
+
+Labels: TypeAlias = Literal["targets", "none"]
 
 
 @dataclass(frozen=True, init=False)
@@ -38,6 +40,8 @@ class Task:
     scorer: Scorer
     choices: tuple[str, ...] | None
     """The options that all cases share; None where each has its own, or none."""
+    labels: Labels
+    """``targets``, or ``none``: nothing says what is right, and only how answers hold together is measured."""
     protect: tuple[Any, ...]
     validity: Validity
     """What a variant must keep to be asked."""
@@ -63,6 +67,7 @@ class Task:
         validity: Validity = DEFAULT,
         language: str | None = None,
         perturb: str | Iterable[str] | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """Make a task.
 
@@ -74,6 +79,8 @@ class Task:
         to be asked: a similarity function of yours, a model that judges what another one wrote. ``language``: of the
         texts, as a code (``"de"``); detected if not given. ``perturb``: the input fields that text perturbations vary; if
         not given ``input``, else those of free text that the prompt shows.
+        ``labels="none"``: targets are not needed and not read; there is no accuracy, and consistency, flips and the noise
+        floor are measured. It is the default where no case has a target and no scorer is given.
         """
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"Task(name={name!r}): a name is a non-empty text")
@@ -81,23 +88,33 @@ class Task:
         if not loaded:
             raise CaseError(f"task {name!r} has no cases")
         made = None if scorer is None else make_scorer(scorer)
-        labels = tuple(choices) if choices is not None else None
+        options = tuple(choices) if choices is not None else None
         if made is not None and made.labels is not None:
-            if labels is not None and labels != made.labels:
+            if options is not None and options != made.labels:
                 raise UsageError(
-                    f"task {name!r}: choices={list(labels)!r} and the scorer's labels {list(made.labels)!r} differ; give one"
+                    f"task {name!r}: choices={list(options)!r} and the scorer's labels {list(made.labels)!r} differ; give one"
                 )
-            labels = made.labels
+            options = made.labels
         where = f"task {name!r}"
-        loaded = with_choices(loaded, labels, where)
-        examples = with_choices(tuple(load_cases(demos)) if demos else (), labels, f"{where}, demos")
+        loaded = with_choices(loaded, options, where)
+        examples = with_choices(tuple(load_cases(demos)) if demos else (), options, f"{where}, demos")
         own = _prompt(name, prompt, system, messages, examples, demo_template)
         loaded = _with_fields(loaded, own, where)
         if own.demos:
             own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos"))
+        if labels not in (None, "targets", "none"):
+            raise UsageError(f"{where}: labels={labels!r}: 'targets' or 'none'")
+        if labels is None:
+            bare = made is None and all(c.target is None for c in loaded)
+            labels = "none" if bare else "targets"
         if made is None:
             made = choice() if all(c.choices for c in loaded) else exact()
-        _check_targets(loaded, made, where)
+        if labels == "targets":
+            _check_targets(loaded, made, where)
+        elif made.model is not None or not made.needs_target:
+            raise UsageError(
+                f"{where}: labels='none', and the scorer {made.name} says what is right without a target: leave one of them out"
+            )
         code = None if language is None else normalised(language, where)
         varied = _perturb(where, perturb, loaded, own)
         seen = shown(own)
@@ -119,7 +136,8 @@ class Task:
             ("prompt", own),
             ("params", given),
             ("scorer", made),
-            ("choices", labels),
+            ("choices", options),
+            ("labels", labels),
             ("protect", tuple(protect)),
             ("validity", _validity(where, validity)),
             ("language", code),
@@ -134,7 +152,10 @@ class Task:
 
     def score(self, completion: Completion, variant: Variant) -> Scoring:
         """The score of a reply; a generator of requests where a model judges (the runner drives it)."""
-        return self.scorer.score(completion, variant)
+        scoring = self.scorer.score(completion, variant)
+        if self.labels == "none" and isinstance(scoring, Score):
+            return replace(scoring, value=0.0, labelled=False)
+        return scoring
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -297,7 +318,7 @@ def _check_targets(cases: tuple[Case, ...], scorer: Scorer, where: str) -> None:
         if scorer.needs_target and case.target is None:
             raise CaseError(
                 f"{where}: case {case.id!r} has no target, and the scorer {scorer.name} compares with one; name its "
-                "column in load_cases(…, target=…)"
+                "column in load_cases(…, target=…). Without any: labels='none' measures how answers hold together"
             )
         if (problem := scorer.problem(case)) is not None:
             raise CaseError(f"{where}: case {case.id!r}: {problem}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from robusttest.core.nouns import (
@@ -230,11 +230,11 @@ class _Expansion:
     def _variant(
         self, index: int, seed: int, draft: Draft, reason: str | None, status: VariantStatus | None = None
     ) -> Variant:
+        p = self.p
         if status is None:
             status = "ok" if reason is None else "rejected"
             self.made += 1
-        p = self.p
-        return Variant(
+        made = Variant(
             original=self.reference.case,
             draft=draft,
             perturbation=p.spec,
@@ -248,8 +248,12 @@ class _Expansion:
             seed=seed,
             writer=p.writer,
         )
+        if status == "ok" and p.preserves == "alters" and p.expect == "target" and made.effect == "same":
+            return replace(made, status="rejected", reason=_UNRULED)
+        return made
 
 
+_UNRULED = "it changes the right answer, and gave the case no other target"
 _NO_OP = "\0no-op"
 _DUPLICATE = "\0duplicate"
 _REDRAW = (_NO_OP, _DUPLICATE)

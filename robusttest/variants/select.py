@@ -9,7 +9,7 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import Case, Threshold
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all
-from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
 from robusttest.settings import Settings
 
@@ -70,9 +70,10 @@ def select_perturbations(
     """``(all, wanted)``: every perturbation of the test, and those left by ``--robust-only`` and ``--robust-skip``.
 
     Those that a model writes get their writer. `UsageError` where they have none, or where ``--robust-writer`` is the
-    model under test: it would mark its own homework.
+    model under test: it would mark its own homework; and where one changes the right answer without a rule for it.
     """
     every = make_all(specs)
+    need_rules(every)
     names = {p.spec for p in every} | {p.name for p in every}
     for option in (settings.only, settings.skip):
         for wanted in option:

@@ -30,6 +30,7 @@ from robusttest.report.html import plots
 from robusttest.report.html.against import against
 from robusttest.report.html.geometry import Axis
 from robusttest.report.model import HEADLINE, Report
+from robusttest.report.text import value_interval
 from robusttest.settings import ReportTarget
 
 
@@ -85,7 +86,7 @@ def test_a_cell_is_told_beside_its_own_name(many_cells: Report):
     for c in many_cells.cells:
         (row,) = [r for r in rows if f" {c.name} {c.model} " in f" {r} "]
         for e in c.headline:
-            assert f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" in row
+            assert value_interval(e) in row
 
 
 # the explorer

@@ -269,6 +269,7 @@ class UserPerturbation:
             scripts=self.scripts,
             limit=self.limit,
             expect=self.expect,
+            aims=self.kind != "text",
             # Its author decides how much it changes; the share gate is for noise whose severity we measure.
             changes=(*self.changes, "share"),
             separable=self.separable,

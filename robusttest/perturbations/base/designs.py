@@ -17,7 +17,7 @@ from robusttest.core.nouns import Completion, Draft, Level, NotApplicable, Prese
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.acting import act, rewritten
 from robusttest.perturbations.base.catalog import Spec, make
-from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.protocol import Perturbation, need_rules
 
 _LEVELS: tuple[Level, ...] = ("input", "prompt", "decoding", "repeat")
 _PRESERVES: tuple[Preserves, ...] = ("preserves", "probably", "alters")
@@ -74,6 +74,7 @@ def together(
             draft = outcome
         return finish(draft)
 
+    need_rules(parts)
     by_model = any(p.rewrite is not None for p in parts)
     severities = {p.severity for p in parts if p.severity is not None}
     expects = {p.expect for p in parts if p.expect != "target"}
@@ -96,6 +97,7 @@ def together(
         separable=all(p.separable for p in parts),
         writer=next((p.writer for p in parts if p.writer is not None), None),
         expect=expects.pop() if expects else "target",
+        aims=any(p.aims for p in parts),
         changes=tuple(dict.fromkeys(c for p in parts for c in p.changes)),
         description=" and ".join(p.description or p.name for p in parts),
     )

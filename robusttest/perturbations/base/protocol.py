@@ -13,11 +13,12 @@ no duplicate, a private random generator.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from robusttest.core.nouns import Completion, Draft, Effect, Level, NotApplicable, Preserves, Request
+from robusttest.errors import UsageError
 
 Apply = Callable[[Draft, random.Random, int], Draft | NotApplicable]
 """``(draft, rng, index)``: ``index`` is the variant's number, for perturbations that count through levels."""
@@ -57,6 +58,8 @@ class Perturbation:
     """Whether a part of its edits is a variant, too: of two typos one is, of two sentences that change places none.
     Shrinking leaves out edits only where it is."""
     expect: Expect = "target"
+    aims: bool = False
+    """Whether it may give a variant a target of its own."""
     changes: tuple[str, ...] = ()
     """Kinds of protected text that it changes on purpose (``number``, ``negation`` …, `spans.KINDS`), and
     validity gates that don't apply to it (``lines``, ``share`` …, `validity.GATES`)."""
@@ -68,5 +71,23 @@ class Perturbation:
         """What its variants do to the right answer, where their target is the case's."""
         return "same" if self.expect in ("target", "same") else self.expect
 
+    @property
+    def ruled(self) -> bool:
+        """Whether it is known what is right for its variants."""
+        return self.preserves != "alters" or self.expect != "target" or self.aims
+
     def __str__(self) -> str:
         return self.spec
+
+
+def need_rules(perturbations: Iterable[Perturbation]) -> None:
+    """Refuse those that change the right answer and do not say what is right then: against the old target every model that
+    reads well would be wrong.
+    """
+    for p in perturbations:
+        if not p.ruled:
+            raise UsageError(
+                f"perturbation {p.spec!r} changes the right answer, and nothing says what is right then: write "
+                f"directional({p.spec!r}, expect='changes') (or increases, decreases, target=function); where the answer stays "
+                "right all the same, expect='same'"
+            )

@@ -89,7 +89,11 @@ def build(report: Report) -> Page:
     judged = [Judged(n.cell, v, plots.gauge(v)) for n in worst for v in n.cell.verdicts]
     judged.sort(key=lambda j: OUTCOMES.index(j.verdict.status))
     fold = len(judged) > MANY_VERDICTS
-    detailed = [n for n in worst if n.cell.perturbations or n.cell.tallies or n.cell.notes][:DETAILED]
+    detailed = [
+        n
+        for n in worst
+        if n.cell.perturbations or n.cell.reactions or n.cell.first or n.cell.tallies or n.cell.notes
+    ][:DETAILED]
     axis = plots.forest_axis(n.cell for n in detailed)
     curves = plots.severity_curves(n.cell for n in worst)
     history: Sequence[Line] = report.history or ()

@@ -185,6 +185,9 @@ def reaction(cell: Frame) -> Advice | None:
     """The advice on sensitivity: ``does not react`` where surely more than half of the variants that change the right
     answer leave the model's as it was. None where that isn't so, or there are no such variants.
     """
+    unread = estimate(cell, "unreadable")
+    if unread.value is not None and unread.value >= UNREADABLE:
+        return None  # what nobody can read does not move either
     stays = estimate(cell, "unmoved")
     if stays.value is None or stays.lower is None or stays.lower <= HALF:
         return None

@@ -17,7 +17,7 @@ from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.consistency import MIN_FAILING
-from robusttest.stats.cell.estimates import estimate, selected
+from robusttest.stats.cell.estimates import NO_LABELS, estimate, selected
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
 
@@ -64,6 +64,8 @@ def _by_point(threshold: Threshold, value: float) -> VerdictStatus:
 
 def _takes(reason: str | None) -> str:
     """What would make an undefined metric defined, where more of the same cases do not."""
+    if reason == NO_LABELS:
+        return ": nothing says what is right; it takes targets, or a threshold on consistency or flip_rate"
     if reason is not None and reason.startswith("saturated"):
         return "; it takes harder cases, or a threshold on accuracy or robust_accuracy"
     return ""

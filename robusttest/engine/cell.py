@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
@@ -136,9 +136,10 @@ class Cell(_Metrics):
         from robusttest.errors import UnknownNameError
 
         names = {n for p in self.perturbations for n in (p, split_spec(p)[0])}
-        if perturbation not in names:
+        known = perturbation if perturbation in names else _meant(perturbation, names)
+        if known is None:
             raise UnknownNameError("perturbation", str(perturbation), names)
-        return Part(self, perturbation)
+        return Part(self, known)
 
     def _judged(self) -> tuple[Verdict, ...]:
         if not self.thresholds:
@@ -212,6 +213,12 @@ def _worth_telling(e: Estimate) -> bool:
 
 Result = Cell
 """As users call it: what ``evaluate`` returns, and a test's argument."""
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    from robusttest.perturbations.base.catalog import meant  # a name that is there needs no catalog
+
+    return meant(str(name), known)
 
 
 def _by_names(make: Callable[..., None]) -> Callable[..., None]:

@@ -343,7 +343,7 @@ def _parameters(fn: Callable[..., Any]) -> tuple[frozenset[str], bool, bool]:
 
 def _is_number(value: Any) -> bool:
     """NumPy's numbers too; True and False are none."""
-    return isinstance(value, numbers.Real) and type(value) is not bool
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _probabilities(said: Any) -> dict[str, float] | None:

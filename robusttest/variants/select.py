@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import Case, Threshold
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all
+from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
 from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
 from robusttest.settings import Settings
@@ -103,7 +103,7 @@ def check_thresholds(thresholds: Iterable[Threshold], perturbations: Iterable[Pe
     perturbations = list(perturbations)
     names = {p.spec for p in perturbations} | {p.name for p in perturbations}
     for threshold in thresholds:
-        if threshold.perturbation is not None and threshold.perturbation not in names:
+        if threshold.perturbation is not None and meant(threshold.perturbation, names) is None:
             raise UnknownNameError(
                 f"perturbation in the threshold '{threshold}':", threshold.perturbation, names
             )
@@ -116,7 +116,7 @@ def judged(
     names = {n for p in wanted for n in (p.spec, p.name)}
     kept, notes = [], []
     for threshold in thresholds:
-        if threshold.perturbation is None or threshold.perturbation in names:
+        if threshold.perturbation is None or meant(threshold.perturbation, names) is not None:
             kept.append(threshold)
         else:
             notes.append(f"'{threshold}' is not judged: {threshold.perturbation} is left out of this run")

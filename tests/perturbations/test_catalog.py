@@ -228,3 +228,24 @@ def test_entry_points_are_loaded_for_a_name_that_is_not_built_in(monkeypatch: py
     assert make("from_outside").name == "keyboard"
     with pytest.raises(UnknownNameError):
         make("not_from_outside")
+
+
+@pytest.mark.parametrize("name", ["keyboard", "keyboard:0.1", "keyboard:0.10"])
+def test_one_strength_has_one_name_in_thresholds_and_results(name):
+    from robusttest import Record, Result
+    from robusttest.metrics import flip_rate
+    from robusttest.variants.select import check_thresholds, judged
+
+    spec = make(name).spec
+    check_thresholds([flip_rate[name] <= 0.1], [make("keyboard")])
+    assert judged([flip_rate[name] <= 0.1], [make("keyboard")]) == ([flip_rate[name] <= 0.1], [])
+    rows = [Record(task="t", model="m", case_id=f"c{i}", score=1.0, answer="x") for i in range(3)]
+    rows += [
+        Record(task="t", model="m", case_id=f"c{i}", variant=f"{spec}#0", perturbation=spec, level="input", score=1.0, answer="y")
+        for i in range(3)
+    ]  # fmt: skip
+    result = Result("t", "m", rows, thresholds=[flip_rate[name] <= 0.1])
+    assert result[name].flip_rate.value == 1.0
+    assert result.verdicts[0].status == "failed"
+    with pytest.raises(UnknownNameError):
+        result["keyboard:0.3"]

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -108,6 +108,20 @@ def make_all(specs: Spec | Iterable[Any]) -> list[Perturbation]:
             )
         seen.add(p.spec)
     return made
+
+
+def meant(name: str, known: Collection[str]) -> str | None:
+    """Which of the ``known`` specs and families a user means: ``keyboard:0.10`` is ``keyboard``, whose default it is.
+
+    None where it is none of them.
+    """
+    if name in known:
+        return name
+    try:
+        spec = make(name).spec
+    except RobusttestError:
+        return None
+    return spec if spec in known else None
 
 
 _ON_FIELDS = re.compile(r"([^()]+)\(([^()]+)\)")

@@ -23,7 +23,12 @@ def select(cell: Frame, perturbation: str | None, *, sensitive: bool = False) ->
     if perturbation is not None:
         names = {*cell.known, *cell.families, *([REPEAT] if cell.has_repeats else [])}
         if perturbation not in names:
-            raise UnknownNameError("perturbation", perturbation, names)
+            from robusttest.perturbations.base.catalog import meant
+
+            known = meant(perturbation, names)
+            if known is None:
+                raise UnknownNameError("perturbation", perturbation, names)
+            perturbation = known
     if perturbation == REPEAT:
         return _repeats(cell, sensitive)
     keep = [

@@ -91,6 +91,10 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "tfidf": "tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', 'money and order'])",
     "style": "style('formal')",
     "counterpart": "counterpart('by_hand')",
+    **{
+        name: f"directional('{name}', expect='changes')"
+        for name in ("word_swap", "word_delete", "word_crop", "negation")
+    },
 }
 """Families that need something of the user's own: what the example gives them."""
 
@@ -141,7 +145,9 @@ def _made(name: str) -> Any:
 
     if name in NEEDS_ARGUMENTS:
         PERTURBATIONS.get(name)
-        names = {n: PERTURBATIONS.get(n) for n in NEEDS_ARGUMENTS}
+        from robusttest.perturbations import directional
+
+        names = {"directional": directional, **{n: PERTURBATIONS.get(n) for n in NEEDS_ARGUMENTS}}
         return eval(NEEDS_ARGUMENTS[name], {"__builtins__": {}}, names)
     return make(name)
 

@@ -154,12 +154,12 @@ def test_the_reference_names_all_there_is() -> None:
     from robusttest.cli import COMMANDS
     from robusttest.metrics import METRICS
     from robusttest.perturbations.base.families import BUILT_IN
-    from robusttest.plugin.options import OPTIONS
+    from robusttest.plugin.options import flagged
     from robusttest.scorers import SCORERS
 
     made = hooks()
     flags = made.options()
-    for option in OPTIONS:
+    for option in flagged():
         assert f"`{option.flag}" in flags, option.flag
     for metric in METRICS.values():
         assert f"| `{metric.name}` |" in made.metrics()

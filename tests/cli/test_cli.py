@@ -365,11 +365,11 @@ class Store:
 def test_cache_moves_replies(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stored: str, tmp_path: Path
 ):
-    import robusttest.gateway
+    import robusttest.gateway.store
 
     store = Store()
     monkeypatch.setitem(sys.modules, "robusttest.gateway.store.cassette", store)
-    monkeypatch.setattr(robusttest.gateway, "cassette", store, raising=False)
+    monkeypatch.setattr(robusttest.gateway.store, "cassette", store, raising=False)
     run_file = next((Path(stored) / "runs").iterdir())
     run_file.write_text(
         run_file.read_text().replace('"input_hash":"00aa"', '"input_hash":"00aa","request_key":"k1"')

@@ -15,7 +15,7 @@ import pytest
 
 from robusttest.core.nouns import Case, Completion, Prompt, Variant, digest
 from robusttest.errors import UsageError
-from robusttest.perturbations import PERTURBATIONS, Perturbation, make
+from robusttest.perturbations import PERTURBATIONS, Perturbation, directional, make
 from robusttest.perturbations.prompt.prompt import demos, instructions, template
 from robusttest.perturbations.words.words_random import reserved, tfidf
 from robusttest.testing import NASTY_TEXTS, check_perturbation
@@ -27,6 +27,9 @@ PROMPT = Prompt(
     system="You help.",
     demos=SHOTS[:3],
 )
+ALTERING = ("antonym", "negation", "word_crop", "word_delete", "word_swap")
+"""They change the right answer, so they are asked with a rule of what must become of it."""
+
 GIVEN = {
     "template": lambda: template(["Q: {input} {options}", "{input}\n{options} ="]),
     "instructions": lambda: instructions(["Choose carefully.", "Pick one."], of="Decide with care."),
@@ -36,6 +39,7 @@ GIVEN = {
         ["The parcel arrived late", "The phone was answered", "The box was damaged today"]
     ),
     "style": lambda: make("style:formal"),
+    **{name: lambda name=name: directional(name, expect="changes") for name in ALTERING},
 }
 """Perturbations that have no default: what they are made with here."""
 

@@ -272,7 +272,7 @@ def test_keys_in_what_is_asked_said_scored_and_raised_are_in_no_output(project, 
             [
                 *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
                 *("--showlocals", "--tb=long", "-rA", "-vv", "--junitxml=j.xml", "-o", "junit_logging=all"),
-                *("-n", workers, "--robust-update-baseline", "--robust-shrink=20", "--robust-variants=2", *reports),
+                *("-n", workers, "--robust-update-baseline=force", "--robust-shrink=20", "--robust-variants=2", *reports),
             ],
             cwd=project.path, env=env, capture_output=True, check=False, timeout=100,
         )  # fmt: skip

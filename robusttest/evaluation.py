@@ -103,10 +103,8 @@ def evaluate(
         runner = Runner(gateway, settings)
         for job in jobs:
             runner.add(job)
-        records = [runner.result(job) for job in jobs]
-        if settings.shrink:
-            budget = Budget(settings.shrink)
-            records = [runner.shrink(job, budget) for job in jobs]
+        budget = Budget(settings.shrink) if settings.shrink else None
+        records = [runner.result(job, budget) for job in jobs]
         notes = _saved(settings, freezers)
         results = [
             Cell(

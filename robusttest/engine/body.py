@@ -1,19 +1,18 @@
-"""Tests with a body of their own: the variants to call it with, the `Ask` it gets, the record its outcome makes.
+"""Tests with a body of their own: the `Ask` it gets, the `Asker` that runs it, the record its outcome makes.
 
-Nothing here knows pytest: the plugin runs the body and says what came of it as an `Outcome`.
+Nothing here knows pytest: the plugin calls the function and says what came of it as an `Outcome`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from robusttest.core.nouns import (
     Answer,
-    Case,
     Completion,
     Json,
     Record,
@@ -24,14 +23,10 @@ from robusttest.core.nouns import (
     digest,
 )
 from robusttest.core.secrets import hide
-from robusttest.engine.job import GatewayLike
-from robusttest.engine.record import MAX_REPLY, by_expectation, make_record, shown_text
+from robusttest.engine.asker import Reply, Steps
+from robusttest.engine.job import GatewayLike, Job
+from robusttest.engine.record import MAX_REPLY, make_record, shown_text
 from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, UsageError
-from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.validity import DEFAULT, Validity
-from robusttest.settings import Settings
-from robusttest.variants.expand import Drive, expand_case
-from robusttest.variants.select import select_cases, spec_of
 
 
 class Ask:
@@ -51,18 +46,22 @@ class Ask:
         self._gateway, self._model, self._variant = gateway, model, variant
         self._asked: dict[str, int] = {}
         self._repeats = 0
-        self.calls: list[tuple[Request, Completion]] = []
-        """What this body asked, and got, in the order of the replies."""
+        self.requests: list[Request] = []
+        """What this body asked."""
+        self.replies: list[Completion] = []
+        """What it got, in the order of the replies."""
 
     def __call__(self, prompt: str | Sequence[Mapping[str, Json]], /, **params: Json) -> Completion:
         """Ask with a text (one user message) or a list of messages. Raises `CallError` where no reply came."""
-        request = self._request(prompt, params)
-        return self._kept(request, self._gateway.submit(request).result())
+        completion = self._gateway.submit(self._request(prompt, params)).result()
+        self.replies.append(completion)
+        return completion
 
     async def acall(self, prompt: str | Sequence[Mapping[str, Json]], /, **params: Json) -> Completion:
         """The same from an ``async def`` body: other bodies go on while this one waits."""
-        request = self._request(prompt, params)
-        return self._kept(request, await asyncio.wrap_future(self._gateway.submit(request)))
+        completion = await asyncio.wrap_future(self._gateway.submit(self._request(prompt, params)))
+        self.replies.append(completion)
+        return completion
 
     def __str__(self) -> str:
         return self._model
@@ -98,11 +97,9 @@ class Ask:
         again = self._asked.get(same, 0)
         self._asked[same] = again + 1
         # Far from the numbers that repeats use, so that they don't meet.
-        return self._gateway.request(self._model, messages, merged, sample + again * 1_000_000)
-
-    def _kept(self, request: Request, completion: Completion) -> Completion:
-        self.calls.append((request, completion))
-        return completion
+        request = self._gateway.request(self._model, messages, merged, sample + again * 1_000_000)
+        self.requests.append(request)
+        return request
 
 
 Kind = Literal["returned", "failed", "skipped", "error"]
@@ -133,115 +130,97 @@ class Outcome:
         return cls(kind="error", reason=named, error=error)
 
 
-def body_variants(
-    cases: Sequence[Case],
-    perturbations: Iterable[Perturbation],
-    settings: Settings,
-    *,
-    protect: Iterable[Any] = (),
-    validity: Validity = DEFAULT,
-    drive: Drive | None = None,
-    source: Callable[[Case], Iterable[Variant]] | None = None,
-    first: AbstractSet[str] = frozenset(),
-) -> Iterator[Variant]:
-    """Every variant that a body is run with, case by case, the reference first; those not ``ok`` among them.
+Run = Callable[[Mapping[str, Any]], "Outcome | Future[Outcome]"]
+"""Calls a body with keyword arguments and says how that ended: at once, or later, as a future."""
 
-    ``perturbations`` are those of `select_perturbations`. ``drive`` runs the steps of those that a model writes.
-    ``source`` gives a case's variants instead (a frozen file). ``first``: cases that come before the others.
+
+class Body:
+    """Asks by running a test's own function: the `Asker` of a job without a task.
+
+    ``given`` names the arguments that are ours: ``{"variant": "variant", "robust_ask": "ask"}``. What bodies raised is
+    kept: how often an assertion failed, and the first exception of each kind.
     """
-    made = tuple(perturbations)
-    protect = tuple(protect)
-    for case, only in sorted(select_cases(cases, settings), key=lambda chosen: chosen.case.id not in first):
-        if source is not None:
-            yield from (v for v in source(case) if only is None or not v.perturbation or v.id in only)
-            continue
-        mine, most = made, settings.variants
-        if only is not None:
-            parts = [spec_of(v) for v in sorted(only)]
-            mine = tuple(p for p in made if p.spec in {spec for spec, _ in parts})
-            most = max([most, *(i + 1 for _, i in parts)])
-        expanded = expand_case(
-            case,
-            mine,
-            prompt=None,
-            variants=most,
-            seed=settings.seed,
-            protect=protect,
-            validity=validity,
-            drive=drive,
-        )
-        for v in expanded:
-            if only is None or not v.perturbation or v.id in only:
-                yield v
+
+    of: str = "variant"
+
+    def __init__(
+        self,
+        job: Job,
+        gateway: GatewayLike,
+        run: Run,
+        *,
+        arguments: Mapping[str, Any],
+        given: Mapping[str, str],
+        most: int | None = None,
+    ) -> None:
+        self.job, self.gateway, self.run, self.most = job, gateway, run, most
+        self.arguments, self.given = arguments, given
+        self.failed = 0
+        self.first_failure: BaseException | None = None
+        self.first_error: Exception | None = None
+
+    def ask(self, variant: Variant) -> Steps[Reply]:
+        ask = Ask(self.gateway, self.job.model, variant)
+        ours = {name: variant if what == "variant" else ask for name, what in self.given.items()}
+        outcome = self.run({**self.arguments, **ours})
+        if isinstance(outcome, Future):
+            outcome = yield outcome
+        return _reply(outcome, ask)
+
+    def record(self, variant: Variant, reply: Reply) -> Record:
+        ended: Outcome | None = reply.ended
+        if ended is not None and ended.kind == "failed":
+            self.failed += 1
+            self.first_failure = self.first_failure or ended.error
+        if ended is not None and ended.kind == "error" and isinstance(ended.error, Exception):
+            self.first_error = self.first_error or ended.error
+        return body_record(variant, reply, **self.job.names)
 
 
-def left_out(variant: Variant, *, task: str, model: str, test: str | None = None) -> Record:
-    """The record of a variant that a body is not run with: rejected, or not applicable."""
-    if variant.status == "ok":
-        raise ValueError(f"left_out: the variant {variant.id!r} is ok")
-    return make_record(
-        variant, task=task, model=model, test=test, status=variant.status, reason=variant.reason
+def _reply(outcome: Outcome, ask: Ask) -> Reply:
+    completion = _together(ask.replies)
+    reply = Reply(
+        score=None if outcome.kind in ("skipped", "error") else body_score(outcome, completion),
+        status="skipped" if outcome.kind == "skipped" else "error",
+        reason=outcome.reason,
+        request=ask.requests[0] if len(ask.requests) == 1 else None,
+        completion=completion,
+        ended=outcome,
     )
+    replayed = sum(c.cached for c in ask.replies)
+    return replace(reply, spent=len(ask.requests) - replayed) if ask.requests else reply
 
 
 def body_record(
-    variant: Variant,
-    outcome: Outcome,
-    *,
-    task: str,
-    model: str = "",
-    test: str | None = None,
-    ask: Ask | None = None,
-    perturbation: Perturbation | None = None,
-    reference: Score | None = None,
+    variant: Variant, reply: Reply, *, task: str, model: str = "", test: str | None = None
 ) -> Record:
-    """The record of a body's outcome.
-
-    A failed assertion scores 0; a skip has no score; any other exception is an error of this variant, not a wrong
-    answer. Returned: a bool or a number in [0, 1] is the score, a text or a `Completion` is the answer, an `Answer` is
-    both, None scores 1. ``perturbation`` and ``reference`` (the unperturbed variant's score, `score_of`) are for
-    perturbations with an expectation of their own.
-
-    Raises `UsageError` for a returned value of another kind.
-    """
-    calls = ask.calls if ask is not None else []
-    request = calls[-1][0] if calls else None
-    completion = _together([c for _, c in calls])
-    status: Any = None
-    score: Score | None = None
-    reason = outcome.reason
-    if outcome.kind in ("skipped", "error"):
-        status = outcome.kind
-    else:
-        score = body_score(outcome, completion)
-        if perturbation is not None and perturbation.expect != "target":
-            judged = by_expectation(score, perturbation.expect, reference)
-            if isinstance(judged, str):
-                status, score, reason = "error", None, judged
-            else:
-                score = judged
+    """The record of a body's reply: its text and hash are of what the variant puts, whatever the body made of it."""
     record = make_record(
         variant,
         task=task,
         model=model,
         test=test,
-        status=status,
-        score=score,
-        reason=reason,
-        request=request if len(calls) == 1 else None,
-        completion=completion,
+        status=reply.status,
+        score=reply.score,
+        reason=reply.reason,
+        request=reply.request,
+        completion=reply.completion,
     )
     value = variant.input
     changes: dict[str, Any] = {"input_hash": record.case_hash}  # there is no prompt of ours
-    if len(calls) != 1 or variant.level != "input":
+    if reply.request is None or variant.level != "input":
         changes["text"] = shown_text(value if isinstance(value, str) else canonical_json(value))
-    if completion is None and isinstance(outcome.value, str):
-        changes["reply"] = hide(outcome.value)[:MAX_REPLY]
+    if reply.completion is None and reply.ended is not None and isinstance(reply.ended.value, str):
+        changes["reply"] = hide(reply.ended.value)[:MAX_REPLY]
     return replace(record, **changes)
 
 
 def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
-    """The score of a body that returned or failed."""
+    """The score of a body that returned or failed.
+
+    A failed assertion scores 0. Returned: a bool or a number in [0, 1] is the score, a text or a `Completion` is the
+    answer, an `Answer` is both, None scores 1. Raises `UsageError` for a value of another kind.
+    """
     value = outcome.value
     if outcome.kind == "failed":
         # Its answer is what the model said last: two failing variants agree if they say the same.

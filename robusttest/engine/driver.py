@@ -1,33 +1,31 @@
-"""Cases → records. Expands, renders, submits and scores; knows neither pytest nor disk.
+"""Cases → records: the one driver of declared tasks and of tests with a body of their own; knows neither pytest nor disk.
 
-One `Runner` holds the jobs of a whole session. Whoever waits for one job's records keeps the calls of all jobs in
-flight: there is no planning thread, and user code (scorers, own perturbations) runs in the thread that waits. Variants
-are made as slots get free, so that memory holds records, not prompts.
+One `Runner` holds the jobs of a whole session, each with its `Asker`. Whoever waits for one job's records keeps the calls
+of all jobs in flight: there is no planning thread, and user code (scorers, bodies, own perturbations) runs in the thread
+that waits. Variants are made as slots get free, so that memory holds records, not prompts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from typing import Any
 
-from robusttest.core.nouns import Completion, Record, Request, Score, Variant
+from robusttest.core.nouns import Record, Request, Score, Variant
+from robusttest.engine.asker import Asker, Reply, Steps, TaskAsker
 from robusttest.engine.job import GatewayLike, Job
-from robusttest.engine.record import by_expectation, failed_record, make_record
+from robusttest.engine.record import by_expectation, make_record
 from robusttest.engine.rounds import Rounds, Stopping
 from robusttest.engine.shrink import Budget, searches
 from robusttest.errors import CallError, RobusttestError, RunAbortedError
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.settings import Settings
-from robusttest.tasks.render import render
 from robusttest.variants.expand import expand_case, rewrite_steps
 from robusttest.variants.remembered import Store
-from robusttest.variants.select import (
-    Selected,
-    spec_of,
-)
+from robusttest.variants.select import Selected, spec_of
 
 TICK = 0.1
 """Seconds between two calls of ``tick`` while the runner waits."""
@@ -38,14 +36,12 @@ _BATCH = 16
 
 __all__ = ["GatewayLike", "Job", "Runner"]
 
-Steps = Generator[Request, Completion, Any]
-
 
 class _State:
     """A job under way."""
 
-    def __init__(self, job: Job, store: Store | None) -> None:
-        self.job, self.store = job, store
+    def __init__(self, job: Job, asker: Asker, most: int, store: Store | None) -> None:
+        self.job, self.asker, self.most, self.store = job, asker, most, store
         self.order = {p.spec: i for i, p in enumerate(job.wanted, 1)}
         self.expect = {p.spec: p.expect for p in job.wanted if p.expect != "target"}
         self.rounds = Rounds(job.adaptive) if job.adaptive else None
@@ -55,10 +51,12 @@ class _State:
         self.planned_all = False
         self.between = False
         """The round is planned, and some of it is not back: what comes next depends on it."""
-        self.pending = 0
+        self.flying = 0
+        """Waited for: calls, and bodies that run elsewhere."""
         self.rows: list[tuple[tuple[int, int, int], Record]] = []
         self.references: dict[int, Score | None] = {}
         self.held: dict[int, list[Callable[[], None]]] = {}
+        """By case, what is answered and waits for the reference's answer."""
         self.failure: BaseException | None = None
 
     def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
@@ -81,6 +79,10 @@ class _State:
         self.rounds.look(record for _, record in rows)
         batch = self.rounds.next()
         self.plan, self.planned_all, self.between = self._planned(batch), not batch, False
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.flying or self.held)
 
     @property
     def done(self) -> bool:
@@ -113,67 +115,65 @@ class Runner:
         *,
         on_record: Callable[[Job, Record], None] | None = None,
         tick: Callable[[], None] | None = None,
+        wake: Callable[[], None] | None = None,
         window: int | None = None,
     ) -> None:
         self.gateway, self.settings = gateway, settings or Settings()
         self.window = window or max(4 * self.settings.concurrency, 256)
         """Calls of one model that are submitted and not back, at most."""
-        self._on_record, self._tick = on_record, tick
+        self._on_record, self._tick, self._wake = on_record, tick, wake
         self._states: dict[int, _State] = {}
         self._jobs: dict[int, Job] = {}
-        self._ready: queue.SimpleQueue[
-            tuple[_State, Callable[[Future[Completion]], None], Future[Completion]]
-        ] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[_State, Callable[[Future[Any]], None], Future[Any]]] = (
+            queue.SimpleQueue()
+        )
         self._in_flight: dict[str, int] = {}
 
-    def add(self, job: Job) -> None:
-        """Plan a job: its calls begin as soon as anybody waits for a result."""
+    def add(self, job: Job, asker: Asker | None = None) -> None:
+        """Plan a job: its calls begin as soon as anybody waits for a result. ``asker``: a body's, for a test that has one."""
         if id(job) not in self._states:
             self._jobs[id(job)] = job  # keeps the id its own
-            self._states[id(job)] = _State(job, self._store())
+            store = getattr(self.gateway, "store", None) if job.remembers else None
+            who: Asker = asker or TaskAsker(job, self.gateway)
+            self._states[id(job)] = _State(job, who, who.most or self.window, store)
 
-    def _store(self) -> Store | None:
-        store = getattr(self.gateway, "store", None)
-        return store if hasattr(store, "get_variants") and hasattr(store, "put_variants") else None
-
-    def result(self, job: Job) -> list[Record]:
+    def result(self, job: Job, shrink: Budget | None = None) -> list[Record]:
         """The job's records in the order of cases and variants; waits for them.
 
+        With ``shrink`` the worst failing variant of each family has the smallest edits that fail in `Record.shrunk`,
+        which changes no number; for that the job asks at most as often as the budget has left.
+
         Raises what stops the job as a whole: `RunAbortedError` (a dead endpoint, a wrong key), or `UsageError`
-        from a perturbation or scorer that breaks its contract. `records` has what came in until then.
+        from a perturbation, scorer or body that breaks its contract. `records` has what came in until then.
         """
         self.add(job)
-        state = self._states[id(job)]
-        while not state.done:
-            self._step(state)
-        if state.failure is not None:
-            raise state.failure
-        return state.records()
+        for _ in self._work(self._states[id(job)], shrink):
+            with contextlib.suppress(queue.Empty):
+                self._take(*self._ready.get(timeout=TICK))
+            if self._tick is not None:
+                self._tick()
+        return self.records(job)
+
+    async def aresult(
+        self, job: Job, wait: Callable[[], Awaitable[None]], shrink: Budget | None = None
+    ) -> list[Record]:
+        """The same on an event loop that is not held up: ``wait`` ends when ``wake`` was called, or after a while."""
+        self.add(job)
+        for _ in self._work(self._states[id(job)], shrink):
+            await wait()
+            if self._tick is not None:
+                self._tick()
+        return self.records(job)
 
     def stopping(self, job: Job) -> Stopping | None:
         """How an adaptive job ended; None for one that takes all its cases."""
         state = self._states[id(job)]
-        return None if state.rounds is None else state.rounds.stopping(state.records())
+        return None if state.rounds is None else state.rounds.stopping(state.records(), of=state.asker.of)
 
     def records(self, job: Job) -> list[Record]:
         """The records that the job has so far, in order. Waits for nothing."""
         state = self._states.get(id(job))
         return [] if state is None else state.records()
-
-    def shrink(self, job: Job, budget: Budget) -> list[Record]:
-        """The records of a job that is done, the worst failing variant of each family with the smallest edits that fail.
-
-        Asks at most as often as ``budget`` has left. Only `Record.shrunk` is filled in: no number changes.
-        """
-        records = self.result(job)
-        state = self._states[id(job)]
-        begun = searches(job, records, budget, state.store)
-        for search in begun:
-            self._drive(state, search.steps(), None, _nothing, _nothing)
-        while state.pending:
-            self._step(state)
-        found = {id(s.record): s.record_found() for s in begun}
-        return [found.get(id(r), r) for r in records]
 
     def drop(self, job: Job) -> None:
         """Plan no further call of this job, and forget its records."""
@@ -184,15 +184,36 @@ class Runner:
 
     # --- the loop ---------------------------------------------------------------------------------------------
 
-    def _step(self, current: _State) -> None:
+    def _work(self, state: _State, shrink: Budget | None) -> Iterator[None]:
+        """Do what can be done; yields wherever only waiting is left."""
+        while not state.done:
+            if not self._step(state):
+                yield
+        self._raise(state)
+        if shrink is None:
+            return
+        begun = searches(state.job, state.asker, state.records(), shrink, state.store)
+        for search in begun:
+            try:
+                self._drive(state, search.steps(), _nothing, _nothing)
+            except Exception as e:
+                self._fail(state, e)
+        while state.flying:
+            if not self._step(state):
+                yield
+        self._raise(state, but=RunAbortedError)  # a dead endpoint takes nothing from what is known by now
+        found = {id(s.record): s.record_found() for s in begun}
+        state.rows = [(place, found.get(id(r), r)) for place, r in state.rows]
+
+    def _step(self, current: _State) -> bool:
+        """One piece of work; False where there is none before something comes in."""
         while not self._ready.empty():
             self._take(*self._ready.get())
         state = self._next(current)
         if state is not None:
             self._plan_some(state)
-            return
-        idle = current.pending == sum(map(len, current.held.values()))
-        if (current.planned_all or current.between) and idle:
+            return True
+        if (current.planned_all or current.between) and not current.flying:
             for case in list(current.held):  # its reference was never put, as from a source that has none
                 self._reference(current, case, None)
         if current.between and not current.pending:
@@ -200,21 +221,18 @@ class Runner:
                 current.look()
             except Exception as e:
                 self._fail(current, e)
-            return
-        if current.done:
-            return
-        with contextlib.suppress(queue.Empty):
-            self._take(*self._ready.get(timeout=TICK))
-        if self._tick is not None:
-            self._tick()
+            return True
+        return current.done
 
     def _next(self, current: _State) -> _State | None:
         """The job to plan for: the one waited for, then the others as they were added; where there is room."""
         for state in (current, *self._states.values()):
-            waits = state.planned_all or state.between
-            if not waits and self._in_flight.get(state.job.model, 0) < self.window:
+            if not (state.planned_all or state.between) and self._has_room(state):
                 return state
         return None
+
+    def _has_room(self, state: _State) -> bool:
+        return state.flying < state.most and self._in_flight.get(state.job.model, 0) < self.window
 
     def _plan_some(self, state: _State) -> None:
         for _ in range(_BATCH):
@@ -229,14 +247,16 @@ class Runner:
                 self._fail(state, e)
                 return
 
+    def _raise(self, state: _State, but: type[BaseException] | tuple[()] = ()) -> None:
+        if state.failure is not None and not isinstance(state.failure, but):
+            raise state.failure
+
     def _fail(self, state: _State, error: BaseException) -> None:
         state.failure = state.failure or error
         state.planned_all, state.between = True, False
 
-    def _take(
-        self, state: _State, then: Callable[[Future[Completion]], None], future: Future[Completion]
-    ) -> None:
-        state.pending -= 1
+    def _take(self, state: _State, then: Callable[[Future[Any]], None], future: Future[Any]) -> None:
+        state.flying -= 1
         try:
             then(future)
         except Exception as e:
@@ -250,127 +270,48 @@ class Runner:
             return
         if state.job.keep is not None:
             state.job.keep(item)
-        if item.status != "ok":
-            self._record(
-                state, case, item, make_record(item, status=item.status, reason=item.reason, **_names(state))
-            )
-            return
-        draft = item.draft
-        params = {**state.job.task.params, **draft.params} if draft.params else state.job.task.params
-        request = self.gateway.request(state.job.model, render(draft), params, draft.sample)
-        self._submit(state, request, lambda future: self._answered(state, case, item, request, future))
-
-    def _submit(self, state: _State, request: Request, then: Callable[[Future[Completion]], None]) -> None:
-        model = request.model
-        future = self.gateway.submit(request)
-        state.pending += 1
-        self._in_flight[model] = self._in_flight.get(model, 0) + 1
-
-        def arrived(future: Future[Completion]) -> None:
-            self._in_flight[model] -= 1
-            then(future)
-
-        future.add_done_callback(lambda f: self._ready.put((state, arrived, f)))
-
-    def _answered(
-        self, state: _State, case: int, variant: Variant, request: Request, future: Future[Completion]
-    ) -> None:
-        outcome = self._outcome(state, future)
-        if not isinstance(outcome, Completion):
-            self._failed(state, case, variant, outcome, request)
-            return
-        completion = outcome
-
-        def scored(score: Score) -> None:
-            self._scored(state, case, variant, request, completion, score)
-
-        def failed(error: BaseException) -> None:
-            self._failed(state, case, variant, error, request, completion)
-
-        try:
-            scoring = state.job.task.score(completion, variant)
-        except RobusttestError:
-            failed_as = "the scorer broke its contract"
-            self._failed(state, case, variant, CallError(failed_as), request, completion)
-            raise
-        except Exception as e:
-            failed(CallError(f"scorer {state.job.task.scorer.name} raised {type(e).__name__}: {e}"))
-            return
-        if isinstance(scoring, Score):
-            scored(scoring)
+        if item.status == "ok":
+            self._drive(state, state.asker.ask(item), lambda reply: self._answered(state, case, item, reply))
         else:
-            self._drive(state, scoring, None, scored, failed)
-
-    def _outcome(self, state: _State, future: Future[Completion]) -> Completion | BaseException:
-        try:
-            return future.result(timeout=0)
-        except CancelledError:
-            return CallError("the call was cancelled", kind="cancelled")
-        except CallError as e:
-            return e
-        except RunAbortedError as e:
-            self._fail(state, e)
-            return e
-
-    def _failed(
-        self,
-        state: _State,
-        case: int,
-        variant: Variant,
-        error: BaseException,
-        request: Request | None = None,
-        completion: Completion | None = None,
-    ) -> None:
-        record = failed_record(variant, error, request=request, completion=completion, **_names(state))
-        self._record(state, case, variant, record)
-        if not variant.perturbation:
-            self._reference(state, case, None)
-
-    def _scored(
-        self,
-        state: _State,
-        case: int,
-        variant: Variant,
-        request: Request,
-        completion: Completion,
-        score: Score,
-    ) -> None:
-        expect = state.expect.get(variant.perturbation)
-        if expect is not None and case not in state.references:
-            state.pending += 1  # held until the reference has its answer
-            state.held.setdefault(case, []).append(
-                lambda: self._scored(state, case, variant, request, completion, score)
+            self._record(
+                state,
+                case,
+                item,
+                make_record(item, status=item.status, reason=item.reason, **state.job.names),
             )
-            return
-        if expect is not None:
-            judged = by_expectation(score, expect, state.references[case])
-            if isinstance(judged, str):
-                self._failed(state, case, variant, CallError(judged), request, completion)
+
+    def _answered(self, state: _State, case: int, variant: Variant, reply: Reply) -> None:
+        expect = state.expect.get(variant.perturbation)
+        if expect is not None and reply.score is not None:
+            if case not in state.references:
+                state.held.setdefault(case, []).append(lambda: self._answered(state, case, variant, reply))
                 return
-            score = judged
-        record = make_record(variant, score=score, request=request, completion=completion, **_names(state))
-        self._record(state, case, variant, record)
+            judged = by_expectation(reply.score, expect, state.references[case])
+            reply = (
+                replace(reply, score=None, status="error", reason=judged)
+                if isinstance(judged, str)
+                else replace(reply, score=judged)
+            )
+        self._record(state, case, variant, state.asker.record(variant, reply))
         if not variant.perturbation:
-            self._reference(state, case, score)
+            self._reference(state, case, reply.score)
+        if reply.fatal is not None:
+            raise reply.fatal
 
     def _reference(self, state: _State, case: int, score: Score | None) -> None:
         if not state.expect:
             return
         state.references[case] = score
         for again in state.held.pop(case, ()):
-            state.pending -= 1
             again()
 
     def _record(self, state: _State, case: int, variant: Variant, record: Record) -> None:
-        key = (
-            case,
-            state.order.get(variant.perturbation, len(state.order) + 1 if variant.perturbation else 0),
-        )
-        state.rows.append(((*key, variant.index), record))
+        last = len(state.order) + 1 if variant.perturbation else 0
+        state.rows.append(((case, state.order.get(variant.perturbation, last), variant.index), record))
         if self._on_record is not None:
             self._on_record(state.job, record)
 
-    # --- steps that ask a model: writers and judges -----------------------------------------------------------------
+    # --- steps: what asks a variant, writes it, judges its answer, shrinks it -----------------------------------------
 
     def _rewrite(self, state: _State, case: int, selected: Selected, perturbation: Perturbation) -> None:
         job = state.job
@@ -411,44 +352,75 @@ class Runner:
                     writer=perturbation.writer,
                 )
                 if only is None or missing.id in only:
-                    self._failed(state, case, missing, error)
+                    self._answered(state, case, missing, Reply.failed(error))
 
-        self._drive(state, steps, None, written, failed)
+        self._drive(state, steps, written, failed)
 
     def _drive(
         self,
         state: _State,
-        steps: Steps,
-        value: Completion | None,
+        steps: Steps[Any],
         then: Callable[[Any], None],
-        failed: Callable[[BaseException], None],
+        failed: Callable[[BaseException], None] | None = None,
+        came: Any = None,
+        error: BaseException | None = None,
     ) -> None:
-        """Run a generator to its next request, and on with its reply; ``then`` gets what it returns."""
+        """Run steps to where they wait, and on with what came; ``then`` gets what they return.
+
+        ``failed`` gets what they raise; without it that ends the job, as does an error of how they are used.
+        """
         try:
-            asked = next(steps) if value is None else steps.send(value)
+            asked = steps.send(came) if error is None else steps.throw(error)
         except StopIteration as stop:
-            then(stop.value)
-            return
-        except RobusttestError:
-            raise
+            returned = stop.value
         except Exception as e:
-            failed(CallError(f"{type(e).__name__}: {e}"))
+            if failed is None or (
+                e is not error and isinstance(e, RobusttestError) and not isinstance(e, CallError)
+            ):
+                raise
+            failed(e if isinstance(e, RobusttestError) else CallError(f"{type(e).__name__}: {e}"))
             return
-        request = self.gateway.request(asked.model, asked.messages, asked.params, asked.sample)
+        else:
+            self._await(state, asked, lambda *came: self._drive(state, steps, then, failed, *came))
+            return
+        then(returned)
 
-        def answered(future: Future[Completion]) -> None:
-            outcome = self._outcome(state, future)
-            if isinstance(outcome, Completion):
-                self._drive(state, steps, outcome, then, failed)
-            else:
-                failed(outcome)
+    def _await(
+        self,
+        state: _State,
+        asked: Request | Future[Any],
+        then: Callable[[Any, BaseException | None], None],
+    ) -> None:
+        if isinstance(asked, Request):
+            model = asked.model
+            request = self.gateway.request(model, asked.messages, asked.params, asked.sample)
+            future: Future[Any] = self.gateway.submit(request)
+        else:
+            model, future = state.job.model, asked
+        state.flying += 1
+        self._in_flight[model] = self._in_flight.get(model, 0) + 1
 
-        self._submit(state, request, answered)
+        def arrived(future: Future[Any]) -> None:
+            self._in_flight[model] -= 1
+            came: Any = None
+            error: Exception | None = None
+            try:
+                came = future.result(timeout=0)
+            except CancelledError:
+                error = CallError("the call was cancelled", kind="cancelled")
+            except Exception as e:
+                error = e
+            if isinstance(error, RunAbortedError):
+                self._fail(state, error)
+            then(came, error)
+
+        def put(future: Future[Any]) -> None:
+            self._ready.put((state, arrived, future))
+            if self._wake is not None:
+                self._wake()
+
+        future.add_done_callback(put)
 
 
 def _nothing(_: object) -> None:
     """What a search has found so far, it holds itself."""
-
-
-def _names(state: _State) -> dict[str, Any]:
-    return {"task": state.job.task.name, "model": state.job.model, "test": state.job.test}

@@ -14,12 +14,12 @@ from robusttest.core.secrets import secret_in
 from robusttest.engine.rounds import Plan, plan
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.validity import DEFAULT
+from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.settings import Settings
 from robusttest.tasks.task import Task
 from robusttest.variants.expand import expand_case
 from robusttest.variants.frozen import Scope
-from robusttest.variants.remembered import Store, named, remembered
+from robusttest.variants.remembered import Store, named, rememberable, remembered
 from robusttest.variants.select import (
     Selected,
     check_thresholds,
@@ -31,7 +31,7 @@ from robusttest.variants.select import (
 
 
 class GatewayLike(Protocol):
-    """What running a job, or a body, needs of a gateway; and a `store`, if it keeps variants."""
+    """What running a job needs of a gateway; and a `store`, if it keeps variants."""
 
     def request(
         self, model: str, messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json], sample: int = 0
@@ -39,11 +39,24 @@ class GatewayLike(Protocol):
     def submit(self, request: Request) -> Future[Completion]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BodyTask:
+    """What a test with a body of its own has in the place of a `Task`: it renders no prompt, and scores by itself."""
+
+    name: str
+    cases: tuple[Case, ...]
+    protect: tuple[Any, ...] = ()
+    validity: Validity = DEFAULT
+    prompt: None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    scorer: None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """One test × model: what one item plans. Resolving it refuses what is wrong before any call."""
 
-    task: Task
+    task: Task | BodyTask
     model: str
     perturbations: Sequence[Any] = ()
     thresholds: Sequence[Threshold] = ()
@@ -77,6 +90,16 @@ class Job:
         names = named(self.perturbations) if self.task.validity == DEFAULT else frozenset()
         object.__setattr__(self, "_names", names)
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """What every record of the job is of."""
+        return {"task": self.task.name, "model": self.model, "test": self.test}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether some of its variants are kept in the reply store."""
+        return self.source is None and any(rememberable(p, self._names) for p in self.wanted)
+
     def selected(self) -> list[Selected]:
         """The cases in the order they are put; of an adaptive job those that it may take."""
         return self.adaptive.cases if self.adaptive else select_cases(self.task.cases, self.settings)
@@ -85,8 +108,9 @@ class Job:
         """Every model that the job calls: the one under test, writers and judges."""
         writers = [p.writer for p in self.wanted] if self.source is None else []
         judge = self.task.validity.judge if any(writers) else None
-        others = [*writers, judge, self.task.scorer.model]
-        return tuple(dict.fromkeys([self.model, *(m for m in others if m)]))
+        scorer = self.task.scorer
+        others = [*writers, judge, None if scorer is None else scorer.model]
+        return tuple(dict.fromkeys(m for m in (self.model, *others) if m))
 
     def scope(self) -> Scope:
         """What the job asks of a file of frozen variants."""
@@ -153,7 +177,7 @@ class Job:
         yield from (p for p in perturbations if p.rewrite is not None)
 
 
-def _unsayable(task: Task) -> str | None:
+def _unsayable(task: Task | BodyTask) -> str | None:
     """What a reader has to know of targets that are secrets: a reply that gives one is not seen to be right."""
     for case in task.cases:
         if (secret := secret_in([case.target, *(case.choices or ())])) is not None:

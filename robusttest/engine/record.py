@@ -22,7 +22,7 @@ from robusttest.core.nouns import (
     digest,
 )
 from robusttest.core.secrets import hidden, hide, one_line
-from robusttest.errors import BudgetExhaustedError, UsageError
+from robusttest.errors import UsageError
 from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Expect
 from robusttest.tasks.render import prompt_text
@@ -136,31 +136,6 @@ def _text(variant: Variant, request: Request | None) -> str | None:
         return prompt_text(request.messages)
     text = variant.input
     return text if isinstance(text, str) else canonical_json(text)
-
-
-def failed_record(
-    variant: Variant,
-    error: BaseException | str,
-    *,
-    task: str,
-    model: str,
-    test: str | None = None,
-    request: Request | None = None,
-    completion: Completion | None = None,
-) -> Record:
-    """The row of a variant without a score: ``skipped`` where the budget is spent, else ``error``."""
-    status: RecordStatus = "skipped" if isinstance(error, BudgetExhaustedError) else "error"
-    return make_record(
-        variant,
-        task=task,
-        model=model,
-        test=test,
-        status=status,
-        # Whose text it is nobody knows: a scorer's, a body's, a provider's.
-        reason=one_line(error) or type(error).__name__,
-        request=request,
-        completion=completion,
-    )
 
 
 ANSWERED: tuple[RecordStatus, ...] = ("ok", "unparsed", "refused")

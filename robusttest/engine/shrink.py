@@ -1,8 +1,7 @@
 """Which of a variant's edits it takes to fail: delta debugging over the edit list. Pure: asks nobody, draws nothing.
 
 `smallest` is the algorithm, `part` a variant with some of its edits. `Shrinking` puts the two together for one failing
-variant of a run; of a declared task it yields Requests and receives Completions, so that the reply store, the limits and
-the budget of the run hold for it, too.
+variant of a run, whoever asks it: the reply store, the limits and the budget of the run hold for it, too.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import Completion, Edit, Json, Record, Request, Score, Variant
+from robusttest.core.nouns import Edit, Json, Record, Score, Variant
 from robusttest.core.secrets import hide
+from robusttest.engine.asker import Asker, Steps
 from robusttest.engine.job import Job
 from robusttest.engine.record import by_expectation, failing, references, score_of
 from robusttest.perturbations.base.edits import apply_edits
@@ -115,9 +115,6 @@ class Budget:
         self.left -= 1
         return True
 
-    def give_back(self, completion: Completion) -> None:
-        self.left += completion.cached
-
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
@@ -149,32 +146,40 @@ class Shrunk:
         }
 
 
-Asked = Generator[Any, Any, "bool | None"]
+Asked = Steps["bool | None"]
 
 
 class Shrinking:
-    """The search for one failing variant. ``found`` is the best so far, also where the search is cut short.
-
-    `steps` yields what `_scored` yields; a subclass says there how a variant is asked.
-    """
+    """The search for one failing variant. ``found`` is the best so far, also where the search is cut short."""
 
     def __init__(
         self,
+        asker: Asker,
         variant: Variant,
         record: Record,
+        reference: Score,
         perturbation: Perturbation,
         budget: Budget,
         validity: Validity = DEFAULT,
     ) -> None:
-        self.variant, self.record, self.perturbation = variant, record, perturbation
-        self.budget, self.validity = budget, validity
+        self.asker, self.variant, self.record, self.reference = asker, variant, record, reference
+        self.perturbation, self.budget, self.validity = perturbation, budget, validity
         self.found: Shrunk | None = None
         self.steady = True
         """Whether the failing variant failed each time: then each part of it is asked once."""
 
-    def _scored(self, variant: Variant, number: int) -> Generator[Any, Any, float | None]:
+    def _scored(self, variant: Variant, number: int) -> Steps[float | None]:
         """The score of a variant that is asked for the number-th time, within the budget. None: no telling."""
-        raise NotImplementedError
+        if not self.budget.take():
+            return None
+        # Another sample: the same question again is not to be answered from the store.
+        draft = variant.draft.with_(sample=variant.draft.sample + number * AGAIN)
+        reply = yield from self.asker.ask(replace(variant, draft=draft))
+        self.budget.left += 1 - reply.spent
+        if reply.score is None:
+            return None
+        judged = by_expectation(reply.score, self.perturbation.expect, self.reference)
+        return None if isinstance(judged, str) else judged.value
 
     def record_found(self) -> Record:
         """The record with what was found, told as the record tells its own text: one field, or the whole prompt."""
@@ -182,12 +187,12 @@ class Shrinking:
             return self.record
         v = self.found.variant
         changed = [k for k, edits in self.variant.draft.edits.items() if edits]
-        text = v.fields[changed[0]] if len(changed) == 1 and v.level == "input" else None
-        if not isinstance(text, str):
+        text = text_at(v.fields, changed[0]) if len(changed) == 1 and v.level == "input" else None
+        if text is None:
             text = prompt_text(render(v.draft)) if v.draft.prompt is not None else str(v.input)
         return replace(self.record, shrunk=self.found.to_json(hide(text)))
 
-    def steps(self) -> Generator[Any, Any, None]:
+    def steps(self) -> Steps[None]:
         """Ends early, with what was found, where the budget is spent."""
         every = places(self.variant)
         fails = yield from self._fails(self.variant, CONFIRM[1], first=1)
@@ -259,38 +264,6 @@ class Shrinking:
         return failed >= needed
 
 
-class TaskShrinking(Shrinking):
-    """Asks as the run of a declared task does: yields Requests, receives Completions."""
-
-    def __init__(
-        self,
-        job: Job,
-        variant: Variant,
-        record: Record,
-        reference: Score,
-        perturbation: Perturbation,
-        budget: Budget,
-    ) -> None:
-        super().__init__(variant, record, perturbation, budget, job.task.validity)
-        self.job, self.reference = job, reference
-
-    def _scored(self, variant: Variant, number: int) -> Generator[Request, Completion, float | None]:
-        if not self.budget.take():
-            return None
-        task, draft = self.job.task, variant.draft
-        completion = yield Request(
-            model=self.job.model,
-            messages=render(draft),
-            params={**task.params, **draft.params},
-            sample=draft.sample + number * AGAIN,
-        )
-        self.budget.give_back(completion)
-        scoring = task.score(completion, variant)
-        score = scoring if isinstance(scoring, Score) else (yield from scoring)
-        judged = by_expectation(score, self.perturbation.expect, self.reference)
-        return None if isinstance(judged, str) else judged.value
-
-
 def broken(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
     """The worst failing variant of each family with its reference, the worst first.
 
@@ -306,17 +279,17 @@ def broken(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
 
 
 def searches(
-    job: Job, records: Sequence[Record], budget: Budget, store: Store | None = None
-) -> list[TaskShrinking]:
+    job: Job, asker: Asker, records: Sequence[Record], budget: Budget, store: Store | None = None
+) -> list[Shrinking]:
     """A search for each variant of `broken` of which an edit can be left out."""
     cases = {case.id: case for case in job.task.cases}
     perturbations = {p.spec: p for p in job.wanted}
-    out: list[TaskShrinking] = []
+    out: list[Shrinking] = []
     for record, reference in broken(records):
         p, score = perturbations[record.perturbation], score_of(reference)
         alone = Selected(cases[record.case_id], frozenset([record.variant]))
         made = (v for v in job.variants(alone, store) if isinstance(v, Variant) and v.id == record.variant)
         variant = next(made, None)
         if variant is not None and score is not None and can_part(variant, p):
-            out.append(TaskShrinking(job, variant, record, score, p, budget))
+            out.append(Shrinking(asker, variant, record, score, p, budget, job.task.validity))
     return out

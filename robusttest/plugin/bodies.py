@@ -1,358 +1,255 @@
-"""Run a test's own body once for each variant: in the main thread, in threads, or as coroutines.
+"""Run a test's own body once for each variant: in the main thread, in threads, or as coroutines on the test's own loop.
 
-What a body raised or returned becomes a record (`robusttest.engine.body`); nothing here fails a test.
+What a body raised or returned becomes a record by `robusttest.engine.body`, in the order and the rounds of the one driver
+(`robusttest.engine.driver`); nothing here fails a test for what its body did.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from robusttest.core.nouns import Completion, Variant
-from robusttest.engine.body import Ask, Outcome, body_record, body_score, body_variants, left_out
-from robusttest.engine.record import by_expectation, score_of
-from robusttest.engine.rounds import Rounds
-from robusttest.engine.shrink import AGAIN, Shrinking, broken, can_part
-from robusttest.errors import RunAbortedError, UsageError
-from robusttest.perturbations.base.validity import DEFAULT
-from robusttest.plugin.collect import ALIASES, ASK, VARIANT
+from robusttest.engine.body import Body, Outcome, Run
+from robusttest.engine.driver import TICK, Runner
+from robusttest.errors import RobusttestError, RunAbortedError, UsageError
+from robusttest.plugin.collect import ALIASES
+from robusttest.plugin.verdicts import add_verdict
 
 if TYPE_CHECKING:
-    from robusttest.core.nouns import Case, Record, Score
-    from robusttest.engine.shrink import Budget
-    from robusttest.gateway import Gateway
-    from robusttest.perturbations.base.protocol import Perturbation
-    from robusttest.perturbations.base.validity import Validity
+    from robusttest.core.nouns import Completion, Request
+    from robusttest.gateway.store.replies import ReplyStore
     from robusttest.plugin.item import RobustItem
-    from robusttest.settings import Settings
+    from robusttest.plugin.session import RobustSession
 
-STOP = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, RunAbortedError, UsageError)
+STOP = (pytest.exit.Exception, RunAbortedError, UsageError)
 """What ends the test, not only the variant."""
 
-
-Place = tuple[int, int]
-"""Where a record belongs: the case's number, then the variant's."""
+Arguments = Mapping[str, Any]
 
 
-class BodyRun:
-    """All variants of one item, through one function. Records gather in ``item.records`` as they come."""
+def run(session: RobustSession, item: RobustItem, function: Callable[..., Any], arguments: Arguments) -> None:
+    """All variants of one item, one after another, or as many at a time as the test's ``concurrency=`` says."""
+    count = item.marked.settings.get("concurrency")
 
-    def __init__(
-        self,
-        item: RobustItem,
-        function: Callable[..., Any],
-        arguments: Mapping[str, Any],
-        gateway: Callable[[], Gateway],
-        progress: Callable[[], None],
-    ) -> None:
-        self.item, self.function, self.arguments = item, function, arguments
-        self.progress = progress
-        self.gateway = gateway
-        """Made when the first call needs it: a body that calls no model opens no store."""
-        self.perturbations = {p.spec: p for p in item.wanted}
-        self.references: dict[str, Score | None] = {}
-        self.rows: list[tuple[Place, Record]] = []
-        self.waiting: list[tuple[Place, Variant, Outcome, Ask | None]] = []
-        self.numbered = 0
-        item.records, item.failed, item.rounds = [], 0, None
-        item.first_error, item.first_failure = None, None
+    def call(kwargs: Arguments) -> Outcome:
+        before = item.subtests
+        try:
+            value = function(**kwargs)
+        except BaseException as e:
+            return _outcome(e)
+        if (failed := item.subtests - before) and not count:  # among threads nobody knows whose it is
+            # pytest has reported it, and fails the test at its end; the variant is as wrong as by an assertion.
+            return Outcome(kind="failed", reason=f"{failed} failed subtest{'s' * (failed != 1)}")
+        return Outcome(value=value)
 
-    def sync(self) -> None:
-        """One after another, here and now."""
-        for planned in self._rounds():
-            for i, v in planned:
-                ask, kwargs = self._arguments(v)
-                before = self.item.subtests
-                try:
-                    outcome = Outcome(value=self.function(**kwargs))
-                except BaseException as e:
-                    outcome = self._outcome(e)
-                if outcome.kind == "returned" and (failed := self.item.subtests - before):
-                    # pytest has reported it, and fails the test at its end; the variant is as wrong as by an assertion.
-                    outcome = Outcome(kind="failed", reason=f"{failed} failed subtest{'s' * (failed != 1)}")
-                    self.item.failed += 1
-                self._add(i, v, outcome, ask)
-        self._close()
+    if not count:
+        with _runner(session, item, call, arguments) as runner:
+            runner.result(item.job, session.shrinking)
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
 
-    def threads(self, count: int) -> None:
-        """``count`` at a time, as the test asked with ``concurrency=``."""
+        def in_pool(kwargs: Arguments) -> Future[Outcome]:
+            return pool.submit(call, kwargs)
 
-        def one(v: Variant) -> tuple[Outcome, Ask | None]:
-            ask, kwargs = self._arguments(v)
+        with _runner(session, item, in_pool, arguments, most=2 * count) as runner:
             try:
-                return Outcome(value=self.function(**kwargs)), ask
-            except BaseException as e:
-                return self._outcome(e), ask
-
-        with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
-            begun: list[tuple[Place, Variant, Future[tuple[Outcome, Ask | None]]]] = []
-            try:
-                for planned in self._rounds():
-                    for i, v in planned:
-                        begun.append((i, v, pool.submit(one, v)))
-                        if len(begun) >= 2 * count:
-                            self._take(*begun.pop(0))
-                    while begun:
-                        self._take(*begun.pop(0))
+                runner.result(item.job, session.shrinking)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        self._close()
 
-    def _take(self, i: Place, v: Variant, future: Future[tuple[Outcome, Ask | None]]) -> None:
-        outcome, ask = future.result()
-        self._add(i, v, outcome, ask)
 
-    async def gathered(self) -> None:
-        """Concurrently on the running loop, as many as ``concurrency`` allows; one by one where that is not asyncio's."""
-        for planned in self._rounds():
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                await self._work(planned)
-                continue
-            most = self.item.settings.concurrency
-            workers = [asyncio.ensure_future(self._work(planned)) for _ in range(most)]
-            try:
-                await asyncio.gather(*workers)
-            finally:
-                for w in workers:
-                    w.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
-        self._close()
+def coroutine(
+    session: RobustSession, item: RobustItem, function: Callable[..., Awaitable[Any]]
+) -> Callable[..., Awaitable[None]]:
+    """A coroutine function in the body's place, on whatever loop the test has: it runs the body as often as it is to be run."""
 
-    async def _work(self, planned: Iterator[tuple[Place, Variant]]) -> None:
-        for i, v in planned:
-            ask, kwargs = self._arguments(v)
-            try:
-                returned: Awaitable[Any] = self.function(**kwargs)
-                outcome = Outcome(value=await returned)
-            except asyncio.CancelledError:
+    async def call(kwargs: Arguments) -> Outcome:
+        try:
+            return Outcome(value=await function(**kwargs))
+        except asyncio.CancelledError as e:
+            if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
-            except BaseException as e:
-                outcome = self._outcome(e)
-            self._add(i, v, outcome, ask)
+            return Outcome.of(e)
+        except BaseException as e:
+            return _outcome(e)
 
-    # --- one variant
-
-    def _rounds(self) -> Iterator[Iterator[tuple[Place, Variant]]]:
-        """Everything at once; of an adaptive run, rounds of whole cases until every threshold is decided."""
-        item = self.item
-        if item.plan is None:
-            yield self._planned(item.cases, item.settings)
-            return
-        item.rounds = rounds = Rounds(item.plan)
-        settings = replace(item.settings, limit=None, max_cases=None)
-        looked = 0
-        while batch := rounds.next():
-            yield self._planned([s.case for s in batch], settings)
-            self._settle()
-            self.rows.sort(key=lambda row: row[0])
-            rounds.look(record for _, record in self.rows[looked:])
-            looked = len(self.rows)
-
-    def _planned(self, cases: Sequence[Case], settings: Settings) -> Iterator[tuple[Place, Variant]]:
-        """Numbered variants that the body is run with; the others are recorded as they pass."""
-        item = self.item
-        planned = body_variants(
-            cases,
-            item.wanted,
-            settings,
-            protect=item.marked.protect,
-            validity=item.marked.validity or DEFAULT,
-            drive=self._drive,
-            source=item.source,
-            first=item.first,
-        )
-        # Of an adaptive run in the order in which they are taken: rounds are looked at one after another.
-        order = {} if item.plan is not None else {case.id: n for n, case in enumerate(item.cases)}
-        for v in planned:
-            i = (order.get(v.original.id, 0), self.numbered)
-            self.numbered += 1
-            if item.freezer is not None:
-                item.freezer.add(v)
-            if v.status == "ok":
-                yield i, v
-            else:
-                self._put(i, left_out(v, task=item.task, model=item.model, test=item.test))
-
-    def _arguments(self, v: Variant) -> tuple[Ask | None, dict[str, Any]]:
-        kwargs = dict(self.arguments)
-        ask = None
-        for name in self.item.arguments:
-            if ALIASES[name] == VARIANT:
-                kwargs[name] = v
-            elif ALIASES[name] == ASK:
-                ask = ask or Ask(self.gateway(), self.item.model, v)
-                kwargs[name] = ask
-        return ask, kwargs
-
-    def _outcome(self, error: BaseException) -> Outcome:
-        if isinstance(error, STOP):
-            raise error
-        if isinstance(error, pytest.skip.Exception):
-            return Outcome(kind="skipped", reason=str(error.msg or "skipped"))
-        if isinstance(error, pytest.fail.Exception):
-            outcome = Outcome(kind="failed", reason=str(error.msg or "failed").split("\n")[0], error=error)
-        else:
-            outcome = Outcome.of(error)
-        if outcome.kind == "failed":
-            self.item.failed += 1
-            self.item.first_failure = self.item.first_failure or error
-        if outcome.kind == "error" and self.item.first_error is None and isinstance(error, Exception):
-            self.item.first_error = error
-        return outcome
-
-    def _add(self, i: Place, v: Variant, outcome: Outcome, ask: Ask | None) -> None:
-        p = self.perturbations.get(v.perturbation)
-        if p is not None and p.expect != "target" and v.original.id not in self.references:
-            self.waiting.append((i, v, outcome, ask))  # until the reference has its score
-            return
-        item = self.item
-        record = body_record(
-            v,
-            outcome,
-            task=item.task,
-            model=item.model,
-            test=item.test,
-            ask=ask,
-            perturbation=p,
-            reference=self.references.get(v.original.id),
-        )
-        if not v.perturbation:
-            self.references[v.original.id] = score_of(record)
-        self._put(i, record)
-
-    def _put(self, i: Place, record: Record) -> None:
-        self.rows.append((i, record))
-        self.item.records.append(record)
-        self.progress()
-
-    def _settle(self) -> None:
-        """Judge what waited for a reference that has now come, or never will."""
-        waiting, self.waiting = self.waiting, []
-        for late in waiting:
-            self.references.setdefault(late[1].original.id, None)
-            self._add(*late)
-
-    def _close(self) -> None:
-        self._settle()
-        self.rows.sort(key=lambda row: row[0])
-        self.item.records = [record for _, record in self.rows]
-
-    # --- shrinking
-
-    def shrink(self, budget: Budget) -> None:
-        """Run the body again with parts of the worst failing variants, one after another."""
-        for search in self._searches(budget):
-            for variant in search.variants():
-                ask, kwargs = self._arguments(variant)
-                try:
-                    outcome = Outcome(value=self.function(**kwargs))
-                except BaseException as e:
-                    outcome = self._outcome(e)
-                search.answer(outcome, ask)
-
-    async def shrink_async(self, budget: Budget) -> None:
-        """The same for a coroutine function, on the loop that runs."""
-        for search in self._searches(budget):
-            for variant in search.variants():
-                ask, kwargs = self._arguments(variant)
-                try:
-                    outcome = Outcome(value=await self.function(**kwargs))
-                except asyncio.CancelledError:
-                    raise
-                except BaseException as e:
-                    outcome = self._outcome(e)
-                search.answer(outcome, ask)
-
-    def _searches(self, budget: Budget) -> Iterator[BodyShrinking]:
-        """Searches to be driven one after another; each leaves in the records what it found."""
-        item = self.item
-        kept = item.failed, item.first_error, item.first_failure
-        for record, reference in list(broken(item.records)):
-            p, variant = self.perturbations[record.perturbation], self._variant_of(record)
-            score = score_of(reference)
-            if variant is None or score is None or not can_part(variant, p):
-                continue
-            search = BodyShrinking(variant, record, score, p, budget, item.marked.validity or DEFAULT)
-            yield search
-            found = search.record_found()
-            item.records = [found if r is record else r for r in item.records]
-        item.failed, item.first_error, item.first_failure = kept
-
-    def _variant_of(self, record: Record) -> Variant | None:
-        item = self.item
-        alone = replace(item.settings, case=(f"{record.case_id}::{record.variant}",))
-        wanted = [p for p in item.wanted if p.spec == record.perturbation and p.rewrite is None]
-        made = body_variants(
-            item.cases,
-            wanted,
-            alone,
-            protect=item.marked.protect,
-            validity=item.marked.validity or DEFAULT,
-            source=item.source,
-        )
-        return next((v for v in made if v.id == record.variant), None)
-
-    def _drive(self, steps: Any) -> Any:
-        """Answer the requests of a perturbation that a model writes."""
-        gateway = self.gateway()
-        value: Completion | None = None
-        while True:
+    @functools.wraps(function)
+    async def drive(**arguments: Any) -> None:
+        theirs = {k: v for k, v in arguments.items() if k not in ALIASES}
+        if item.declared:
             try:
-                asked = next(steps) if value is None else steps.send(value)
-            except StopIteration as stop:
-                return stop.value
-            request = gateway.request(asked.model, asked.messages, asked.params, asked.sample)
-            value = gateway.submit(request).result()
+                await function(**theirs, **dict.fromkeys(item.arguments, item.result))
+            except Exception as e:
+                add_verdict(item, e)
+                raise
+            return
+        most = item.settings.concurrency
+        async with _loop(most) as loop:
+
+            def begin(kwargs: Arguments) -> Future[Outcome]:
+                return loop.begin(functools.partial(call, kwargs))
+
+            with _runner(session, item, begin, theirs, most=most, wake=loop.wake) as runner:
+                await runner.aresult(item.job, loop.wait, session.shrinking)
+
+    return drive
 
 
-class BodyShrinking(Shrinking):
-    """Hands out the variants that a body is to be run with, and is told what came of each."""
+@contextlib.contextmanager
+def _runner(
+    session: RobustSession,
+    item: RobustItem,
+    run: Run,
+    arguments: Arguments,
+    *,
+    most: int | None = None,
+    wake: Callable[[], None] | None = None,
+) -> Iterator[Runner]:
+    """A runner of this item alone, as other tests' scorers are not to run among its fixtures; its records are the item's."""
+    gateway = _Gateway(session)
+    given = {name: ALIASES[name] for name in item.arguments}
+    body = Body(item.job, gateway, run, arguments=arguments, given=given, most=most)
+    runner = Runner(
+        gateway, session.settings, on_record=lambda *_: session.ticked(), tick=session.ticked, wake=wake
+    )
+    item.records = []
+    try:
+        runner.add(item.job, body)
+        yield runner
+    except RobusttestError as e:
+        raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
+    finally:
+        session.clear_progress()
+        item.records = runner.records(item.job)
+        item.failed, item.first_failure, item.first_error = (
+            body.failed,
+            body.first_failure,
+            body.first_error,
+        )
+    item.finish(item.records, runner.stopping(item.job))
 
-    def __init__(
-        self,
-        variant: Variant,
-        record: Record,
-        reference: Score,
-        perturbation: Perturbation,
-        budget: Budget,
-        validity: Validity,
-    ) -> None:
-        super().__init__(variant, record, perturbation, budget, validity)
-        self.reference = reference
-        self._score: float | None = None
 
-    def variants(self) -> Iterator[Variant]:
-        """Each one is to be followed by an `answer`."""
-        steps = self.steps()
-        with contextlib.suppress(StopIteration):
-            asked = next(steps)
-            while True:
-                self._score = None
-                yield asked
-                asked = steps.send(self._score)
+def _outcome(error: BaseException) -> Outcome:
+    theirs = isinstance(error, Exception | pytest.skip.Exception | pytest.fail.Exception)
+    if isinstance(error, STOP) or not theirs:  # Ctrl-C, a cancelled task
+        raise error
+    if isinstance(error, pytest.skip.Exception):
+        return Outcome(kind="skipped", reason=str(error.msg or "skipped"))
+    if isinstance(error, pytest.fail.Exception):
+        return Outcome(kind="failed", reason=str(error.msg or "failed").split("\n")[0], error=error)
+    return Outcome.of(error)
 
-    def answer(self, outcome: Outcome, ask: Ask | None) -> None:
-        """What came of the last variant. A body counts as the calls it made, and as one where it made none."""
-        calls = [completion for _, completion in ask.calls] if ask is not None else []
-        if calls:
-            self.budget.left += 1 - sum(not c.cached for c in calls)
-        if outcome.kind not in ("skipped", "error"):
-            score = body_score(outcome, calls[-1] if calls else None)
-            judged = by_expectation(score, self.perturbation.expect, self.reference)
-            self._score = None if isinstance(judged, str) else judged.value
 
-    def _scored(self, variant: Variant, number: int) -> Generator[Variant, float | None, float | None]:
-        if not self.budget.take():
-            return None
-        # Another sample: the same question again is not to be answered from the store.
-        draft = variant.draft.with_(sample=variant.draft.sample + number * AGAIN)
-        return (yield replace(variant, draft=draft))
+class _Gateway:
+    """The session's gateway, opened when it is needed: a body that calls no model makes none."""
+
+    def __init__(self, session: RobustSession) -> None:
+        self._session = session
+
+    @property
+    def store(self) -> ReplyStore | None:
+        return self._session.gateway.store
+
+    def request(self, *args: Any) -> Request:
+        return self._session.body_gateway().request(*args)
+
+    def submit(self, request: Request) -> Future[Completion]:
+        return self._session.body_gateway().submit(request)
+
+
+# --- event loops
+
+
+class _Asyncio:
+    """The running loop: ``most`` bodies at once, and a wait that holds nobody up."""
+
+    def __init__(self, most: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.woken = asyncio.Event()
+        self.places = asyncio.Semaphore(most)
+        self.tasks: set[asyncio.Task[Outcome]] = set()
+
+    def begin(self, body: Callable[[], Awaitable[Outcome]]) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+
+        async def go() -> Outcome:
+            async with self.places:
+                return await body()
+
+        def done(task: asyncio.Task[Outcome]) -> None:
+            self.tasks.discard(task)
+            if task.cancelled():
+                future.cancel()
+            elif (error := task.exception()) is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+        task = asyncio.ensure_future(go())
+        self.tasks.add(task)
+        task.add_done_callback(done)
+        return future
+
+    def wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self.woken.set)
+
+    async def wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK):
+                await self.woken.wait()
+        self.woken.clear()
+
+    async def close(self) -> None:
+        left = list(self.tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+class _OneByOne:
+    """A loop that is not asyncio's: one body after another."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Callable[[], Awaitable[Outcome]], Future[Outcome]]] = []
+
+    def begin(self, body: Callable[[], Awaitable[Outcome]]) -> Future[Outcome]:
+        self.begun.append((body, Future()))
+        return self.begun[-1][1]
+
+    def wake(self) -> None:
+        """It looks by itself."""
+
+    async def wait(self) -> None:
+        if not self.begun:
+            import anyio  # which runs this loop
+
+            await anyio.sleep(TICK / 10)
+            return
+        body, future = self.begun.pop(0)
+        try:
+            future.set_result(await body())
+        except Exception as e:
+            future.set_exception(e)
+
+    async def close(self) -> None:
+        self.begun.clear()
+
+
+@contextlib.asynccontextmanager
+async def _loop(most: int) -> AsyncIterator[_Asyncio | _OneByOne]:
+    try:
+        loop: _Asyncio | _OneByOne = _Asyncio(most)
+    except RuntimeError:
+        loop = _OneByOne()
+    try:
+        yield loop
+    finally:
+        await loop.close()

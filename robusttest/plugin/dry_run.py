@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Request, Variant
-from robusttest.engine.body import body_variants
 from robusttest.gateway.litellm import prices
-from robusttest.perturbations.base.validity import DEFAULT
 from robusttest.report.text import count, money
+from robusttest.tasks.render import render
 
 if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
@@ -101,42 +100,26 @@ def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
 
 
 def _plan(session: RobustSession, state: RobustItem) -> Plan:
-    plan = Plan()
-    if state.job is None:
-        plain = [p for p in state.wanted if p.rewrite is None]
-        made = body_variants(
-            state.cases,
-            plain,
-            state.settings,
-            protect=state.marked.protect,
-            validity=state.marked.validity or DEFAULT,
-            source=state.source,
-        )
-        for variant in made:
-            plan.variants += variant.status == "ok"
-            if state.freezer is not None:
-                state.freezer.add(variant)
-        return plan
-    from robusttest.tasks.render import render
-
-    task, judge = state.job.task, state.job.task.scorer.model
-    for selected in state.job.selected():
-        for v in state.job.variants(selected):
-            if isinstance(v, Variant) and state.freezer is not None:
-                state.freezer.add(v)
+    plan, job = Plan(), state.job
+    judge = None if job.task.scorer is None else job.task.scorer.model
+    for selected in job.selected():
+        for v in job.variants(selected):
+            n = 1
             if not isinstance(v, Variant):
                 n = min(state.settings.variants, v.limit or state.settings.variants)
-                plan.variants += n
                 plan.others[v.writer or state.model, "the writer"] += n
-                plan.others[state.model, "the model under test"] += n
-            elif v.status == "ok":
-                n = 1
-                plan.variants += 1
-                params = {**task.params, **v.draft.params}
-                request = session.gateway.request(state.model, render(v.draft), params, v.draft.sample)
-                plan.add(request, stored=session.gateway.stored(request))
-            else:
+                if state.model:
+                    plan.others[state.model, "the model under test"] += n
+            elif state.freezer is not None:
+                state.freezer.add(v)
+            if isinstance(v, Variant) and v.status != "ok":
                 continue
+            plan.variants += n
+            if isinstance(v, Variant) and state.declared:
+                request = session.gateway.request(
+                    state.model, render(v.draft), {**job.task.params, **v.draft.params}, v.draft.sample
+                )
+                plan.add(request, stored=session.gateway.stored(request))
             if judge:
                 plan.others[judge, "the judge"] += n
     return plan

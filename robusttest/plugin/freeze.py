@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Json
 from robusttest.errors import RobusttestError
-from robusttest.variants.frozen import Freezer, Scope, begin, lacking, refuse, save
-from robusttest.variants.select import select_cases
+from robusttest.variants.frozen import Freezer, begin, lacking, refuse, save
 
 if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
@@ -25,33 +24,16 @@ def attach(session: RobustSession, states: Sequence[RobustItem]) -> None:
     frozen = begin(path, session.settings)
     if frozen is None:
         for state in states:
-            state.freezer = Freezer(scope_of(state))
-            if state.job is not None:
-                state.job = replace(state.job, keep=state.freezer.add)
+            state.freezer = Freezer(state.job.scope())
+            state.job = replace(state.job, keep=state.freezer.add)
         return
     stale: list[str] = []
     for state in states:
-        scope = scope_of(state)
+        scope = state.job.scope()
         stale += [said for said in frozen.stale(scope) if said not in stale]
-        state.source = frozen.source(scope)
-        if state.job is not None:
-            state.job = replace(state.job, source=state.source)
+        state.job = replace(state.job, source=frozen.source(scope))
     if stale:
         raise refuse(path, stale)
-
-
-def scope_of(state: RobustItem) -> Scope:
-    if state.job is not None:
-        return state.job.scope()
-    return Scope(
-        task=state.task,
-        cases=state.cases,
-        selected=[selected.case for selected in select_cases(state.cases, state.settings)],
-        perturbations=state.wanted,
-        variants=state.settings.variants,
-        seed=state.settings.seed,
-        protect=state.marked.protect,
-    )
 
 
 def put(

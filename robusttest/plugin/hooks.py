@@ -96,10 +96,10 @@ class Hooks:
                 state.line = judged.line
                 pytest.fail(judged.text, pytrace=False)
         if inspect.iscoroutinefunction(item.obj):
-            from robusttest.plugin.async_bodies import driver
+            from robusttest.plugin.bodies import coroutine
 
             item.stash[ORIGINAL] = item.obj
-            item.obj = driver(self.session, state, item.obj)
+            item.obj = coroutine(self.session, state, item.obj)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -219,19 +219,9 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
             add_verdict(state, e)
             raise
         return
-    from robusttest.plugin.bodies import BodyRun
+    from robusttest.plugin import bodies
 
-    run = BodyRun(state, function, _arguments(item), session.body_gateway, session.ticked)
-    count = state.marked.settings.get("concurrency")
-    try:
-        run.threads(count) if count else run.sync()
-        if state.settings.shrink:
-            run.shrink(session.shrinking)
-    except RobusttestError as e:
-        raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
-    finally:
-        session.clear_progress()
-    state.finish(state.records)
+    bodies.run(session, state, function, _arguments(item))
 
 
 def _conclude(state: RobustItem) -> None:

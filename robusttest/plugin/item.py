@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import CellKey, Record, Threshold
-from robusttest.engine.rounds import Plan, Rounds, Stopping, plan
+from robusttest.engine.rounds import Stopping
 from robusttest.plugin.collect import MODEL, needs_model, own_arguments
-from robusttest.variants.select import judged, select_cases, select_perturbations
 
 if TYPE_CHECKING:
     import pytest
 
-    from robusttest.core.nouns import Case, Variant
+    from robusttest.core.nouns import Case
     from robusttest.engine.cell import Cell
-    from robusttest.engine.driver import Job
+    from robusttest.engine.job import Job
     from robusttest.perturbations.base.protocol import Perturbation
     from robusttest.plugin.mark import Marked
     from robusttest.settings import Settings
@@ -42,29 +41,18 @@ class RobustItem:
     settings: Settings
     arguments: tuple[str, ...]
     """The test's arguments that are ours."""
-    job: Job | None
-    """What a declared task plans; None for a test with a body of its own."""
-    cases: tuple[Case, ...]
-    wanted: tuple[Perturbation, ...]
-    thresholds: tuple[Threshold, ...]
+    job: Job
+    """What it plans: the prompts of a declared task, or the runs of a body of its own."""
     notes: tuple[str, ...] = ()
-    plan: Plan | None = None
-    """The order of an adaptive run; None where all cases are run."""
     result: Cell | None = None
     records: list[Record] = field(default_factory=list)
     """What a body of its own has so far."""
-    rounds: Rounds | None = None
-    """Of a body of its own that is run adaptively: what it has taken."""
     running: bool = False
     """Whether its body is under way: a report made meanwhile is a subtest's."""
     subtests: int = 0
     """Failed subtests that pytest has reported."""
     failed: int = 0
     """Bodies that ended with a failed assertion."""
-    first: frozenset[str] = frozenset()
-    """Cases of a body of its own that come before the others, as they failed the last time."""
-    source: Callable[[Case], Iterable[Variant]] | None = None
-    """A case's variants out of a frozen file."""
     freezer: Freezer | None = None
     """Gathers the variants, to freeze them."""
     first_failure: BaseException | None = None
@@ -86,9 +74,21 @@ class RobustItem:
         return not self.model and needs_model(self.marked, self.arguments)
 
     @property
+    def cases(self) -> tuple[Case, ...]:
+        return self.job.task.cases
+
+    @property
+    def wanted(self) -> tuple[Perturbation, ...]:
+        return self.job.wanted
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        return self.job.judged
+
+    @property
     def selected(self) -> int:
         """Cases that this run takes."""
-        return len(self.plan.cases if self.plan else select_cases(self.cases, self.settings))
+        return len(self.job.selected())
 
     @property
     def key(self) -> CellKey:
@@ -96,8 +96,6 @@ class RobustItem:
 
     def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Cell:
         """Make the result, once all records are there."""
-        if self.rounds is not None:
-            adaptive = self.rounds.stopping(records, of="variant")
         self.result = self._cell(records, adaptive=adaptive)
         return self.result
 
@@ -123,46 +121,36 @@ class RobustItem:
 
 def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustItem:
     """The state of a collected item. Raises `robusttest.errors.UsageError` for what collection has refused already."""
-    from robusttest.engine.driver import Job
+    from robusttest.engine.job import BodyTask, Job
+    from robusttest.perturbations.base.validity import DEFAULT
     from robusttest.plugin.collect import subject
 
     params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     model = params.get(MODEL) or ""
     test = _without_model(item.nodeid, model)
-    found = subject(marked, params)
-    job = None
-    if marked.declared:
-        job = Job(
-            task=found,
-            model=model,
-            perturbations=marked.specs,
-            thresholds=marked.thresholds,
-            settings=settings,
-            test=test,
-        )
-        name, cases, wanted, kept, notes = found.name, found.cases, job.wanted, job.judged, job.notes
-        order = job.adaptive
-    else:
-        _, chosen = select_perturbations(marked.perturbations, settings, model=model)
-        left, said = judged(marked.thresholds, chosen)
-        name, cases, wanted = marked.name or item.originalname, found, tuple(chosen)
-        order, refusal = plan(cases, left, wanted, settings)
-        kept, notes = tuple(left), (*said, *([] if refusal is None else [refusal]))
+    task = subject(marked, params)
+    if not marked.declared:
+        name, validity = marked.name or item.originalname, marked.validity or DEFAULT
+        task = BodyTask(name=name, cases=tuple(task), protect=marked.protect, validity=validity)
+    job = Job(
+        task=task,
+        model=model,
+        perturbations=marked.specs,
+        thresholds=marked.thresholds,
+        settings=settings,
+        test=test,
+    )
     return RobustItem(
         nodeid=_as_told(item.config, item.nodeid),
         node=item.nodeid,
         test=test,
-        task=name,
+        task=task.name,
         model=model,
         marked=marked,
         settings=settings,
         arguments=tuple(own_arguments(item)),
         job=job,
-        cases=tuple(cases),
-        wanted=wanted,
-        thresholds=kept,
-        notes=notes,
-        plan=order,
+        notes=job.notes,
     )
 
 

@@ -144,8 +144,10 @@ class RobustSession:
         return self._calls[1], self._calls[2]
 
     @cached_property
-    def shrinking(self) -> Budget:
-        """Calls left for shrinking in this process: on xdist each worker has its share."""
+    def shrinking(self) -> Budget | None:
+        """Calls left for shrinking in this process: on xdist each worker has its share. None where nothing is shrunk."""
+        if not self.settings.shrink:
+            return None
         from robusttest.engine.shrink import Budget
 
         workers = int(self.worker["workercount"]) if self.worker is not None else 1
@@ -178,23 +180,20 @@ class RobustSession:
         for item in wanted:
             # An adaptive job waits for its setup: what it asks depends on what it was told.
             job = item.job
-            if job is None or job.adaptive is not None or item.result is not None:
+            if not item.declared or job.adaptive is not None or item.result is not None:
                 continue
             if not self.unavailable.keys() & set(job.models()):
                 self.runner.add(job)
 
     def compute(self, item: RobustItem) -> None:
         """Wait for a declared task's records. A rerun finds them there."""
-        assert item.job is not None
         if item.result is not None:
             return
         for model in item.job.models():
             if (error := self.unavailable.get(model)) is not None:
                 raise type(error)(f"no call was made for this test: {error}")
         try:
-            records = self.runner.result(item.job)
-            if self.settings.shrink:
-                records = self.runner.shrink(item.job, self.shrinking)
+            records = self.runner.result(item.job, self.shrinking)
         finally:
             self.clear_progress()
         item.finish(records, self.runner.stopping(item.job))
@@ -322,7 +321,7 @@ class RobustSession:
             # Interrupted half-way: what it has is told; without verdicts, unless all its records were in.
             if item.sent:
                 continue
-            if item.result is None and item.job is not None and self.calling is not None:
+            if item.result is None and item.declared and self.calling is not None:
                 item.records = self.runner.records(item.job)
             if (item.records or item.result is not None) and self.worker is None:
                 self.items[item.nodeid] = item

@@ -94,9 +94,7 @@ def _replay_without_key(session: RobustSession, states: Sequence[RobustItem]) ->
 def _with_access(states: Sequence[RobustItem]) -> set[str]:
     """Models whose tests say themselves with which key, or where, they are called."""
     return {
-        state.model
-        for state in states
-        if state.job is not None and {"api_key", "api_base", "base_url"} & set(state.job.task.params)
+        state.model for state in states if {"api_key", "api_base", "base_url"} & set(state.job.task.params)
     }
 
 
@@ -111,9 +109,8 @@ def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
         settings = state.settings
         if settings.adaptive or settings.max_calls is not None or settings.max_cost is not None:
             continue  # which cases are asked, if not all, must not depend on what failed
-        state.first = known.get(state.key, frozenset())
-        if state.job is not None:
-            state.job = replace(state.job, first=state.first)
+        first = known.get(state.key, frozenset())
+        state.job = replace(state.job, first=first) if first else state.job
 
 
 def _hopeless(state: RobustItem) -> list[str]:
@@ -124,7 +121,7 @@ def _hopeless(state: RobustItem) -> list[str]:
 
     cases = [selected.case for selected in select_cases(state.cases, state.settings)]
     n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})
-    adaptive = state.plan is not None
+    adaptive = state.job.adaptive is not None
     return [said for t in state.thresholds if (said := cannot_pass(t, n, adaptive=adaptive)) is not None]
 
 
@@ -182,21 +179,12 @@ def _of_run(session: RobustSession) -> list[str]:
 
 def _models(states: Sequence[RobustItem]) -> list[str]:
     """Every model that may be called."""
-    models: list[str] = []
-    for state in states:
-        if state.job is not None:
-            models += state.job.models()
-        else:
-            writers = [p.writer for p in state.wanted] if state.source is None else []
-            validity = state.marked.validity
-            judge = validity.judge if validity is not None and any(writers) else None
-            models += [m for m in (state.model, *writers, judge) if m]
-    return models
+    return [model for state in states for model in state.job.models()]
 
 
 def _with_key(states: Sequence[RobustItem]) -> list[str]:
     """Models whose key may come with their calls: a task gives one, or a body asks as it likes."""
-    given = [s for s in states if s.job is None or "api_key" in s.job.task.params]
+    given = [s for s in states if not s.declared or "api_key" in s.job.task.params]
     return [s.model for s in given if s.model]
 
 

@@ -121,6 +121,11 @@ def _variant(row: Mapping[str, Json], reference: Draft) -> Variant:
     )
 
 
+def rememberable(perturbation: Perturbation, names: frozenset[str]) -> bool:
+    """Whether its variants are kept: it changes the text alone, and its name says all of it."""
+    return perturbation.level == "input" and perturbation.expect == "target" and perturbation.spec in names
+
+
 def remembered(
     store: Store | None,
     expanded: Any,
@@ -134,7 +139,7 @@ def remembered(
     ``expanded(perturbations)`` yields their variants without the reference.
     """
     for p in perturbations:
-        if store is None or p.spec not in names or p.level != "input" or p.expect != "target":
+        if store is None or not rememberable(p, names):
             yield from expanded([p])
             continue
         key = variants_key(reference.case, p, **how)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from robusttest.core.nouns import Answer, Case, Completion, Draft, Request, Score, Variant
-from robusttest.engine.body import Ask, Outcome, body_record, body_score, body_variants, left_out
-from robusttest.engine.record import score_of
+from robusttest.engine.body import Ask, Body, Outcome, body_score
+from robusttest.engine.driver import Runner
+from robusttest.engine.job import BodyTask, Job
 from robusttest.errors import BudgetExhaustedError, CallError, UsageError
 from robusttest.perturbations import make
 from robusttest.settings import Settings
-from robusttest.variants.select import select_perturbations
 
 CASE = Case(id="1", fields={"input": "where is my parcel now"}, target="t")
 REFERENCE = Variant(original=CASE, draft=Draft(case=CASE))
@@ -37,8 +38,30 @@ class Gateway:
         return self.pool.submit(lambda: Completion(text=f"reply {len(self.asked)}", cost=0.5, input_tokens=2))
 
 
-def record(outcome, **changes):
-    return body_record(changes.pop("variant", REFERENCE), outcome, task="t", model="m", **changes)
+def a_job(*specs, **settings):
+    task = BodyTask(name="t", cases=(CASE,))
+    return Job(task, "m", specs, settings=Settings(**settings))
+
+
+def variants(*specs, **settings):
+    job = a_job(*specs, **settings)
+    (selected,) = job.selected()
+    return list(job.variants(selected))
+
+
+def record(outcome, variant=REFERENCE, asks=(), gateway=None):
+    """The record of a body that ends so, and asks these things first."""
+
+    def run(kwargs):
+        for prompt in asks:
+            kwargs["ask"](prompt)
+        return outcome
+
+    body = Body(a_job(), gateway or Gateway(), run, arguments={}, given={"variant": "variant", "ask": "ask"})
+    try:
+        next(body.ask(variant))
+    except StopIteration as stop:
+        return body.record(variant, stop.value)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +106,18 @@ def test_how_a_body_ends():
 
 def test_asking_passes_the_variants_decoding_and_is_counted():
     gateway = Gateway()
-    (_, warm) = body_variants([CASE], [make("temperature:0.7")], Settings(variants=1))
+    (_, warm) = variants("temperature:0.7", variants=1)
     ask = Ask(gateway, "m", warm)
     assert str(ask) == ask.model == "m"
     assert str(ask("hello", temperature=0, max_tokens=3)) == "reply 1"
     assert ask([{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]).text == "reply 2"
     assert gateway.asked[0].params == {"temperature": 0.7, "max_tokens": 3}
     assert gateway.asked[0].sample == warm.draft.sample == 1
-    made = record(Outcome(value="done"), ask=ask, variant=warm)
+    made = record(Outcome(value="done"), warm, ("hello", "again"))
     assert (made.cost, made.input_tokens, made.reply) == (1.0, 4, "reply 2")
     assert made.answer == "done"
+    assert made.request_key is None
+    assert record(Outcome(value="done"), warm, ("hello",)).request_key is not None
 
 
 def test_asking_the_same_twice_is_two_samples():
@@ -114,7 +139,8 @@ def test_asking_from_a_coroutine():
     async def body():
         return [c.text for c in await asyncio.gather(ask.acall("a"), ask.acall("b"))]
 
-    assert sorted(asyncio.run(body())) == ["reply 1", "reply 2"] or len(ask.calls) == 2
+    assert set(asyncio.run(body())) <= {"reply 1", "reply 2"}
+    assert len(ask.replies) == len(ask.requests) == 2
 
 
 def test_a_failed_call_reaches_the_body():
@@ -134,34 +160,58 @@ def test_parameters_are_json():
 
 
 def test_variants_of_a_body():
-    variants = list(body_variants([CASE], [make("keyboard"), make("format")], Settings(variants=2)))
-    assert [v.id for v in variants] == ["", "keyboard#0", "keyboard#1", "format#0"]
-    assert variants[-1].status == "not_applicable"
-    made = left_out(variants[-1], task="t", model="m")
-    assert (made.status, made.score) == ("not_applicable", None)
-    assert "body of its own" in made.reason
-    with pytest.raises(ValueError, match="is ok"):
-        left_out(variants[0], task="t", model="m")
-    alone = list(body_variants([CASE], [make("keyboard")], Settings(variants=2, case=("1::keyboard#1",))))
-    assert [v.input for v in alone] == [variants[0].input, variants[2].input]
+    made = variants("keyboard", "format", variants=2)
+    assert [v.id for v in made] == ["", "keyboard#0", "keyboard#1", "format#0"]
+    assert made[-1].status == "not_applicable"
+    assert "body of its own" in made[-1].reason
+    alone = variants("keyboard", variants=2, case=("1::keyboard#1",))
+    assert [v.input for v in alone] == [made[0].input, made[2].input]
 
 
 def test_equal_questions_have_equal_hashes():
-    reference, typo, *_ = body_variants([CASE], [make("keyboard")], Settings())
-    assert record(Outcome(), variant=reference).input_hash == record(Outcome()).input_hash
-    assert record(Outcome(), variant=typo).input_hash != record(Outcome()).input_hash
-    assert record(Outcome(), variant=typo).text == typo.input
+    reference, typo, *_ = variants("keyboard")
+    assert record(Outcome(), reference).input_hash == record(Outcome()).input_hash
+    assert record(Outcome(), typo).input_hash != record(Outcome()).input_hash
+    assert record(Outcome(), typo).text == typo.input
     assert record(Outcome()).text == CASE.input
 
 
-def test_expectations_of_a_perturbation():
-    from dataclasses import replace
+def test_a_body_in_the_driver_and_what_it_raised():
+    """Its outcomes are counted once each, in the order of the variants, and an interrupt leaves those before it."""
 
-    _, (p,) = select_perturbations(["keyboard"], Settings())
-    p = replace(p, expect="same")
-    before = score_of(record(Outcome(value="Paris")))
-    typo = list(body_variants([CASE], [p], Settings(variants=1)))[1]
-    kwargs = {"variant": typo, "perturbation": p}
-    assert record(Outcome(value="Paris"), reference=before, **kwargs).score == 1.0
-    assert record(Outcome(value="Rome"), reference=before, **kwargs).score == 0.0
-    assert record(Outcome(value="Rome"), reference=None, **kwargs).status == "error"
+    def run(kwargs):
+        index = kwargs["v"].index if kwargs["v"].perturbation else -1
+        if index == 2:
+            raise KeyboardInterrupt
+        return Outcome(value="a") if index < 0 else Outcome.of((AssertionError("no"), KeyError("k"))[index])
+
+    job = a_job("keyboard", variants=4)
+    body = Body(job, Gateway(), run, arguments={}, given={"v": "variant"})
+    runner = Runner(Gateway(), job.settings)
+    runner.add(job, body)
+    with pytest.raises(KeyboardInterrupt):
+        runner.result(job)
+    assert [(r.variant, r.status, r.score) for r in runner.records(job)] == [
+        ("", "ok", 1.0),
+        ("keyboard#0", "ok", 0.0),
+        ("keyboard#1", "error", None),
+    ]
+    assert (body.failed, str(body.first_failure), str(body.first_error)) == (1, "no", "'k'")
+
+
+@pytest.mark.parametrize(
+    ("said", "score"), [(Outcome(value="Paris"), 1.0), (Outcome(value="Rome"), 0.0), (None, None)]
+)
+def test_expectations_of_a_perturbation(said, score):
+    """``same``: the reference's answer, whatever the target; without one nothing can be said."""
+
+    def run(kwargs):
+        if kwargs["v"].perturbation:
+            return said or Outcome(value="Paris")
+        return Outcome(value="Paris") if said else Outcome.of(KeyError("down"))
+
+    job = a_job(replace(make("keyboard"), expect="same"), variants=1)
+    runner = Runner(Gateway(), job.settings)
+    runner.add(job, Body(job, Gateway(), run, arguments={}, given={"v": "variant"}))
+    typo = runner.result(job)[1]
+    assert (typo.score, typo.status) == (score, "error" if score is None else "ok")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case, Completion, Draft, NotApplicable, Request, Score, Variant
 from robusttest.engine.driver import Job, Runner
-from robusttest.engine.record import failed_record
+from robusttest.engine.record import make_record
 from robusttest.errors import (
     BudgetExhaustedError,
     CallError,
@@ -599,7 +599,9 @@ def test_a_perturbation_that_raises_stops_its_own_job():
 def test_what_looks_like_a_key_is_taken_out(secret):
     case = Case(id="a", fields={"input": "x"})
     variant = Variant(original=case, draft=Draft(case=case))
-    shown = failed_record(variant, f"failed with {secret}\nat once", task="t", model="m").reason
+    shown = make_record(
+        variant, status="error", reason=f"failed with {secret}\nat once", task="t", model="m"
+    ).reason
     assert "[hidden]" in shown
     assert "\n" not in shown
     assert secret not in shown

@@ -139,7 +139,7 @@ def shrunk(answer, budget=100, specs=("casing:upper",), task=TASK, **changes):
     before = runner.result(job)
     asked = len(fake.asked)
     left = Budget(budget)
-    after = runner.shrink(job, left)
+    after = runner.result(job, left)
     assert [replace(r, shrunk=None) for r in after] == before, "shrinking changed a record"
     assert len(fake.asked) - asked == budget - left.left
     return [r.shrunk for r in after if r.shrunk], fake
@@ -187,7 +187,7 @@ def test_replayed_calls_cost_nothing():
     job = Job(TASK, "m", ["casing:upper"], settings=Settings(variants=1))
     runner = Runner(fake, job.settings, tick=fake.release)
     budget = Budget(1)
-    found = [r.shrunk for r in runner.shrink(job, budget) if r.shrunk]
+    found = [r.shrunk for r in runner.result(job, budget) if r.shrunk]
     assert found[0]["kept"] == 1
     assert budget.left == 1
 

@@ -125,7 +125,6 @@ def environment(server: LoopbackServer, commands: Path) -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": quiet,
         "GITHUB_ACTIONS": "",
         "COLUMNS": "90",

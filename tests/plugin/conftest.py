@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
-# Loaded once out here: an in-process run would import them anew each time, and numpy refuses that.
-import robusttest.plugin.hooks
-import robusttest.plugin.session
-import robusttest.report.build
-import robusttest.report.terminal
-import robusttest.stats.across.emergence
-import robusttest.stats.cell.gates  # noqa: F401
+import robusttest
+
+# Names that the tests' own modules use.
 from robusttest import evaluate, load_cases  # noqa: F401
 from robusttest.gateway import Gateway  # noqa: F401
 
@@ -46,8 +46,31 @@ CASES = [{"id": f"t{i}", "input": f"{TEXTS[i % 3][0]} number {i}", "target": TEX
 task = Task("routing", cases=CASES, prompt="Ticket: {input}", scorer=choice(["billing", "delivery", "account"]))
 """
 
+# All of them out here: an in-process run finds the package as a run of its own does, in one piece.
+for _module in pkgutil.walk_packages(robusttest.__path__, "robusttest."):
+    if not _module.name.endswith("__main__"):
+        importlib.import_module(_module.name)
+
 QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:rerunfailures")
 ALONE = ("-p", "robusttest.plugin", "-p", "no:cacheprovider")
+
+
+class Keeping:
+    """What a run in this process imports stays imported, but for the modules in the test's own folder.
+
+    pytester forgets all of them: each run would import LiteLLM anew, for seconds, and numpy refuses a second time.
+    """
+
+    def __init__(self, own: Path) -> None:
+        self.own, self.before = own, set(sys.modules)
+        self.found: dict[str, types.ModuleType] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        for name in set(sys.modules) - self.before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and not Path(file).is_relative_to(self.own):
+                self.found[name] = sys.modules[name]
 
 
 class Project:
@@ -66,9 +89,13 @@ class Project:
 
     def run(self, *args: str) -> pytest.RunResult:
         """In this process, without other plugins: fast."""
+        keeping = Keeping(self.path)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-            return self.pytester.runpytest_inprocess(*ALONE, *args)
+            try:
+                return self.pytester.runpytest_inprocess(*ALONE, *args, plugins=[keeping])
+            finally:
+                sys.modules.update(keeping.found)
 
     def fresh(self, *args: str, quiet: bool = True) -> pytest.RunResult:
         """In a process of its own, as a user would."""

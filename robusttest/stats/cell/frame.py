@@ -45,6 +45,8 @@ class Column:
     severity: float | None = None
     index: int = 0
     repeat: int = 0
+    factors: tuple[tuple[str, str], ...] = ()
+    """(factor, level) in the design's order, where several perturbations are crossed."""
 
     @property
     def is_reference(self) -> bool:
@@ -291,7 +293,16 @@ class _Builder:
             self.known.setdefault(r.perturbation)
             family = split_spec(r.perturbation)[0]
             self.details.append(
-                Column(r.variant, r.perturbation, family, r.level, r.severity, r.index, r.repeat)
+                Column(
+                    r.variant,
+                    r.perturbation,
+                    family,
+                    r.level,
+                    r.severity,
+                    r.index,
+                    r.repeat,
+                    tuple((r.factors or {}).items()),
+                )
             )
         if status == _ERROR:
             self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False))

@@ -25,7 +25,7 @@ from the records of a case (the unperturbed one first) to its number::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -499,6 +499,11 @@ def thresholds(given: Any, where: str) -> tuple[Threshold, ...]:
 
     Raises `UsageError` that begins with ``where`` for what is none, and for one that is listed twice.
     """
+    if isinstance(given, Mapping):
+        shown = ", ".join(f"{name} >= {limit}" for name, limit in list(given.items())[:3])
+        raise UsageError(
+            f"{where}: {_short(given)} is a dict: list thresholds with their direction, as in [{shown}]"
+        )
     items = [given] if isinstance(given, str | Threshold | Metric) else given
     if items is None or not isinstance(items, Iterable):
         raise UsageError(

@@ -21,6 +21,7 @@ from robusttest.metrics import (
     pass_at,
     pass_hat,
     robust_accuracy_at,
+    thresholds,
     wrong_to_right,
 )
 from robusttest.report import html, json, markdown, terminal
@@ -230,3 +231,8 @@ def test_a_case_that_a_metric_of_your_own_says_nothing_of_is_left_out(top2):
     METRICS["top2"] = replace(top2, own=lambda records: None if records[0].case_id == "c0" else 1)
     (cell,) = frames([Record(task="t", model="m", case_id=f"c{i}", score=0.0) for i in range(4)])
     assert (estimate(cell, "top2").value, estimate(cell, "top2").n) == (1.0, 3)
+
+
+def test_a_dict_of_limits_has_no_direction():
+    with pytest.raises(UsageError, match=r"expect=: .* is a dict: .*\[accuracy >= 0.9\]"):
+        thresholds({"accuracy": 0.9}, "expect=")

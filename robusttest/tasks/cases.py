@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -49,14 +51,35 @@ def load_cases(
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise UsageError(f"load_cases(limit={limit!r}): a positive number of cases")
+    _check_columns(id=id, input=input, target=target, cluster=cluster)
     name, found = rows(source, encoding)
     reader = _Reader(name, id, input, target, choices, cluster, metadata, fields)
     out = [reader.case(row) for row in islice(found, limit)]
     if not out:
         raise CaseError(f"{name}: no cases in it")
+    out = _told_apart(out)
     _refuse_duplicates(out, name)
     _refuse_missing_targets(out, name, target)
     return list(with_choices(tuple(out), None, name))
+
+
+def _check_columns(**columns: Any) -> None:
+    """Each of these names one column."""
+    for argument, column in columns.items():
+        if column is None or isinstance(column, str):
+            continue
+        listed = [c for c in column if isinstance(c, str)] if isinstance(column, list | tuple) else []
+        hint = ""
+        if argument == "input" and listed:
+            rest = f", fields={listed[1:]!r}" if len(listed) > 1 else ""
+            hint = (
+                f": write input={listed[0]!r}{rest}; the prompt shows each by its name, as in "
+                f"{' '.join(f'{{{c}}}' for c in ['input', *listed[1:]])!r}"
+            )
+        raise UsageError(f"load_cases({argument}={column!r}): the name of one column{hint}")
+
+
+_DERIVED = re.compile("[0-9a-f]{12}")
 
 
 class _Reader:
@@ -135,7 +158,7 @@ class _Reader:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)  # what a DataFrame makes of integers beside a gap
             return str(value).strip()
-        return digest(canonical_json([dict(fields), target, choices]), size=6)
+        return _derived(fields, target, choices)
 
     def _options(self, place: str, values: Mapping[str, Any]) -> tuple[str, ...] | None:
         if not isinstance(self.choices, str):
@@ -163,6 +186,47 @@ class _Reader:
         except UsageError as e:
             raise CaseError(str(e)) from None
         return options
+
+
+def _derived(*parts: Any) -> str:
+    """An id made of a case's content."""
+    return digest(canonical_json([dict(p) if isinstance(p, Mapping) else p for p in parts]), size=6)
+
+
+def _told_apart(cases: list[Case]) -> list[Case]:
+    """Where derived ids are equal and other columns are not (the passages of one question, the images of one prompt), an id
+    is made of all columns: which of them a prompt shows is not known yet.
+    """
+    times = Counter(c.id for c in cases)
+    if len(times) == len(cases):
+        return cases
+    out = []
+    for case in cases:
+        if (
+            times[case.id] > 1
+            and case.metadata
+            and case.id == _derived(case.fields, case.target, case.choices)
+        ):
+            case = replace(case, id=_derived(case.fields, case.target, case.choices, case.metadata))
+        out.append(case)
+    return out
+
+
+def refuse_copies(cases: Sequence[Case], where: str) -> None:
+    """Refuse cases without ids of their own whose question is the same, as the task puts it."""
+    seen: dict[str, tuple[int, Case]] = {}
+    for i, case in enumerate(cases, 1):
+        if not _DERIVED.fullmatch(case.id):
+            continue
+        place, first = seen.setdefault(_derived(case.fields, case.target, case.choices), (i, case))
+        if first is not case:
+            other = sorted(k for k in {**case.metadata, **first.metadata}
+                           if case.metadata.get(k) != first.metadata.get(k))  # fmt: skip
+            raise CaseError(
+                f"{where}: cases {place} and {i} put the same question with the same right answer; they differ in "
+                f"{', '.join(map(repr, other)) or 'nothing'}, which the prompt does not show: show it, remove one, or give "
+                "each an id"
+            )
 
 
 def _list_in_text(text: str) -> Json:
@@ -215,7 +279,14 @@ def _refuse_duplicates(cases: list[Case], name: str) -> None:
         shown = "; ".join(f"{k!r} in cases {', '.join(map(str, v[:5]))}" for k, v in list(twice.items())[:3])
         more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
         same = (
-            len({canonical_json([dict(c.fields), c.target]) for c in cases if c.id == next(iter(twice))}) == 1
+            len(
+                {
+                    canonical_json([dict(c.fields), c.target, c.choices, dict(c.metadata)])
+                    for c in cases
+                    if c.id == next(iter(twice))
+                }
+            )
+            == 1
         )
         why = "; they are equal: remove the copies, or give each an id" if same else ""
         raise CaseError(f"{name}: duplicate ids: {shown}{more}{why}")

@@ -13,7 +13,7 @@ from robusttest.perturbations.base.languages import normalised
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
-from robusttest.tasks.cases import load_cases, with_choices
+from robusttest.tasks.cases import load_cases, refuse_copies, with_choices
 from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
 
 Labels: TypeAlias = Literal["targets", "none"]
@@ -100,6 +100,7 @@ class Task:
         examples = with_choices(tuple(load_cases(demos)) if demos else (), options, f"{where}, demos")
         own = _prompt(name, prompt, system, messages, examples, demo_template)
         loaded = _with_fields(loaded, own, where)
+        refuse_copies(loaded, where)
         if own.demos:
             own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos"))
         if labels not in (None, "targets", "none"):
@@ -269,6 +270,11 @@ def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[C
                     f"{where}: {place} shows {written!r}: write {{{name}}} alone, and double the braces of text ({{{{ }}}})"
                 )
             shown.setdefault(name, place)
+    if shown.keys() <= set(OPTION_NAMES) and len({c.choices for c in cases if shown}) < 2:
+        raise UsageError(
+            f"{where}: the prompt shows nothing of a case, so that all cases are one question: write {{input}} where its text "
+            "belongs"
+        )
     out: list[Case] = []
     for case in cases:
         fields = dict(case.fields)

@@ -249,3 +249,10 @@ def test_one_strength_has_one_name_in_thresholds_and_results(name):
     assert result.verdicts[0].status == "failed"
     with pytest.raises(UnknownNameError):
         result["keyboard:0.3"]
+
+
+def test_names_in_one_text_are_told_how_to_write_them():
+    with pytest.raises(
+        UsageError, match=r"several perturbations in one text: write \['keyboard', 'ocr:0.2'\]"
+    ):
+        make("keyboard, ocr:0.2")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from robusttest.core.nouns import Case
 from robusttest.errors import CaseError, UsageError
 from robusttest.tasks.cases import load_cases
+from robusttest.tasks.task import Task
 
 
 def write(tmp_path, name, text, encoding="utf-8"):
@@ -79,6 +80,45 @@ def test_ids_of_numbers_are_kept_as_text():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"id": [1.0, 2.0], "input": ["a", "b"]})
     assert [c.id for c in load_cases(frame)] == ["1", "2"]
+
+
+PASSAGES = [
+    {"input": "Who?", "context": "Ann did it.", "target": "Ann"},
+    {"input": "Who?", "context": "Bob saw Ann do it.", "target": "Ann"},
+]
+
+
+def test_cases_that_differ_in_another_column_are_different_cases():
+    first, second = load_cases(PASSAGES)
+    assert first.id != second.id
+    assert [c.id for c in load_cases(PASSAGES[::-1])] == [second.id, first.id], "the same when rows move"
+    assert Task("rag", cases=load_cases(PASSAGES), prompt="{context}\n{input}").cases[0].fields["context"]
+    with pytest.raises(CaseError, match="equal: remove the copies"):
+        load_cases([*PASSAGES, PASSAGES[0]])
+
+
+def test_a_task_refuses_what_is_the_same_question_to_it_and_says_what_differs():
+    with pytest.raises(
+        CaseError, match=r"cases 1 and 2 put the same question.*differ in 'context', which the prompt does"
+    ):
+        Task("bare", cases=load_cases(PASSAGES), prompt="{input}")
+    named = [{**row, "id": f"c{i}"} for i, row in enumerate(PASSAGES)]
+    assert len(Task("named", cases=load_cases(named), prompt="{input}")) == 2
+
+
+def test_copies_with_an_id_that_differ_elsewhere_are_not_called_equal():
+    rows = [{"id": "a", "input": "x", "user": u} for u in (1, 2)]
+    with pytest.raises(CaseError, match=r"duplicate ids: 'a' in cases 1, 2$"):
+        load_cases(rows)
+
+
+def test_a_list_of_input_columns_is_told_how_to_write_it():
+    with pytest.raises(
+        UsageError, match=r"the name of one column: write input='question', fields=\['context'\]"
+    ):
+        load_cases(PASSAGES, input=["question", "context"])
+    with pytest.raises(UsageError, match=r"load_cases\(id=3\): the name of one column"):
+        load_cases(PASSAGES, id=3)
 
 
 def test_duplicate_ids_are_named():

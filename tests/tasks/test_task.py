@@ -118,3 +118,28 @@ def test_cases_with_their_own_ids_and_lists_of_cases():
     case = Case(id="1", fields={"q": "x"}, target="y")
     assert Task(cases=[case], prompt="{q}").cases == (case,)
     assert Task(cases=[case]).render(case)[0]["content"] == "x"
+
+
+@pytest.mark.parametrize("prompt", ["Which letter comes first?", "One of {choices}."])
+def test_a_prompt_that_shows_nothing_of_a_case_is_refused(prompt):
+    cases = [{"input": "a or b", "target": "a"}, {"input": "b or a", "target": "b"}]
+    with pytest.raises(UsageError, match=r"shows nothing of a case.*write \{input\}"):
+        Task("t", cases=cases, prompt=prompt, scorer=choice(["a", "b"]))
+
+
+def test_options_of_its_own_are_something_of_a_case():
+    cases = [{"input": "", "choices": ["a", x], "target": x, "id": x} for x in ("b", "c")]
+    assert len(Task("t", cases=cases, prompt="Which is a consonant?\n{options}")) == 2
+
+
+def test_a_task_without_targets_needs_no_labels():
+    bare = [{"input": "a"}, {"input": "b"}]
+    assert Task("t", cases=bare).labels == "none"
+    assert Task("t", cases=bare, scorer=choice(["a", "b"]), labels="none").labels == "none"
+    assert Task("t", cases=[("a", "b")]).labels == "targets"
+    with pytest.raises(CaseError, match="labels='none' measures how answers hold together"):
+        Task("t", cases=bare, scorer=choice(["a", "b"]))
+    with pytest.raises(UsageError, match="says what is right without a target"):
+        Task("t", cases=bare, scorer=lambda reply: 1.0, labels="none")
+    with pytest.raises(UsageError, match="'targets' or 'none'"):
+        Task("t", cases=bare, labels="off")

@@ -77,6 +77,9 @@ def make(spec: Spec) -> Perturbation:
     if isinstance(spec, Perturbation):
         return spec
     if isinstance(spec, str):
+        parts = [part.strip() for part in spec.split(",")]
+        if len(parts) > 1 and all(split_spec(part)[0] in PERTURBATIONS for part in parts):
+            raise UsageError(f"{spec!r} are several perturbations in one text: write {parts!r}")
         return _from_text(spec)
     if isinstance(spec, UserPerturbation) or PERTURBATIONS.name_of(spec) is not None:
         return _made(spec(), getattr(spec, "name", spec))

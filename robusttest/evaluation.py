@@ -17,6 +17,7 @@ from robusttest.errors import UnknownNameError, UsageError
 from robusttest.metrics import thresholds
 from robusttest.settings import Settings
 from robusttest.tasks.task import Task
+from robusttest.variants.select import unknown_case
 
 if TYPE_CHECKING:
     from robusttest.gateway import Progress
@@ -87,10 +88,11 @@ def evaluate(
     freezers: list[Freezer] = []
     if settings.freeze is not None:
         jobs, freezers = _frozen(jobs, settings.freeze)
-    if not jobs[0].selected():
+    if (refusal := unknown_case(settings, [job.tested() for job in jobs])) is not None:
         raise UsageError(
-            f"task {task.name!r} has no case {', '.join(settings.case)!r}; it has {task.cases[0].id!r} and "
-            f"{len(task.cases) - 1} more"
+            refusal.replace("--robust-case=", "case=").replace(
+                "no collected test has", "the task does not have"
+            )
         )
     from robusttest.gateway import Gateway
     from robusttest.report import files

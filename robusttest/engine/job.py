@@ -12,7 +12,6 @@ from robusttest import __version__
 from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Variant
 from robusttest.core.secrets import secret_in
 from robusttest.engine.rounds import Plan, plan
-from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.settings import Settings
@@ -22,6 +21,7 @@ from robusttest.variants.frozen import Scope
 from robusttest.variants.remembered import Store, named, rememberable, remembered
 from robusttest.variants.select import (
     Selected,
+    Tested,
     check_thresholds,
     judged,
     select_cases,
@@ -102,7 +102,11 @@ class Job:
 
     def selected(self) -> list[Selected]:
         """The cases in the order they are put; of an adaptive job those that it may take."""
-        return self.adaptive.cases if self.adaptive else select_cases(self.task.cases, self.settings)
+        return (
+            self.adaptive.cases
+            if self.adaptive
+            else select_cases(self.task.cases, self.settings, self.wanted)
+        )
 
     def models(self) -> tuple[str, ...]:
         """Every model that the job calls: the one under test, writers and judges."""
@@ -125,6 +129,14 @@ class Job:
             protect=self.task.protect,
         )
 
+    def tested(self) -> Tested:
+        """What ``--robust-case`` may name of it."""
+
+        def made(selected: Selected) -> list[Variant]:
+            return [v for v in self.variants(selected) if isinstance(v, Variant)]
+
+        return Tested(self.task.cases, self.wanted, made)
+
     def variants(self, selected: Selected, store: Store | None = None) -> Iterator[Variant | Perturbation]:
         """A case's variants, the reference first; then each perturbation that a model has yet to write.
 
@@ -139,11 +151,6 @@ class Job:
             parts = [spec_of(v) for v in sorted(only)]
             specs = {spec for spec, _ in parts}
             perturbations = tuple(p for p in perturbations if p.spec in specs)
-            if missing := specs - {p.spec for p in self.wanted} - {""}:
-                raise UsageError(
-                    f"--robust-case: the test has no perturbation {min(missing)!r}; it has: "
-                    f"{', '.join(p.spec for p in self.wanted) or 'none'}"
-                )
             most = max([most, *(i + 1 for _, i in parts)])
         task, seed = self.task, self.settings.seed
 

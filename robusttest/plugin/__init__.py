@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -59,6 +60,16 @@ class Receiver:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.refused: str | None = None
+        """Why the workers run nothing: a usage error, as it is without them."""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.refused is not None:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_unconfigure(self) -> None:
+        if self.refused is not None:
+            sys.stderr.write(f"ERROR: {self.refused}\n\n")  # as pytest does
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -82,6 +93,9 @@ class Receiver:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
+        refused = getattr(node, "workeroutput", {}).get("robusttest_refused")
+        if refused is not None and self.refused is None:
+            self.refused = refused
         wire = getattr(node, "workeroutput", {}).get("robusttest")
         if wire is not None:
             from robusttest.plugin import session

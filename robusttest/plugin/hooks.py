@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +37,14 @@ class Hooks:
         for item in items:
             if isinstance(item, pytest.Function):
                 self.session.adopt(item)
+        if self.session.worker is not None and not self.session.config.option.collectonly:
+            from robusttest.plugin import start
+
+            start.begin(self.session, _robust(items))
+            if self.session.refused is not None:
+                # The controller says it, and ends as for any usage error; here nothing is left to run.
+                self.session.config.workeroutput["robusttest_refused"] = self.session.refused  # type: ignore[attr-defined]
+                items[:] = []
 
     @pytest.hookimpl(tryfirst=True, wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -46,12 +54,12 @@ class Hooks:
         ):
             from robusttest.plugin import start
 
-            chosen = [(i, s) for i in session.items if (s := i.stash.get(ITEM, None)) is not None]
+            chosen = _robust(session.items)
             option = session.config.option
             if not (option.setuponly or option.setupplan or self.session.settings.dry_run):
                 for item, state in chosen:
                     self.session.outcomes.collected(item.nodeid, state.key, state.nodeid)
-            if start.begin(self.session, chosen):
+            if self.session.worker is None and start.begin(self.session, chosen):
                 # Nothing is left to run: the hooks below are not asked.
                 session.items[:] = []
         return (yield)
@@ -80,8 +88,6 @@ class Hooks:
         if state.lacks_model:
             state.line = NO_MODEL
             pytest.fail(NO_MODEL, pytrace=False)
-        if self.session.refused is not None:
-            pytest.fail(f"robusttest: {self.session.refused}", pytrace=False)
         if not state.selected:
             pytest.skip("--robust-case selects no case of this test")
         if state.marked.perturbations and not state.wanted:
@@ -195,6 +201,10 @@ def _call(session: RobustSession, state: RobustItem, pyfuncitem: pytest.Function
             runner.run(pyfuncitem.obj(**_arguments(pyfuncitem)))
     else:
         pyfuncitem.obj(**_arguments(pyfuncitem))  # pytest-asyncio has wrapped the driver to run on its loop
+
+
+def _robust(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, RobustItem]]:
+    return [(i, s) for i in items if (s := i.stash.get(ITEM, None)) is not None]
 
 
 def _on_anyio(item: pytest.Function) -> bool:

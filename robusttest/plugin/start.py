@@ -12,7 +12,7 @@ import pytest
 from robusttest.errors import RobusttestError, StorageError
 from robusttest.plugin import options
 from robusttest.plugin.item import RobustItem, can_be_planned
-from robusttest.variants.select import calls_per_case, select_cases
+from robusttest.variants.select import calls_per_case, select_cases, unknown_case
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
@@ -36,15 +36,16 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     _replay_without_key(session, states)
     _order(session, states)
     if session.worker is not None:
-        # A UsageError in a worker is an INTERNALERROR: there, each test says it.
+        # A UsageError in a worker is an INTERNALERROR: the controller is told.
         session.refused = _refusal(session, states)
         return False
-    if (refusal := _unknown_case(session, states)) is not None:
-        raise pytest.UsageError(refusal)
     try:
         _freeze(session, states)
+        refusal = _unknown_case(session, states)
     except RobusttestError as e:
         raise pytest.UsageError(f"robusttest: {e}") from None
+    if refusal is not None:
+        raise pytest.UsageError(refusal)
     if session.settings.dry_run:
         from robusttest.plugin import dry_run, terminal
 
@@ -115,7 +116,7 @@ def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
 
 def _hopeless(state: RobustItem) -> list[str]:
     """Thresholds that so few cases can't settle as passed."""
-    if not state.thresholds or not state.selected or state.settings.case:
+    if not state.thresholds or state.settings.case or not state.selected:
         return []
     from robusttest.stats.cell.gates import cannot_pass
 
@@ -130,21 +131,13 @@ def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None
         _freeze(session, states)
         session.load_baseline()
         session.preflight(_models(states), _with_key(states))
+        return _unknown_case(session, states)
     except RobusttestError as e:
-        return str(e)
-    return _unknown_case(session, states)
+        return f"robusttest: {e}"
 
 
 def _unknown_case(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
-    wanted = session.settings.case
-    if not wanted or any(state.selected for state in states):
-        return None
-    import difflib
-
-    known = list(dict.fromkeys(case.id for state in states for case in state.cases))
-    near = difflib.get_close_matches(wanted[0].partition("::")[0], known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else f" The first ones: {', '.join(known[:5])}"
-    return f"--robust-case={wanted[0]}: no collected test has such a case.{hint}"
+    return unknown_case(session.settings, [state.job.tested() for state in states])
 
 
 def _freeze(session: RobustSession, states: Sequence[RobustItem]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import Case, Threshold
-from robusttest.errors import UnknownNameError, UsageError
+from robusttest.core.nouns import REFERENCE, Case, Threshold, Variant
+from robusttest.errors import UnknownNameError, UsageError, did_you_mean
 from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
 from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
@@ -21,31 +21,96 @@ class Selected(NamedTuple):
     variants: frozenset[str] | None
 
 
-def select_cases(cases: Sequence[Case], settings: Settings) -> list[Selected]:
+def named_case(text: str, known: Container[str]) -> tuple[str, str | None] | None:
+    """``--robust-case``, read: the case, and the variant of it (None: all). None where no known case is meant.
+
+    ``CASE_ID::VARIANT`` is read as a case id first, where a case is called so.
+    """
+    if text in known:
+        return text, None
+    case, separator, variant = text.rpartition("::")
+    return (case, variant) if separator and case in known else None
+
+
+def select_cases(
+    cases: Sequence[Case], settings: Settings, wanted: Iterable[Perturbation] | None = None
+) -> list[Selected]:
     """The cases of ``--robust-case``, else the first ``--robust-limit`` (and ``--robust-max-cases``) of them.
 
-    ``CASE_ID::VARIANT`` is read as a case id first, where a case is called so. An id of another task selects nothing
-    here, so the result may be empty.
+    An id of another test selects nothing here, nor does a variant of a perturbation that is not ``wanted``, so the result
+    may be empty; what no test has is told by `unknown_case`.
     """
     if settings.case:
+        specs = None if wanted is None else {REFERENCE, *(p.spec for p in wanted)}
         by_id = {case.id: case for case in cases}
-        wanted: dict[str, set[str] | None] = {}
+        chosen: dict[str, set[str] | None] = {}
         for text in settings.case:
-            if text in by_id:
-                wanted[text] = None
+            if (named := named_case(text, by_id)) is None:
                 continue
-            case_id, separator, variant = text.rpartition("::")
-            if separator and case_id in by_id:
-                held = wanted.setdefault(case_id, set())
+            case_id, variant = named
+            if variant is None:
+                chosen[case_id] = None
+            elif specs is None or spec_of(variant)[0] in specs:
+                held = chosen.setdefault(case_id, set())
                 if held is not None:
                     held.add(variant)
         return [
-            Selected(case, None if (held := wanted[case.id]) is None else frozenset(held))
+            Selected(case, None if (held := chosen[case.id]) is None else frozenset(held))
             for case in cases
-            if case.id in wanted
+            if case.id in chosen
         ]
     most = min((n for n in (settings.limit, settings.max_cases) if n is not None), default=len(cases))
     return [Selected(case, None) for case in cases[:most]]
+
+
+class Tested(NamedTuple):
+    """What one test has, to look for a case in."""
+
+    cases: Sequence[Case]
+    wanted: Sequence[Perturbation]
+    made: Callable[[Selected], Iterable[Variant]]
+    """The variants of a case that were asked for by id, as far as they can be made without a model."""
+
+
+def unknown_case(settings: Settings, tests: Sequence[Tested]) -> str | None:
+    """What of ``--robust-case`` no test of the run has: the case, the perturbation or the variant, and the nearest one."""
+    for text in settings.case:
+        flag = f"--robust-case={text}"
+        holders = [
+            (t, c, n[1]) for t in tests for c in t.cases if (n := named_case(text, {c.id})) is not None
+        ]
+        if not holders:
+            known = list(dict.fromkeys(case.id for test in tests for case in test.cases))
+            hint = did_you_mean(text, known, cutoff=0.5) or did_you_mean(
+                text.rpartition("::")[0], known, cutoff=0.5
+            )
+            return f"{flag}: no collected test has such a case.{hint or ' The first ones: ' + ', '.join(known[:5])}"
+        # One case may be called as another and its variant are.
+        if any(variant is None for _, _, variant in holders):
+            continue
+        try:
+            spec = spec_of(holders[0][2] or "")[0]
+        except UsageError as e:
+            return str(e)
+        of = [(t, c, variant or "", p) for t, c, variant in holders for p in t.wanted if p.spec == spec]
+        if spec and not of:
+            specs = list(dict.fromkeys(p.spec for t, _, _ in holders for p in t.wanted))
+            return (
+                f"{flag}: no perturbation {spec!r} in this run of the tests that have the case.{did_you_mean(spec, specs)} They have: "
+                f"{', '.join(specs) or 'none'}"
+            )
+        if not of or any(p.rewrite is not None for *_, p in of):
+            continue
+        found = {
+            v.id
+            for t, c, variant, _ in of
+            for v in t.made(Selected(c, frozenset([variant])))
+            if v.status != "not_applicable"
+        }
+        if not found & {variant for _, _, variant, _ in of}:
+            case, variant = of[0][1].id, of[0][2]
+            return f"{flag}: the case {case!r} has no variant {variant!r}: {spec} does not make so many of it, or does not apply"
+    return None
 
 
 def calls_per_case(wanted: Iterable[Perturbation], settings: Settings) -> int:

@@ -37,14 +37,18 @@ class Hooks:
         for item in items:
             if isinstance(item, pytest.Function):
                 self.session.adopt(item)
-        if self.session.worker is not None and not self.session.config.option.collectonly:
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """On a worker: before xdist tells what is there to run, and after everybody has deselected."""
+        if self.session.worker is not None and not session.config.option.collectonly:
             from robusttest.plugin import start
 
-            start.begin(self.session, _robust(items))
+            start.begin(self.session, _robust(session.items))
             if self.session.refused is not None:
                 # The controller says it, and ends as for any usage error; here nothing is left to run.
-                self.session.config.workeroutput["robusttest_refused"] = self.session.refused  # type: ignore[attr-defined]
-                items[:] = []
+                session.config.workeroutput["robusttest_refused"] = self.session.refused  # type: ignore[attr-defined]
+                session.items[:] = []
 
     @pytest.hookimpl(tryfirst=True, wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:

@@ -336,11 +336,11 @@ def test_a_gate_in_the_ini_file_waits_for_a_baseline(based):
     assert "write regression" in wrong.stderr.str()
 
 
-def test_xdist_workers_refuse_it_test_by_test(project):
+def test_with_workers_it_is_the_same_usage_error(project):
     project.test(TESTS)
-    result = project.fresh("--robust-baseline=absent.json", "-n2")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*there is no baseline*"])
+    result = project.fresh("--robust-baseline=absent.json", "-n1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("there is no baseline") == 1
     assert "INTERNALERROR" not in result.stdout.str()
 
 

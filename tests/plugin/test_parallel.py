@@ -127,17 +127,3 @@ def test_random_order_changes_no_number(project):
         result.assert_outcomes(passed=5, failed=1)
         runs.append(cells(project, f"{seed}.json"))
     assert runs[0] == runs[1]
-
-
-def test_what_a_worker_refuses_is_an_error_of_each_test(project):
-    project.test("""
-@robust(task)
-def test_one(): ...
-
-@robust(task, perturbations=["casing"])
-def test_two(): ...
-""")
-    result = project.fresh("-n", "1", "--robust-case=t33")
-    result.assert_outcomes(errors=2)
-    assert "no collected test has such a case" in result.stdout.str()
-    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()

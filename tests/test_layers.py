@@ -18,10 +18,12 @@ OWNERS = {
     "_pytest": ("plugin/",),
     "litellm": ("gateway/",),
     "nlpaug": tuple(
-        f"perturbations/{m}"
-        for m in ("chars/noise.py", "words/words", "words/wordnet.py", "written/transformer.py")
+        f"perturbations/{m}" for m in ("words/words", "words/wordnet.py", "written/transformer.py")
     ),
     "hypothesis": ("strategies",),
+    "py3langid": ("perturbations/base/languages.py",),
+    "budoux": ("perturbations/base/segments.py",),
+    "spellchecker": ("perturbations/base/dictionary.py",),
     "numpy": ("stats/",),
     "pandas": ("stats/",),
     "scipy": ("stats/",),

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations import make
+from robusttest.perturbations.base.dictionary import frequencies
 from robusttest.perturbations.base.edits import apply_edits, survive
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import graphemes, protected_spans, tears
-from robusttest.perturbations.chars import noise
+from robusttest.perturbations.chars import keyboards, noise
 from robusttest.testing import NASTY_TEXTS, check_perturbation
 
 FAMILIES = {
@@ -80,25 +82,64 @@ def test_joined_nasty_texts(name: str, text: str, seed: int, severity: float) ->
         assert tears(new) == tears(text)
 
 
-def test_the_edit_is_nlpaugs() -> None:
-    from nlpaug.augmenter.char import KeyboardAug
+def test_a_key_touches_the_one_that_was_meant() -> None:
+    """Staggered: on QWERTY ``g`` lies on ``v`` and ``b``, under ``t`` and ``y``."""
+    assert keyboards.neighbours("en")["g"] == "bfhtvy"
+    assert keyboards.neighbours("en")["q"] == "aw"
+    assert keyboards.neighbours("de")["t"] == "fgrz"
+    assert keyboards.neighbours("fr")["q"] == "aswz"
+    assert "ö" in keyboards.neighbours("de")["l"]
+    assert "ñ" in keyboards.neighbours("es")["l"]
+    assert "å" in keyboards.neighbours("sv")["p"]
+    for layout in keyboards.LAYOUTS:
+        near = keyboards.neighbours(layout)
+        assert all(a in near[b] for a in near for b in near[a]), layout
+        assert all(1 <= len(n) <= 6 for n in near.values()), layout
 
-    keys = KeyboardAug(
-        include_special_char=False, include_numeric=False, include_upper_case=False
-    ).model.model
-    for seed in range(50):
-        draft = perturbed(noise.keyboard(), "breakfast", seed)
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "wunderbar größer möchte"), ("fr", "bonjour commande"), ("ru", "библиотека закрыта"), ("el", "παραγγελία ευχαριστώ"),
+        ("he", "להזמנה החבילה"), ("ar", "المكتبة مساعدتي"), ("tr", "sipariş kargonuz"), ("sv", "beställning frågar"),
+    ],
+)  # fmt: skip
+def test_a_neighbour_on_the_board_of_the_language(language: str, text: str) -> None:
+    near = keyboards.neighbours(language)
+    for seed in range(20):
+        draft = perturbed(noise.keyboard(1), text, seed, language=language)
         assert isinstance(draft, Draft)
-        ((start, end, new),) = draft.edits["input"]
-        assert end == start + 1
-        assert new in keys["breakfast"[start]]
+        for start, end, new in draft.edits["input"]:
+            assert end == start + 1
+            assert new in near[text[start]]
 
 
-def test_taking_nlpaug_away_takes_the_edit_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nlpaug.augmenter.char import RandomCharAug
+def test_a_board_is_named_in_the_spec() -> None:
+    assert make("keyboard:0.2@de").spec == noise.keyboard(0.2, language="de").spec == "keyboard:0.2@de"
+    assert make("keyboard:@fr").spec == "keyboard:0.1@fr"
+    found = {text_of(make("keyboard:1@de"), "throughout", seed) for seed in range(90)}
+    assert any("z" in w for w in found)  # beside t and u in Germany
+    with pytest.raises(UsageError, match="known layouts"):
+        make("keyboard:0.1@xx")
 
-    monkeypatch.setattr(RandomCharAug, "delete", lambda self, data: data)
-    assert isinstance(perturbed(noise.delete(), "Nothing happens here"), NotApplicable)
+
+@pytest.mark.parametrize(
+    "factory",
+    [noise.keyboard, noise.insert, noise.substitute, noise.swap, noise.delete, noise.spelling, noise.ocr],
+)
+def test_no_slip_makes_another_word(factory: Callable[..., Perturbation]) -> None:
+    text = "from form there their quite quiet lost cost modern corner because where which went"
+    words = frequencies("en")
+    for seed in range(40):
+        new = text_of(factory(1), text, seed).split()
+        assert len(new) == len(text.split())
+        assert not [w for w, old in zip(new, text.split(), strict=True) if w != old and w in words]
+
+
+def test_scanners_mistake_shapes() -> None:
+    found = {text_of(noise.ocr(1), "modern", seed) for seed in range(80)}
+    assert {"modem"}.isdisjoint(found)  # a word
+    assert {"rnodern", "moclern", "modcrn"} <= found
 
 
 def test_one_letter_a_word_and_the_share_of_words_asked_for() -> None:
@@ -110,7 +151,7 @@ def test_one_letter_a_word_and_the_share_of_words_asked_for() -> None:
         assert all(e.end - e.start == 1 == len(e.text) for e in draft.edits["input"])
 
 
-def test_more_than_nlpaugs_ten_words_are_edited() -> None:
+def test_more_than_ten_words_are_edited() -> None:
     draft = perturbed(noise.keyboard(0.5), "wonderful " * 100)
     assert isinstance(draft, Draft)
     assert len(draft.edits["input"]) == 50
@@ -125,6 +166,8 @@ def test_letters_stay_in_the_script_of_their_word() -> None:
 
 def test_capitals_stay_capitals_in_a_shouted_text() -> None:
     for factory in FAMILIES.values():
+        if factory is noise.ocr:
+            continue  # scanners take I for l
         assert text_of(factory(), "PLEASE ANSWER MY QUESTION ABOUT THE DELIVERY TIME").isupper()
 
 
@@ -141,25 +184,15 @@ def test_hindi_letters_move_with_their_vowel_signs() -> None:
 def test_nothing_to_act_on_is_not_applicable(factory: Callable[..., Perturbation], text: str) -> None:
     outcome = perturbed(factory(), text)
     assert isinstance(outcome, NotApplicable)
-    assert "outside protected text" in outcome.reason
+    assert outcome.reason
 
 
 def test_misspellings_keep_their_capital_and_are_not_other_words() -> None:
     new = {text_of(noise.spelling(), "Because", seed) for seed in range(40)}
-    assert len(new) > 2
+    assert len(new) > 1
     assert all(w[0] == "B" and w != "Because" for w in new)
     for seed in range(40):
         assert "band" not in text_of(noise.spelling(1), "the bank was open all day", seed)
-
-
-def test_the_users_own_spelling_table_is_left_alone() -> None:
-    from nlpaug.augmenter.word import SpellingAug
-
-    table = SpellingAug().model.dict
-    size = len(table)
-    text_of(noise.spelling(), "Because")
-    assert SpellingAug().model.dict is table
-    assert len(table) == size
 
 
 def test_a_split_word_has_its_letters() -> None:
@@ -169,7 +202,7 @@ def test_a_split_word_has_its_letters() -> None:
 
 def test_layouts_are_chosen_by_name_or_script() -> None:
     assert text_of(noise.keyboard(1, language="de"), "wunderbar") != "wunderbar"
-    with pytest.raises(UsageError, match=r"keyboard\(language='xx'\).*de, en"):
+    with pytest.raises(UsageError, match=r"keyboard\(language='xx'\).*de, el, en"):
         noise.keyboard(language="xx")
     assert isinstance(perturbed(noise.keyboard(language="uk"), "wonderful"), NotApplicable)
 
@@ -179,7 +212,3 @@ def test_severity_out_of_range(factory: Callable[..., Perturbation]) -> None:
     for bad in ("0", "1.5", "nan", "many"):
         with pytest.raises(UsageError, match=f":{bad}"):
             factory(bad)
-
-
-def test_the_version_is_known_without_importing_nlpaug() -> None:
-    assert noise.nlpaug_version()[0].isdigit()

@@ -1,9 +1,6 @@
-"""Typing, scanning and spelling errors by nlpaug, one word at a time, on a private random generator.
+"""Slips of typing, scanning and spelling, one word at a time.
 
-nlpaug's augmenters change every text they read (their tokenizer drops newlines and moves punctuation), draw from
-the global generators and cap edits at ten words. So none of them ever sees a text: we find the words, hand one to
-the augmenter's own action method, and splice what it returns. Its two sources of randomness, ``sample`` and
-``prob``, are shadowed on a copy of the augmenter by ours.
+A slip is one edit of one word, and never another word of the language (`dictionary`), nor a number or a negation.
 """
 
 from __future__ import annotations
@@ -11,20 +8,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from importlib.resources import files
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.acting import fielded
-from robusttest.perturbations.base.edits import (
-    Edited,
-    EditText,
-    edit_words,
-    parse_severity,
-    text_perturbation,
-)
+from robusttest.perturbations.base.dictionary import is_word
+from robusttest.perturbations.base.edits import Edited, edit_words, parse_severity, text_perturbation
+from robusttest.perturbations.base.letters import title, upper
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, graphemes, script_of_word
+from robusttest.perturbations.chars import keyboards
 
 DEFAULT_SEVERITY = 0.1
 
@@ -42,144 +36,50 @@ _LETTERS = {
     "Arabic": "ابتثجحخدذرزسشصضطظعغفقكلمنهوي",
 }
 
-_KEYBOARDS = {"Latin": "en", "Cyrillic": "uk", "Hebrew": "he", "Thai": "th"}
-KEYBOARD_LANGUAGES = ("de", "en", "es", "fr", "he", "it", "nl", "pl", "th", "tr", "uk")
-
-
-# --- nlpaug's augmenters, made once ------------------------------------------------------------------------
-
-
-def _one_token(text: str) -> list[str]:
-    return [text]
-
-
-_WORDWISE: dict[str, Any] = {"tokenizer": _one_token, "reverse_tokenizer": "".join}
-_ONE_CHARACTER: dict[str, Any] = {"aug_char_min": 1, "aug_char_max": 1, "aug_word_min": 1, "min_char": 1}
-
-
-@cache
-def _keyboard(language: str) -> Any:
-    from nlpaug.augmenter.char import KeyboardAug
-
-    # Maps of other languages have letters outside a-z, which nlpaug counts as special characters.
-    aug = KeyboardAug(
-        lang=language,
-        include_special_char=language != "en",
-        include_numeric=False,
-        include_upper_case=False,
-        **_ONE_CHARACTER,
-        **_WORDWISE,
-    )
-    letters = (
-        (key, [v for v in values if v.isalpha()]) for key, values in aug.model.model.items() if key.isalpha()
-    )
-    aug.model.model = {key: values for key, values in letters if values}
-    return aug
-
-
-@cache
-def _ocr() -> Any:
-    from nlpaug.augmenter.char import OcrAug
-
-    return OcrAug(**_ONE_CHARACTER, **_WORDWISE)
-
-
-@cache
-def _random_char(action: str, script: str) -> Any:
-    from nlpaug.augmenter.char import RandomCharAug
-
-    aug = RandomCharAug(
-        action=action, candidates=list(_LETTERS.get(script, "x")), **_ONE_CHARACTER, **_WORDWISE
-    )
-    if script != "Latin":
-        aug.token2char = graphemes  # a letter and its vowel sign move together
-    return aug
-
-
-@cache
-def _spelling() -> Any:
-    from nlpaug.augmenter.word import SpellingAug
-    from nlpaug.model.word_dict import Spelling
-    from nlpaug.util import LibraryUtil
-
-    class OwnTable(SpellingAug):  # type: ignore[misc]
-        """nlpaug keeps one table for the process; ours is sorted and cut, so it must not be that one."""
-
-        def get_model(self, force_reload: bool) -> Any:
-            table = Spelling(self.dict_path, include_reverse=False)
-            right = set(table.dict)
-            table.dict = {
-                word: kept
-                for word, wrong in table.dict.items()
-                # A misspelling that is itself a word ("bank" → "band") would change the question.
-                if (kept := sorted(w for w in set(wrong) if w.isalpha() and w != word and w not in right))
-            }
-            return table
-
-    path = f"{LibraryUtil.get_res_dir()}/word/spelling/spelling_en.txt"
-    return OwnTable(dict_path=path, include_reverse=False, **_WORDWISE)
-
-
-@cache
-def _split() -> Any:
-    from nlpaug.augmenter.word import SplitAug
-
-    return SplitAug(aug_min=1, aug_max=1, min_char=4, tokenizer=_one_token, reverse_tokenizer=" ".join)
-
-
-def _bound(augmenter: Any, rng: random.Random) -> Any:
-    """A copy of the augmenter that draws from ``rng``: nothing else of it depends on the moment or the thread."""
-
-    def sample(x: Any, num: int | None = None) -> Any:
-        if isinstance(x, int):
-            return rng.randint(1, x - 2)
-        return [x[int(rng.random() * len(x))]] if num == 1 else rng.sample(x, num or 0)
-
-    copy = object.__new__(type(augmenter))
-    copy.__dict__.update(augmenter.__dict__)
-    copy.sample = sample
-    copy.prob = rng.random
-    return copy
-
-
-# --- the families -------------------------------------------------------------------------------------------
+Slip = Callable[[str, random.Random, str], str | None]
+"""``(word, rng, language) → the word with one slip``; None where there is none."""
 
 
 def _noise(
     name: str,
     severity: float | str | None,
-    editor: Callable[[random.Random], Callable[[str], str | None]],
+    slip: Slip,
     *,
     min_letters: int,
     scripts: tuple[str, ...],
     description: str,
-    eligible: Callable[[], Callable[[str], bool]] | None = None,
+    eligible: Callable[[str], bool] | None = None,
     preserves: Preserves = "preserves",
     languages: tuple[str, ...] = ("any",),
     what: str = "word",
+    layout: str | None = None,
 ) -> Perturbation:
     value, spec = parse_severity(name, severity, default=DEFAULT_SEVERITY)
+    if layout is not None:
+        spec = f"{name}:{value:g}@{layout}"
 
     def fn(
-        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], language: str
     ) -> Edited | NotApplicable:
-        edit = editor(rng)
+        def edit(word: str, rng: random.Random) -> str | None:
+            new = slip(word, rng, language)
+            return None if new is None or is_word(new, language) else new
+
         return edit_words(
             text,
             severity=value,
             rng=rng,
-            edit_word=lambda word, _: edit(word),
+            edit_word=edit,
             protected=protected,
             min_letters=min_letters,
             scripts=scripts,
-            eligible=eligible() if eligible is not None else None,
+            eligible=eligible,
             what=what,
         )
 
-    typed: EditText = fn
     return text_perturbation(
         name,
-        typed,
+        fn,
         spec=spec,
         severity=value,
         scripts=scripts,
@@ -189,167 +89,240 @@ def _noise(
     )
 
 
+def _like(model: str, letter: str, language: str) -> str:
+    """A letter as large as the one it stands for."""
+    return upper(letter, language) if model.isupper() else letter
+
+
+def _at(rng: random.Random, size: int) -> int:
+    return int(rng.random() * size)
+
+
 @fielded
 def keyboard(severity: float | str | None = None, *, language: str | None = None) -> Perturbation:
     """A neighbouring key instead of one letter, in ``severity`` (0.1) of the words of four letters or more.
 
-    Without ``language`` (one of `KEYBOARD_LANGUAGES`) the script decides: English, Ukrainian, Hebrew or Thai keys.
+    The board is that of the text's language, or the one named: ``keyboard:0.1@de``, ``keyboard(0.1, language="de")``; known
+    are those of `keyboards.LAYOUTS` (QWERTY, QWERTZ, AZERTY, the Nordic ones, Russian, Greek, Hebrew, Arabic …).
     """
-    if language is not None and language not in KEYBOARD_LANGUAGES:
-        raise UsageError(
-            f"keyboard(language={language!r}): known layouts are {', '.join(KEYBOARD_LANGUAGES)}"
-        )
-    scripts = tuple(_KEYBOARDS)
-    if language is not None:
-        scripts = ({v: k for k, v in _KEYBOARDS.items()}.get(language, "Latin"),)
+    if isinstance(severity, str) and "@" in severity:
+        severity, _, language = severity.partition("@")
+        severity = severity.strip() or None
+    if language is not None and language not in keyboards.LAYOUTS:
+        raise UsageError(f"keyboard(language={language!r}): known layouts are {', '.join(keyboards.LAYOUTS)}")
+    named = language
+    scripts = keyboards.SCRIPTS
+    if named is not None:
+        scripts = (keyboards.SCRIPT_OF[keyboards.layout_for(named, "Latin") or "en"],)
+        if named in keyboards.SCRIPT_OF:
+            scripts = (keyboards.SCRIPT_OF[named],)
 
-    def editor(rng: random.Random) -> Callable[[str], str | None]:
-        bound: dict[str, Any] = {}
-
-        def edit(word: str) -> str | None:
-            layout = language or _KEYBOARDS[script_of_word(word)]
-            aug = bound.get(layout) or bound.setdefault(layout, _bound(_keyboard(layout), rng))
-            if word.isupper():
-                new: str = aug.substitute(word.lower())
-                return new.upper()
-            new = aug.substitute(word)
-            return new
-
-        return edit
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        layout = named or keyboards.layout_for(language, script_of_word(word))
+        if layout is None:
+            return None
+        i = _at(rng, len(word))
+        old = word[i]
+        near = keyboards.neighbours(layout).get(old if old.islower() else old.lower())
+        if not near:
+            return None
+        return word[:i] + _like(old, near[_at(rng, len(near))], language) + word[i + 1 :]
 
     return _noise(
         "keyboard",
         severity,
-        editor,
+        slip,
         min_letters=4,
         scripts=scripts,
+        layout=named,
         description="a neighbouring key for one letter",
     )
 
 
+# What OCR engines take for one another in print, the likelier ones first in each row: shapes that touch (rn, cl), share a
+# stem (l, I, 1) or differ by a thin stroke (e, c).
+_OCR = {
+    "rn": "m", "m": "rn", "cl": "d", "d": "cl", "vv": "w", "w": "vv", "nn": "rm", "ri": "n", "li": "h", "fi": "ﬁ", "tt": "it",
+    "l": "1I", "I": "l1", "i": "l", "O": "0Q", "o": "c0", "S": "5", "s": "5", "B": "8", "Z": "2", "e": "c", "c": "e", "h": "b",
+    "b": "h", "g": "q9", "q": "g", "f": "t", "t": "f", "u": "ii", "n": "ri", "y": "v", "v": "y", "a": "o", "D": "O", "G": "C6",
+    "C": "G", "E": "F", "P": "F", "R": "K", "H": "N", "T": "7", "U": "LI",
+}  # fmt: skip
+_WHOLE = ("m", "d", "w", "u", "n", "U")
+"""Letters that are read as two, as one string; other strings are alternatives."""
+
+
 @fielded
 def ocr(severity: float | str | None = None) -> Perturbation:
-    """A look-alike for one letter, as a scanner mistakes it (``o`` for ``0``), in ``severity`` (0.1) of the words."""
+    """A misreading of print in ``severity`` (0.1) of the words: ``rn`` for ``m``, ``cl`` for ``d``, ``l`` for ``I``, ``c`` for ``e``."""
 
-    def editor(rng: random.Random) -> Callable[[str], str | None]:
-        substitute: Callable[[str], str | None] = _bound(_ocr(), rng).substitute
-        return substitute
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        places = [
+            (i, size)
+            for i in range(len(word))
+            for size in (2, 1)
+            if word[i : i + size] in _OCR and i + size <= len(word)
+        ]
+        if not places:
+            return None
+        i, size = places[_at(rng, len(places))]
+        found = word[i : i + size]
+        others = _OCR[found]
+        new = others if size == 2 or found in _WHOLE else others[_at(rng, len(others))]
+        return word[:i] + new + word[i + size :]
 
     return _noise(
         "ocr",
         severity,
-        editor,
+        slip,
         min_letters=3,
         scripts=("Latin",),
-        eligible=lambda: _ocr_eligible,
+        eligible=_misread,
         what="word with a letter that scanners mistake",
-        description="a letter read as its look-alike",
+        description="letters read as their look-alikes",
     )
 
 
-def _ocr_eligible(word: str) -> bool:
-    model = _ocr().model.model
-    return any(c in model for c in word)
+def _misread(word: str) -> bool:
+    return any(c in _OCR for c in word)
 
 
-def _random(
-    name: str, severity: float | str | None, scripts: tuple[str, ...], min_letters: int, text: str
-) -> Perturbation:
-    def editor(rng: random.Random) -> Callable[[str], str | None]:
-        bound: dict[str, Callable[[str], str]] = {}
-
-        def edit(word: str) -> str | None:
-            script = script_of_word(word)
-            action = bound.get(script)
-            if action is None:
-                action = bound[script] = getattr(_bound(_random_char(name, script), rng), name)
-            new = action(word)
-            return new.upper() if len(word) > 1 and word.isupper() else new
-
-        return edit
-
-    return _noise(name, severity, editor, min_letters=min_letters, scripts=scripts, description=text)
+def _alphabet(word: str) -> str:
+    return _LETTERS.get(script_of_word(word), "")
 
 
 @fielded
 def insert(severity: float | str | None = None) -> Perturbation:
     """One random letter of the word's script put into ``severity`` (0.1) of the words of four letters or more."""
-    return _random("insert", severity, tuple(_LETTERS), 4, "a letter too many")
+
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        letters = _alphabet(word)
+        i = 1 + _at(rng, len(word))  # the first letter stays
+        return (
+            word[:i]
+            + _like(
+                word[i - 1] if i > 1 or word.isupper() else "a", letters[_at(rng, len(letters))], language
+            )
+            + word[i:]
+        )
+
+    return _noise(
+        "insert", severity, slip, min_letters=4, scripts=tuple(_LETTERS), description="a letter too many"
+    )
 
 
 @fielded
 def substitute(severity: float | str | None = None) -> Perturbation:
     """One letter replaced by a random one of the same script, in ``severity`` (0.1) of the words of four or more."""
-    return _random("substitute", severity, tuple(_LETTERS), 4, "a random letter for another")
+
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        letters = _alphabet(word)
+        i = 1 + _at(rng, len(word) - 1)
+        return word[:i] + _like(word[i], letters[_at(rng, len(letters))], language) + word[i + 1 :]
+
+    return _noise(
+        "substitute",
+        severity,
+        slip,
+        min_letters=4,
+        scripts=tuple(_LETTERS),
+        description="a random letter for another",
+    )
+
+
+def _parts(word: str) -> list[str]:
+    """A letter and its vowel signs move together."""
+    return list(word) if word.isascii() else graphemes(word)
 
 
 @fielded
 def swap(severity: float | str | None = None) -> Perturbation:
     """Two neighbouring letters exchanged in ``severity`` (0.1) of the words of four letters or more."""
-    return _random("swap", severity, ALPHABETIC, 4, "two letters exchanged")
+
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        parts = _parts(word)
+        if len(parts) < 3:
+            return None
+        i = 1 + _at(rng, len(parts) - 2)
+        parts[i], parts[i + 1] = parts[i + 1], parts[i]
+        return "".join(parts)
+
+    return _noise(
+        "swap", severity, slip, min_letters=4, scripts=ALPHABETIC, description="two letters exchanged"
+    )
 
 
 @fielded
 def delete(severity: float | str | None = None) -> Perturbation:
-    """One letter left out of ``severity`` (0.1) of the words of four letters or more."""
-    return _random("delete", severity, ALPHABETIC, 4, "a letter left out")
+    """One letter left out of ``severity`` (0.1) of the words of four letters or more; never the first."""
+
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        parts = _parts(word)
+        if len(parts) < 3:
+            return None
+        del parts[1 + _at(rng, len(parts) - 1)]
+        return "".join(parts)
+
+    return _noise(
+        "delete", severity, slip, min_letters=4, scripts=ALPHABETIC, description="a letter left out"
+    )
+
+
+@cache
+def _misspellings() -> dict[str, tuple[str, ...]]:
+    """Word → misspellings that people wrote for it, of nlpaug's list, where a corrector leads back to the word."""
+    lines = (
+        files("robusttest.perturbations")
+        .joinpath("data", "misspellings.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
+    return {word: tuple(wrong) for word, *wrong in map(str.split, lines)}
 
 
 @fielded
 def spelling(severity: float | str | None = None) -> Perturbation:
-    """A common misspelling for ``severity`` (0.1) of the words that have one in nlpaug's English table.
+    """A common misspelling for ``severity`` (0.1) of the words that have one in the table of 4,000 English words.
 
-    Misspellings that are words themselves are left out, and so are words of one or two letters.
+    Each is one that people made of this very word, begins as it does, and is no word itself.
     """
 
-    def editor(rng: random.Random) -> Callable[[str], str | None]:
-        aug = _bound(_spelling(), rng)
-
-        def edit(word: str) -> str | None:
-            new: str = aug.substitute(word if word in aug.model.dict else word.lower())
-            if word.isupper():
-                return new.upper()
-            return new[:1].upper() + new[1:] if word[:1].isupper() else new
-
-        return edit
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        wrong = _misspellings()[word.lower()]
+        new = wrong[_at(rng, len(wrong))]
+        return upper(new, "en") if word.isupper() else title(new, "en") if word[:1].isupper() else new
 
     return _noise(
         "spelling",
         severity,
-        editor,
-        min_letters=3,
+        slip,
+        min_letters=4,
         scripts=("Latin",),
         languages=("en",),
-        eligible=lambda: _misspelt,
-        what="word that nlpaug's table knows a misspelling of",
+        eligible=_misspelt,
+        what="word that the table knows a misspelling of",
         description="a common misspelling",
     )
 
 
 def _misspelt(word: str) -> bool:
-    table = _spelling().model.dict
-    return word in table or word.lower() in table
+    return word.lower() in _misspellings() and (word.islower() or word.isupper() or word.istitle())
 
 
 @fielded
 def split(severity: float | str | None = None) -> Perturbation:
     """A space inside ``severity`` (0.1) of the words of four letters or more."""
 
-    def editor(rng: random.Random) -> Callable[[str], str | None]:
-        action: Callable[[str], str | None] = _bound(_split(), rng).split
-        return action
+    def slip(word: str, rng: random.Random, language: str) -> str | None:
+        parts = _parts(word)
+        if len(parts) < 4:
+            return None
+        i = 1 + _at(rng, len(parts) - 1)
+        # "to day", "for got": two words are no slip within one.
+        first, second = "".join(parts[:i]), "".join(parts[i:])
+        if is_word(first, language) and is_word(second, language):
+            return None
+        return f"{first} {second}"
 
     return _noise(
-        "split", severity, editor, min_letters=4, scripts=ALPHABETIC, description="a space inside a word"
+        "split", severity, slip, min_letters=4, scripts=ALPHABETIC, description="a space inside a word"
     )
-
-
-@cache
-def nlpaug_version() -> str:
-    """The installed version, without importing nlpaug: part of a stored variant's identity."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("nlpaug")
-    except PackageNotFoundError:
-        return "not installed"

@@ -26,8 +26,7 @@ from robusttest.perturbations.base.edits import (
 from robusttest.perturbations.base.lexicon import begins_sentence, english, in_case_of
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span
-from robusttest.perturbations.chars.noise import _bound as bound
-from robusttest.perturbations.chars.noise import _one_token as one_token
+from robusttest.perturbations.words.augmenters import bound, one_token
 from robusttest.perturbations.words.wndb import load, locate
 from robusttest.perturbations.words.words_random import whole_words
 

@@ -27,8 +27,7 @@ from robusttest.perturbations.base.edits import (
 from robusttest.perturbations.base.lexicon import in_case_of
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, outside, unusable, words
-from robusttest.perturbations.chars.noise import _bound as bound
-from robusttest.perturbations.chars.noise import _one_token as one_token
+from robusttest.perturbations.words.augmenters import bound, one_token
 
 DEFAULT_SEVERITY = 0.1
 _TRIES = 8

@@ -96,6 +96,19 @@ def _user_pattern(rule: str) -> re.Pattern[str]:
 
 
 def _labels(case: Case) -> tuple[str, ...]:
+    if case.target is None and case.choices is None:
+        return ()
+    if case.target is None or isinstance(case.target, str | int | float):
+        return _plain_labels(case.target, case.choices)
+    return _listed_labels(case.target, case.choices)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _plain_labels(target: Json, choices: tuple[str, ...] | None) -> tuple[str, ...]:
+    return _listed_labels(target, choices)
+
+
+def _listed_labels(target: Json, choices: tuple[str, ...] | None) -> tuple[str, ...]:
     found: set[str] = set()
 
     def add(value: Json) -> None:
@@ -109,10 +122,15 @@ def _labels(case: Case) -> tuple[str, ...]:
         elif isinstance(value, dict):
             add(list(value.values()))
 
-    add(case.target)
-    add(case.choices or ())
+    add(target)
+    add(choices or ())
     found.discard("")
     return tuple(sorted(found))
+
+
+def longest_label(case: Case) -> int:
+    """Characters of the longest label, where one is of several words; 0 where all are words."""
+    return max((len(label) for label in _labels(case) if " " in label), default=0)
 
 
 def labels_in(text: str, case: Case) -> Counter[str]:

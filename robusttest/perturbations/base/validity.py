@@ -18,7 +18,7 @@ from robusttest.errors import UsageError
 from robusttest.perturbations.base.fields import texts
 from robusttest.perturbations.base.patterns import negations, number_words
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import labels_in
+from robusttest.perturbations.base.spans import labels_in, longest_label
 
 GATES = ("share", "number", "negation", "label", "lines", "json")
 """The cheap gates. A perturbation is excused from those in its ``changes``."""
@@ -71,16 +71,6 @@ def _numbers(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def _numbers_in_words(text: str) -> tuple[str, ...]:
-    return tuple(sorted(number_words(text)))
-
-
-@lru_cache(maxsize=256)
-def _negations(text: str) -> int:
-    return len(negations(text))
-
-
-@lru_cache(maxsize=256)
 def _parses(text: str) -> bool:
     stripped = text.strip()
     if stripped[:1] not in ("{", "["):
@@ -105,21 +95,69 @@ def check(
         after = now.get(key)
         if after is None or before == after:
             continue
-        reason = _text_gates(before, after, draft.edits.get(key, ()), perturbation, validity, gates)
-        if reason is None and "label" in gates:
-            reason = _labels_gate(original, before, after)
+        reason = _text_gates(original, before, after, draft.edits.get(key, ()), perturbation, validity, gates)
         if reason is not None:
             return reason if key == "input" or len(original.fields) == 1 else f"{key}: {reason}"
     return None
 
 
-def _labels_gate(case: Case, before: str, after: str) -> str | None:
-    """A label that the text did not hold tells the answer, or another one."""
-    added = labels_in(after, case) - labels_in(before, case)
-    return f"a label was added: {_listed(added)}" if added else None
+_COUNTED = ("number", "negation", "label")
+"""Gates that count: what they count outside the edited words is the same in both texts."""
+_WORD_MOST = 80
+
+
+def _edited_words(before: str, after: str, edits: tuple[Edit, ...], margin: int) -> tuple[str, str]:
+    """The words around the edits in both texts, each stretch in a line of its own; the texts where edits don't fit them."""
+    windows: list[list[int]] = []
+    for start, end, _ in edits:
+        left = max(start - margin, 0)
+        left = max(
+            before.rfind(" ", max(left - _WORD_MOST, 0), left),
+            before.rfind("\n", max(left - _WORD_MOST, 0), left),
+            max(left - _WORD_MOST, 0),
+        )
+        right = before.find(" ", end + margin, end + margin + _WORD_MOST)
+        if right < 0:
+            right = min(end + margin + _WORD_MOST, len(before))
+        if windows and left <= windows[-1][1]:
+            windows[-1][1] = max(right, windows[-1][1])
+        else:
+            windows.append([left, right])
+    old: list[str] = []
+    new: list[str] = []
+    shift = i = 0
+    for left, right in windows:
+        at = left + shift
+        while i < len(edits) and edits[i].end <= right:
+            shift += len(edits[i].text) - (edits[i].end - edits[i].start)
+            i += 1
+        old.append(before[left:right])
+        new.append(after[at : right + shift])
+    if len(before) + shift != len(after):
+        return before, after
+    return "\n".join(old), "\n".join(new)
+
+
+def _count_gates(case: Case, before: str, after: str, gates: tuple[str, ...]) -> str | None:
+    if "number" in gates:
+        old, new = _numbers(before), tuple(sorted(_NUMBER.findall(after))) if _DIGIT.search(after) else ()
+        if old == new:
+            old, new = tuple(sorted(number_words(before))), tuple(sorted(number_words(after)))
+        if old != new:
+            lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
+            return f"numbers changed: {_listed(lost)} became {_listed(found)}"
+    if "negation" in gates:
+        was, now = len(negations(before)), len(negations(after))
+        if was != now:
+            return f"negations changed: {was} before, {now} after"
+    # A label that the text did not hold tells the answer, or another one.
+    if "label" in gates and (held := labels_in(after, case)) and (added := held - labels_in(before, case)):
+        return f"a label was added: {_listed(added)}"
+    return None
 
 
 def _text_gates(
+    case: Case,
     before: str,
     after: str,
     edits: tuple[Edit, ...],
@@ -135,19 +173,12 @@ def _text_gates(
         # One word of a two-word text is more than any share: an edit of up to three characters always passes.
         if changed > 3 and changed > cap * len(before):
             return f"{changed} of {len(before)} characters changed, more than {cap:.0%}"
-    if "number" in gates:
-        old, new = _numbers(before), _NUMBER.findall(after) if _DIGIT.search(after) else []
-        if old != tuple(sorted(new)):
-            lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
-            return f"numbers changed: {_listed(lost)} became {_listed(found)}"
-        spelled, respelled = _numbers_in_words(before), tuple(sorted(number_words(after)))
-        if spelled != respelled:
-            lost, found = Counter(spelled) - Counter(respelled), Counter(respelled) - Counter(spelled)
-            return f"numbers changed: {_listed(lost)} became {_listed(found)}"
-    if "negation" in gates:
-        was, now = _negations(before), len(negations(after))
-        if was != now:
-            return f"negations changed: {was} before, {now} after"
+    if any(g in gates for g in _COUNTED):
+        near = _edited_words(before, after, edits, longest_label(case)) if edits else (before, after)
+        if (reason := _count_gates(case, *near, gates)) is not None:
+            whole = _count_gates(case, before, after, gates)
+            if near == (before, after) or whole is not None:
+                return whole or reason
     if "lines" in gates:
         was, now = before.count("\n"), after.count("\n")
         if was != now:

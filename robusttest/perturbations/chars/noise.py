@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from robusttest.core.nouns import NotApplicable, Preserves
@@ -156,12 +156,7 @@ def ocr(severity: float | str | None = None) -> Perturbation:
     """A misreading of print in ``severity`` (0.1) of the words: ``rn`` for ``m``, ``cl`` for ``d``, ``l`` for ``I``, ``c`` for ``e``."""
 
     def slip(word: str, rng: random.Random, language: str) -> str | None:
-        places = [
-            (i, size)
-            for i in range(len(word))
-            for size in (2, 1)
-            if word[i : i + size] in _OCR and i + size <= len(word)
-        ]
+        places = _misreadings(word)
         if not places:
             return None
         i, size = places[_at(rng, len(places))]
@@ -182,8 +177,19 @@ def ocr(severity: float | str | None = None) -> Perturbation:
     )
 
 
+@lru_cache(maxsize=4096)
+def _misreadings(word: str) -> tuple[tuple[int, int], ...]:
+    """``(place, number of letters)`` of what is mistaken."""
+    return tuple(
+        (i, n)
+        for i in range(len(word))
+        for n in (2, 1)
+        if len(word[i : i + n]) == n and word[i : i + n] in _OCR
+    )
+
+
 def _misread(word: str) -> bool:
-    return any(c in _OCR for c in word)
+    return bool(_misreadings(word))
 
 
 def _alphabet(word: str) -> str:
@@ -313,12 +319,12 @@ def split(severity: float | str | None = None) -> Perturbation:
     """A space inside ``severity`` (0.1) of the words of four letters or more."""
 
     def slip(word: str, rng: random.Random, language: str) -> str | None:
-        parts = _parts(word)
+        parts: str | list[str] = word if word.isascii() else graphemes(word)
         if len(parts) < 4:
             return None
         i = 1 + _at(rng, len(parts) - 1)
-        # "to day", "for got": two words are no slip within one.
         first, second = "".join(parts[:i]), "".join(parts[i:])
+        # "to day", "for got": two words are no slip within one.
         if is_word(first, language) and is_word(second, language):
             return None
         return f"{first} {second}"

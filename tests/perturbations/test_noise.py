@@ -16,6 +16,7 @@ from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import graphemes, protected_spans, tears
 from robusttest.perturbations.chars import keyboards, noise
 from robusttest.testing import NASTY_TEXTS, check_perturbation
+from robusttest.variants.expand import expand_case
 
 FAMILIES = {
     "keyboard": noise.keyboard,
@@ -212,3 +213,13 @@ def test_severity_out_of_range(factory: Callable[..., Perturbation]) -> None:
     for bad in ("0", "1.5", "nan", "many"):
         with pytest.raises(UsageError, match=f":{bad}"):
             factory(bad)
+
+
+@pytest.mark.parametrize("name", ["keyboard", "delete", "swap", "substitute", "insert"])
+def test_no_slip_is_a_negation(name: str) -> None:
+    # "note" without its last letter denies what it said; "noon" and "nota" are one key, one letter from words that deny.
+    text = "A note about noon at the Norse knot: none too nice, nota bene, never been newer than nicht."
+    case = Case(id="c", fields={"input": text}, language="en")
+    found = [v for v in expand_case(case, [f"{name}:1"], variants=40) if v.perturbation]
+    assert all("negations" not in str(v.reason) for v in found)
+    assert any(v.status == "ok" for v in found)

@@ -140,6 +140,21 @@ def _negation() -> re.Pattern[str]:
     return re.compile(_negation_pattern())
 
 
+@cache
+def _plain_negations() -> frozenset[str]:
+    held = json.loads(
+        files("robusttest.perturbations").joinpath("data", "negations.json").read_text(encoding="utf-8")
+    )
+    return frozenset(word for line in held["words"].values() for word in line.split() if word.isascii())
+
+
+def denies(word: str, language: str) -> bool:
+    """Whether one word is a negation; quick for letters of ASCII, which most typos make."""
+    if word.isascii() and language != "tr":
+        return word.lower() in _plain_negations()
+    return bool(negations(word))
+
+
 def negations(text: str) -> list[str]:
     """The words of the text that deny, as they stand."""
     return [m[0] for m in _negation().finditer(text)]

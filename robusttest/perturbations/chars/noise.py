@@ -16,6 +16,7 @@ from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.dictionary import is_word
 from robusttest.perturbations.base.edits import Edited, edit_words, parse_severity, text_perturbation
 from robusttest.perturbations.base.letters import title, upper
+from robusttest.perturbations.base.patterns import denies
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, graphemes, script_of_word
 from robusttest.perturbations.chars import keyboards
@@ -63,7 +64,7 @@ def _noise(
     ) -> Edited | NotApplicable:
         def edit(word: str, rng: random.Random) -> str | None:
             new = slip(word, rng, language)
-            return None if new is None or is_word(new, language) else new
+            return None if new is None or is_word(new, language) or denies(new, language) else new
 
         return edit_words(
             text,

@@ -34,19 +34,25 @@ REFERENCE = ""
 
 def canonical_json(value: Json) -> str:
     """One text for equal values: sorted keys, compact, ``1.0`` written as ``1``; NaN is refused."""
+    return _CANONICAL.encode(_canonical(value))
 
-    def plain(v: Json) -> Json:
-        if type(v) is str:
-            return v
-        if isinstance(v, float) and v.is_integer():
-            return int(v)
-        if isinstance(v, Mapping):
-            return {str(k): plain(x) for k, x in v.items()}
-        if isinstance(v, list | tuple):
-            return [plain(x) for x in v]
+
+def _canonical(v: Any) -> Json:
+    kind = type(v)
+    if kind is str or kind is int or v is None:
         return v
+    if kind is dict:
+        return {k if type(k) is str else str(k): _canonical(x) for k, x in v.items()}
+    if isinstance(v, float):
+        return int(v) if v.is_integer() else v
+    if isinstance(v, list | tuple):
+        return [_canonical(x) for x in v]
+    if isinstance(v, Mapping):
+        return {str(k): _canonical(x) for k, x in v.items()}
+    return v
 
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def digest(*parts: str, size: int = 16) -> str:

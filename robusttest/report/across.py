@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
-from robusttest.report.model import CellReport
-
 if TYPE_CHECKING:
+    from robusttest.core.nouns import Estimate
+    from robusttest.stats.across.advice import Advice
     from robusttest.stats.across.emergence import Emergence
     from robusttest.stats.cell.frame import Frame
+    from robusttest.stats.cell.spread import SpreadTest
 
 
-def advised(reports: Sequence[CellReport], cells: Sequence[Frame | None]) -> tuple[CellReport, ...]:
-    """Each report with its spread against noise, and the advice on its cell, compared with all others.
-
-    Without them where no case was put in two ways, where nothing says what is right, and after an adaptive run, which stopped on other questions.
+def _asked(cell: Frame | None) -> bool:
+    """Whether there is anything to advise on: not where no case was put in two ways, where nothing says what is right, or after
+    an adaptive run, which stopped on other questions.
     """
-    from robusttest.stats.across.advice import advise, reaction
-    from robusttest.stats.across.two_way import over_prompts
     from robusttest.stats.cell.estimates import NO_LABELS, estimate
-    from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
-    asked = {
-        i: cell
-        for i, cell in enumerate(cells)
-        if cell is not None
+    return (
+        cell is not None
         and not cell.sequential
         and cell.select(None).n_variants > 1
         and estimate(cell, "accuracy").reason != NO_LABELS
-    }
-    out = [
-        r if cell is None or not r.reactions else replace(r, reaction=reaction(cell))
-        for r, cell in zip(reports, cells, strict=True)
-    ]
-    for (i, cell), advice in zip(asked.items(), advise(list(asked.values())), strict=True):
-        spread = spread_test(cell, most_scores=IN_REPORT)
-        out[i] = replace(
-            out[i], advice=out[i].advice or advice, spread=spread, over_prompts=over_prompts(cell)
-        )
-    return tuple(out)
+    )
+
+
+def advice_of(cells: Sequence[Frame | None]) -> Callable[[int], Advice | None]:
+    """The advice on the i-th cell, compared with all others: computed for all of them when it is first asked for."""
+
+    @cache
+    def found() -> dict[int, Advice]:
+        from robusttest.stats.across.advice import advise
+
+        asked = {i: cell for i, cell in enumerate(cells) if cell is not None and _asked(cell)}
+        return dict(zip(asked, advise(list(asked.values())), strict=True))
+
+    return lambda i: found().get(i)
+
+
+def spread(cell: Frame) -> SpreadTest | None:
+    """The spread between variants against noise."""
+    from robusttest.stats.cell.spread import IN_REPORT, spread_test
+
+    return spread_test(cell, most_scores=IN_REPORT) if _asked(cell) else None
+
+
+def over_prompts(cell: Frame) -> Estimate | None:
+    """The pass rate for prompts like these."""
+    from robusttest.stats.across import two_way
+
+    return two_way.over_prompts(cell) if _asked(cell) else None
+
+
+def reaction(cell: Frame) -> Advice | None:
+    """The advice on sensitivity, where some variants change the right answer."""
+    from robusttest.stats.across import advice
+    from robusttest.stats.cell.estimates import per_perturbation
+
+    sensitive = any(cell.has(name, sensitive=True) for name in per_perturbation(cell))
+    return advice.reaction(cell) if sensitive else None
 
 
 def emergence(cells: Sequence[Frame | None]) -> Emergence | None:

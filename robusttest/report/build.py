@@ -6,7 +6,6 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
 from robusttest.report import text
-from robusttest.report.across import advised, emergence
+from robusttest.report.across import advice_of, emergence, over_prompts, reaction, spread
 from robusttest.report.diff import original_of, segments
+from robusttest.report.later import Later, LaterMapping
 from robusttest.report.model import CellReport, Failure, PerturbationRow, Reaction, Report, Segment, Tally
 from robusttest.scorers.judging import NO_GRADE
 
@@ -28,54 +28,76 @@ WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
 
 
-def build(run: RunInfo, cells: Iterable[Cell], *, notes: Sequence[str] = ()) -> Report:
-    """The report of a run. A cell whose records were never scored still has its counts and reasons."""
-    pairs = [(report, cell.frame) for cell in cells if (report := cell_report(cell)) is not None]
-    times = Counter((c.task, c.model) for c, _ in pairs)
-    reports = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c, _ in pairs]
-    frames = [frame for _, frame in pairs]
+def build(
+    run: RunInfo, cells: Iterable[Cell], *, notes: Sequence[str] = (), comparison: Any = None
+) -> Report:
+    """The report of a run. A cell whose records were never scored still has its counts and reasons.
+
+    What a cell is told of is computed when it is asked for (`robusttest.report.later`).
+    """
+    told = [cell for cell in cells if cell.frame is not None or cell.verdicts or cell.outcome is not None]
+    times = Counter((c.task, c.model) for c in told)
+    frames = [cell.frame for cell in told]
+    advice = advice_of(frames)
+    reports = [
+        _cell_report(cell, ambiguous=times[cell.task, cell.model] > 1, advice=Later(partial(advice, i)))
+        for i, cell in enumerate(told)
+    ]
     return Report(
-        run=run, cells=advised(reports, frames), reply_age=_age(run), notes=(*run.notes, *notes),
-        emergence=emergence(frames),
-    )  # fmt: skip
+        run=run,
+        cells=tuple(reports),
+        reply_age=_age(run),
+        notes=(*run.notes, *notes),
+        emergence=Later(partial(emergence, frames)),
+        comparison=comparison,
+    )
 
 
 def cell_report(cell: Cell) -> CellReport | None:
     """One cell's part of the report; None where it has neither records, verdicts nor an outcome."""
+    if cell.frame is None and not cell.verdicts and cell.outcome is None:
+        return None
+    return _cell_report(cell)
+
+
+def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
+    """``of_run``: what takes the other cells of the run to be said."""
     from robusttest.metrics import METRICS
     from robusttest.stats.cell.estimates import estimate, estimates
 
     records, frame = cell.records, cell.frame
+    command = _command(cell)
     told: dict[str, Any] = {
         "key": cell.key,
         "item": cell.outcome,
         "reason": cell.reason,
         "verdicts": cell.verdicts,
-        "command": _command(cell),
+        "command": command,
+        **of_run,
     }
     if frame is None:
-        if not cell.verdicts and cell.outcome is None:
-            return None
         return CellReport(
             **told, n_cases=0, n_variants=0, n_calls=0, coverage=None, overall={}, notes=cell.notes
         )
-    failures, n_failures = worst_failures(records, replay=partial(replay_command, told["command"]))
     return CellReport(
         **told,
         n_cases=frame.n_cases,
         n_variants=frame.n_variants,
         n_calls=frame.n_calls,
         coverage=frame.coverage,
-        overall={name: estimate(frame, name) for name in METRICS},
-        local=tuple(e for e in estimates(frame) if e.perturbation is not None),
-        perturbations=tuple(_rows(frame, records)),
-        reactions=tuple(_reactions(frame)),
-        first=tuple(_first(frame, records)),
+        overall=LaterMapping(METRICS, partial(estimate, frame)),
+        local=Later(lambda: tuple(e for e in estimates(frame) if e.perturbation is not None)),
+        perturbations=Later(lambda: tuple(_rows(frame, records))),
+        reactions=Later(lambda: tuple(_reactions(frame))),
+        first=Later(lambda: tuple(_first(frame, records))),
         counts=dict(sorted(Counter(r.status for r in records).items())),
-        tallies=tuple(tallies(records)),
-        failures=failures,
-        n_failures=n_failures,
+        tallies=Later(lambda: tuple(tallies(records))),
+        failures=Later(lambda: worst_failures(records, replay=partial(replay_command, command))[0]),
+        n_failures=sum(map(fails, records)),
         notes=(*cell.notes, *_unchanged(frame)),
+        reaction=Later(partial(reaction, frame)),
+        spread=Later(partial(spread, frame)),
+        over_prompts=Later(partial(over_prompts, frame)),
         adaptive=cell.adaptive,
         records=records,
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from robusttest.core.nouns import CellKey, Estimate, ItemOutcome, Json, Record, RunInfo, Verdict
 from robusttest.errors import UnknownNameError
 from robusttest.metrics import get_metric
+from robusttest.report.later import Part
 
 HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
 """The metrics every summary shows, in this order."""
@@ -137,9 +138,9 @@ def outcome_word(outcome: str) -> str:
     return OUTCOME_WORDS.get(outcome, outcome)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CellReport:
-    """One model on one task in one test."""
+    """One model on one task in one test. A `Part` is computed when it is first read."""
 
     key: CellKey
     item: ItemOutcome | None = None
@@ -154,33 +155,33 @@ class CellReport:
     """Replies / planned calls; None where nothing was planned."""
     overall: Mapping[str, Estimate]
     """Every metric by name."""
-    local: tuple[Estimate, ...] = ()
+    local: Part[tuple[Estimate, ...]] = Part(())
     """The main metrics of each perturbation."""
-    perturbations: tuple[PerturbationRow, ...] = ()
+    perturbations: Part[tuple[PerturbationRow, ...]] = Part(())
     """Invariance: does it stay right?"""
-    reactions: tuple[Reaction, ...] = ()
+    reactions: Part[tuple[Reaction, ...]] = Part(())
     """Sensitivity: does it react?"""
-    first: tuple[str, ...] = ()
+    first: Part[tuple[str, ...]] = Part(())
     """What has to be known before any number is read: replies that nobody could read or that were cut, no labels."""
     verdicts: tuple[Verdict, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Records by status."""
-    tallies: tuple[Tally, ...] = ()
+    tallies: Part[tuple[Tally, ...]] = Part(())
     """Everything that is not a plain answer, by reason, the most frequent first."""
-    failures: tuple[Failure, ...] = ()
+    failures: Part[tuple[Failure, ...]] = Part(())
     """The worst failing variants, the worst first: different perturbations and cases before more of the same."""
     n_failures: int = 0
     """Failing variants in all."""
     command: str | None = None
     """The shell command that runs this cell; ``--robust-case=NAME`` after it runs one variant. None without a test."""
     notes: tuple[str, ...] = ()
-    advice: Any = None
+    advice: Part[Any] = Part(None)
     """Where work pays on this cell (`robusttest.stats.across.advice`); the terminal prints its ``lines``."""
-    reaction: Any = None
+    reaction: Part[Any] = Part(None)
     """The advice on sensitivity (`robusttest.stats.across.advice.reaction`), where there is one."""
-    spread: Any = None
+    spread: Part[Any] = Part(None)
     """The spread between variants against noise (`robusttest.stats.cell.spread`)."""
-    over_prompts: Estimate | None = None
+    over_prompts: Part[Estimate | None] = Part(None)
     """``pass_rate`` for prompts like these, and not only for these; the other intervals are for those that ran."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
@@ -234,7 +235,7 @@ class CellReport:
         return (*self.overall.values(), *self.local)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A run, ready to be told."""
 
@@ -243,7 +244,7 @@ class Report:
     reply_age: float | None = None
     """Seconds from the oldest replayed reply to this run; None where nothing was replayed."""
     notes: tuple[str, ...] = ()
-    emergence: Any = None
+    emergence: Part[Any] = Part(None)
     """Robustness against accuracy over models and tasks (`robusttest.stats.across.emergence`). Of this and the next two
     the terminal prints the attribute ``lines`` (texts), JSON the whole dataclass, HTML what it knows."""
     comparison: Any = None

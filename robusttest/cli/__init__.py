@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "robusttest.cli.compare",
     "cache": "robusttest.cli.cache",
     "canary": "robusttest.cli.canary",
+    "scan": "robusttest.cli.scan",
     "init": "robusttest.cli.init",
 }
 """Name → module. Each imports what it uses when it runs."""

@@ -13,6 +13,7 @@ from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Va
 from robusttest.core.secrets import secret_in
 from robusttest.engine.rounds import Plan, plan
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.base.usual import fitting
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.settings import Settings
 from robusttest.tasks.task import Task
@@ -78,7 +79,12 @@ class Job:
     _names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        every, wanted = select_perturbations(self.perturbations, self.settings, model=self.model)
+        every, wanted = select_perturbations(
+            self.perturbations,
+            self.settings,
+            model=self.model,
+            fits=lambda made: fitting(made, self.task.prompt, self.task.cases),
+        )
         check_thresholds(self.thresholds, every)
         kept, notes = judged(self.thresholds, wanted)
         adaptive, said = plan(self.task.cases, kept, wanted, self.settings)

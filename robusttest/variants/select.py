@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Case, Threshold, Variant
@@ -12,6 +12,8 @@ from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
 from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
 from robusttest.settings import Settings
+
+Fits: TypeAlias = Callable[[list[Perturbation]], list[Perturbation]]
 
 
 class Selected(NamedTuple):
@@ -130,14 +132,14 @@ def spec_of(variant: str) -> tuple[str, int]:
 
 
 def select_perturbations(
-    specs: Iterable[Any], settings: Settings, *, model: str = ""
+    specs: Iterable[Any], settings: Settings, *, model: str = "", fits: Fits = list
 ) -> tuple[list[Perturbation], list[Perturbation]]:
     """``(all, wanted)``: every perturbation of the test, and those left by ``--robust-only`` and ``--robust-skip``.
 
-    Those that a model writes get their writer. `UsageError` where they have none, or where ``--robust-writer`` is the
+    ``fits`` leaves out what the task gives nothing to act on (`usual.fitting`). Those that a model writes get their writer. `UsageError` where they have none, or where ``--robust-writer`` is the
     model under test: it would mark its own homework; and where one changes the right answer without a rule for it.
     """
-    every = make_all(specs)
+    every = fits(make_all(specs))
     need_rules(every)
     names = {p.spec for p in every} | {p.name for p in every}
     for option in (settings.only, settings.skip):

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from robusttest.core.names import Registry, split_spec
 from robusttest.core.nouns import Case, Draft, Level, NotApplicable, Preserves
 from robusttest.errors import RobusttestError, UsageError
+from robusttest.perturbations.base import usual
 from robusttest.perturbations.base.acting import on_fields
 from robusttest.perturbations.base.edits import (
     compose_edits,
@@ -97,9 +98,16 @@ def make(spec: Spec) -> Perturbation:
 
 
 def make_all(specs: Spec | Iterable[Any]) -> list[Perturbation]:
-    """Every spec made, lists within (as ``crossed(...)`` returns) laid out flat; two of one spec are refused."""
+    """Every spec made, lists within (as ``crossed(...)`` returns) laid out flat; two of one spec are refused.
+
+    ``"usual"`` stands for the list of that name, without what is named beside it.
+    """
     if isinstance(specs, str | Perturbation) or not isinstance(specs, Iterable):
         specs = [specs]
+    specs = list(specs)
+    if usual.NAME in specs:
+        named = {spec for spec in specs if isinstance(spec, str)}
+        specs[specs.index(usual.NAME)] = [usual.as_usual(make(s)) for s in usual.USUAL if s not in named]
     made: list[Perturbation] = []
     for spec in specs:
         made += make_all(spec) if isinstance(spec, list | tuple) else [make(spec)]
@@ -139,6 +147,10 @@ def _from_text(spec: str) -> Perturbation:
             return together([make(p) for p in parts])
     if m := _ON_FIELDS.fullmatch(spec):
         return on_fields(_from_text(m[1]), m[2].split("&"))
+    if spec == usual.NAME:
+        raise UsageError(
+            f"{usual.NAME!r} is a list of perturbations: write perturbations={usual.NAME!r}, or put it in the list"
+        )
     name, arg = split_spec(spec)
     if arg == "":
         raise UsageError(f"perturbation {spec!r}: nothing after the colon; write {name!r} for its default")

@@ -63,6 +63,8 @@ class Perturbation:
     changes: tuple[str, ...] = ()
     """Kinds of protected text that it changes on purpose (``number``, ``negation`` …, `spans.KINDS`), and
     validity gates that don't apply to it (``lines``, ``share`` …, `validity.GATES`)."""
+    usual: bool = False
+    """Whether ``"usual"`` chose it: then it is left out where the task gives it nothing to act on."""
     description: str = ""
     """One line for the documentation and ``robusttest perturb --list``."""
 

@@ -278,6 +278,10 @@ class Settings:
         many=True,
         metavar="ID",
     )
+    by: tuple[str, ...] = option(
+        (), name, "break results down by this column: target, cluster, or one of the cases (repeatable)",
+        ini="linelist", many=True, metavar="COLUMN", mark=True,
+    )  # fmt: skip
     seed: int = option(0, whole(0), "seed of all variants (0)", ini="int", metavar="N", mark=True)
     concurrency: int = option(
         32, whole(1), "calls in flight at most, per endpoint (32)", ini="int", metavar="N", mark=True

@@ -10,11 +10,15 @@ import pytest
 from robusttest import Task, evaluate
 from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.metrics import accuracy, flip_rate
+from robusttest.perturbations import crossed
 from robusttest.scorers import choice
 
 MODULE = """
 def route(prompt):
     return "billing" if "money" in prompt else "delivery"
+
+def shouts(prompt):
+    return "billing" if prompt.startswith("the money") else "BILLING"
 
 def grumpy(prompt):
     raise RuntimeError("no mood")
@@ -43,6 +47,27 @@ def test_a_python_model_is_evaluated(models):
     assert [(r.score, r.answer) for r in result.worst()] == [(0.0, "delivery")]
     assert result.coverage == 1.0
     assert len(result.records) == 6
+
+
+def test_results_are_broken_down_and_flips_split_by_what_made_them(models):
+    """The first scorer reads the reply as it is, the second whatever its case: the model shouts at perturbed texts."""
+    cases = [
+        {"input": f"the money {i}", "target": "billing", "topic": "a" if i % 2 else "b"} for i in range(4)
+    ]
+    told = Task("t", cases=cases, prompt="{input}", scorer="exact", scorer_check="includes", by="topic")
+    result = evaluate(
+        told, model="python:desk_for_evaluate:shouts", perturbations=["casing"], by=["target", "nil"]
+    )
+    assert {p.kind: p.value for p in result.blame.parts} == {"unreadable": 0.0, "scorer": 1.0, "wording": 0.0}
+    assert [(s.column, s.value, s.n) for s in result.slices.slices] == [("topic", "b", 2), ("topic", "a", 2)]
+    assert result.slices.notes == ("every case has the same target: billing",)
+    assert any(n.startswith("by=nil: no case has such a column.") for n in result.notes)
+    assert [(p.target, p.answer) for p in result.confusion.pairs] == [("billing", "BILLING")]
+    (design,) = evaluate(
+        told, model=models, perturbations=crossed(["casing", None], [None, "politeness"]), variants=1
+    ).factors
+    assert sorted(f.name for f in design.factors) == ["casing", "politeness"]
+    assert design.configurations == 4
 
 
 def test_the_same_numbers_in_a_running_loop(models):

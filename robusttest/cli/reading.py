@@ -38,6 +38,14 @@ def arguments(p: argparse.ArgumentParser) -> None:
         "--reference", metavar="VARIANT",
         help="the variant that is the unperturbed prompt (default: the one with an empty perturbation, if any)",
     )  # fmt: skip
+    p.add_argument(
+        "--factors", metavar="COLUMNS", type=_names, default=(),
+        help="columns that are the factors of a crossed design, as in wording,shots,temperature: which of them matters",
+    )  # fmt: skip
+    p.add_argument(
+        "--by", action="append", default=[], metavar="COLUMN",
+        help="break results down by this column: target, cluster, or another one of the table (repeatable)",
+    )  # fmt: skip
     p.add_argument("--encoding", default="utf-8", metavar="NAME", help="of text files (default utf-8)")
 
 
@@ -54,6 +62,8 @@ def read(a: argparse.Namespace, files: Sequence[str]) -> tuple[list[Record], lis
         right=a.right,
         reference=a.reference,
         encoding=a.encoding,
+        factors=a.factors,
+        by=a.by,
     )
 
 

@@ -87,6 +87,8 @@ class Case:
     """Code of the language of its texts (``de``); None: detected where it matters."""
     perturb: tuple[str, ...] | None = None
     """The input fields that text perturbations vary; None: ``input``, else those of free text."""
+    by: Mapping[str, str] = field(default_factory=dict)
+    """Column → value, of the columns by which results are broken down (``by=``)."""
 
     @property
     def input(self) -> Json:
@@ -306,6 +308,9 @@ class Score:
     explanation: str | None = None
     labelled: bool = True
     """False where nothing says what is right: the answer stands, and ``value`` is none."""
+    check: Mapping[str, Json] | None = None
+    """What the task's second scorer (``scorer_check``) says of the same reply: ``value``, ``answer``, ``status``, and
+    ``judge``, if a model said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +378,10 @@ class Record:
     """What the variant does to the right answer; see `Variant.effect`. Invariance metrics read ``same`` alone."""
     cut: bool = False
     """The reply stops at the token limit (finish reason ``length``)."""
+    by: Mapping[str, str] | None = None
+    """Column → value, of the columns by which results are broken down (``by=``)."""
+    check: Mapping[str, Json] | None = None
+    """What the second scorer says of the same reply; see `Score.check`."""
     test: str | None = None
     """The test's node id without the model, where a test made the record."""
     request_key: str | None = None

@@ -16,6 +16,10 @@ from robusttest.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from robusttest.stats.across.blame import Blame
+    from robusttest.stats.across.factors import Design
+    from robusttest.stats.across.slices import Slices
+    from robusttest.stats.cell.confusion import Confusion
     from robusttest.stats.cell.frame import Frame
 
 NOT_WRITTEN = {"json": False}
@@ -168,6 +172,34 @@ class Cell(_Metrics):
         from robusttest.engine.record import failing
 
         return [r for _, r in failing(self.records, n)]
+
+    @cached_property
+    def factors(self) -> tuple[Design, ...]:
+        """Which knob matters: the factors of each crossed design, by analysis of variance."""
+        from robusttest.stats.across.factors import designs
+
+        return () if self.frame is None else designs(self.frame)
+
+    @cached_property
+    def blame(self) -> Blame | None:
+        """The flips split by what made them: run noise, unreadable replies, scorer, judge, wording."""
+        from robusttest.stats.across.blame import blame
+
+        return None if self.frame is None else blame(self.frame)
+
+    @cached_property
+    def slices(self) -> Slices | None:
+        """The results by each column of ``by=``, each slice against the rest."""
+        from robusttest.stats.across.slices import slices
+
+        return None if self.frame is None else slices(self.frame)
+
+    @cached_property
+    def confusion(self) -> Confusion | None:
+        """Which answers are taken for which."""
+        from robusttest.stats.cell.confusion import confusion
+
+        return confusion(self.records)
 
     def to_frame(self) -> pd.DataFrame:
         """The records as a DataFrame, one row for each variant."""

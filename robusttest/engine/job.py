@@ -12,10 +12,12 @@ from robusttest import __version__
 from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Variant
 from robusttest.core.secrets import secret_in
 from robusttest.engine.rounds import Plan, plan
+from robusttest.errors import did_you_mean
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.usual import fitting
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.settings import Settings
+from robusttest.tasks.cases import broken_down, columns_of
 from robusttest.tasks.task import Task
 from robusttest.variants.expand import expand_case
 from robusttest.variants.frozen import Scope
@@ -51,6 +53,7 @@ class BodyTask:
     prompt: None = None
     params: Mapping[str, Json] = field(default_factory=dict)
     scorer: None = None
+    scorer_check: None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ class Job:
         check_thresholds(self.thresholds, every)
         kept, notes = judged(self.thresholds, wanted)
         adaptive, said = plan(self.task.cases, kept, wanted, self.settings)
-        notes += [note for note in (said, _unsayable(self.task)) if note is not None]
+        lacking = (_lacking(self.task, column) for column in self.settings.by)
+        notes += [note for note in (said, _unsayable(self.task), *lacking) if note is not None]
         for name, value in (("wanted", wanted), ("judged", kept), ("notes", notes)):
             object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "adaptive", adaptive)
@@ -118,8 +122,8 @@ class Job:
         """Every model that the job calls: the one under test, writers and judges."""
         writers = [p.writer for p in self.wanted] if self.source is None else []
         judge = self.task.validity.judge if any(writers) else None
-        scorer = self.task.scorer
-        others = [*writers, judge, None if scorer is None else scorer.model]
+        scorers = (self.task.scorer, self.task.scorer_check)
+        others = [*writers, judge, *(None if s is None else s.model for s in scorers)]
         return tuple(dict.fromkeys(m for m in (self.model, *others) if m))
 
     def scope(self) -> Scope:
@@ -188,6 +192,16 @@ class Job:
             if only is None or v.id in only:
                 yield v
         yield from (p for p in perturbations if p.rewrite is not None)
+
+
+def _lacking(task: Task | BodyTask, column: str) -> str | None:
+    """That no case has a column by which results are to be broken down: of one setting for many tests, no error."""
+    if any(column in case.by for case in broken_down(task.cases, (column,))):
+        return None
+    known = columns_of(task.cases)
+    return (
+        f"by={column}: no case has such a column.{did_you_mean(column, known)} There are: {', '.join(known)}"
+    )
 
 
 def _unsayable(task: Task | BodyTask) -> str | None:

@@ -97,6 +97,8 @@ def make_record(
         answer=None if score is None else bounded(hidden(score.answer)),
         target=hidden(variant.target),
         cluster=variant.original.cluster,
+        by=dict(variant.original.by) or None,
+        check=None if score is None or score.check is None else hidden(dict(score.check)),
         reason=None if reason is None else one_line(reason),
         text=shown_text(_text(variant, request)),
         input_hash=None if request is None else input_hash(request.messages, request.params),

@@ -82,6 +82,43 @@ def _check_columns(**columns: Any) -> None:
 _DERIVED = re.compile("[0-9a-f]{12}")
 
 
+def broken_down(cases: Sequence[Case], columns: Sequence[str]) -> tuple[Case, ...]:
+    """The cases with their values of these columns in ``by``: ``target``, ``cluster``, metadata and fields go by name. A
+    case that lacks one has none.
+    """
+    if not columns:
+        return tuple(cases)
+    out = []
+    for case in cases:
+        found = {name: said for name in columns if (said := _of_column(case, name)) is not None}
+        out.append(replace(case, by={**case.by, **found}))
+    return tuple(out)
+
+
+def columns_of(cases: Sequence[Case]) -> list[str]:
+    """The columns by which cases can be broken down."""
+    seen: dict[str, None] = {}
+    for case in cases:
+        seen.update(dict.fromkeys([*case.metadata, *case.fields]))
+    for name in ("cluster", "target"):
+        if any(getattr(case, name) is not None for case in cases):
+            seen.setdefault(name)
+    return list(seen)
+
+
+_LONGEST = 200
+
+
+def _of_column(case: Case, name: str) -> str | None:
+    value = case.metadata.get(name, case.fields.get(name))
+    if value is None and name in ("target", "cluster"):
+        value = getattr(case, name)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
 class _Reader:
     def __init__(
         self,

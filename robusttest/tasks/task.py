@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from robusttest.core.nouns import Case, Completion, Draft, Json, Prompt, Score, Variant, canonical_json
-from robusttest.errors import CaseError, UsageError, nearest
+from robusttest.core.nouns import (
+    Case,
+    Completion,
+    Draft,
+    Json,
+    Prompt,
+    Request,
+    Score,
+    Variant,
+    canonical_json,
+)
+from robusttest.errors import CaseError, UsageError, did_you_mean, nearest
 from robusttest.perturbations.base.fields import check_names, free_fields, shown, with_language
 from robusttest.perturbations.base.languages import normalised
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
-from robusttest.tasks.cases import load_cases, refuse_copies, with_choices
+from robusttest.tasks.cases import broken_down, columns_of, load_cases, refuse_copies, with_choices
 from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
 
 Labels: TypeAlias = Literal["targets", "none"]
@@ -49,6 +59,8 @@ class Task:
     """Code of the language of the texts (``de``); None: detected, case by case."""
     perturb: tuple[str, ...]
     """The input fields that text perturbations vary."""
+    scorer_check: Scorer | None
+    """A second scorer of the same replies, which says what flips are the first one's doing."""
 
     def __init__(
         self,
@@ -68,6 +80,8 @@ class Task:
         language: str | None = None,
         perturb: str | Iterable[str] | None = None,
         labels: Labels | None = None,
+        by: str | Iterable[str] = (),
+        scorer_check: Any = None,
     ) -> None:
         """Make a task.
 
@@ -81,6 +95,8 @@ class Task:
         not given ``input``, else those of free text that the prompt shows.
         ``labels="none"``: targets are not needed and not read; there is no accuracy, and consistency, flips and the noise
         floor are measured. It is the default where no case has a target and no scorer is given.
+        ``by``: columns by which results are broken down (``target``, ``cluster``, metadata, a field). ``scorer_check``: a
+        second scorer that reads the same replies; what flips by ``scorer`` and not by it is told apart from the wording.
         """
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"Task(name={name!r}): a name is a non-empty text")
@@ -124,6 +140,10 @@ class Task:
             with_language(c, code, None if perturb is None and free_fields([c], seen) == varied else varied)
             for c in loaded
         )
+        loaded = _by(where, by, loaded)
+        second = None if scorer_check is None else make_scorer(scorer_check)
+        if second is not None and labels == "targets":
+            _check_targets(loaded, second, f"{where}, scorer_check")
         if isinstance(protect, str):
             protect = (protect,)
         given = dict(params or {})
@@ -143,6 +163,7 @@ class Task:
             ("validity", _validity(where, validity)),
             ("language", code),
             ("perturb", varied),
+            ("scorer_check", second),
         ):
             object.__setattr__(self, key, value)
 
@@ -154,15 +175,49 @@ class Task:
     def score(self, completion: Completion, variant: Variant) -> Scoring:
         """The score of a reply; a generator of requests where a model judges (the runner drives it)."""
         scoring = self.scorer.score(completion, variant)
-        if self.labels == "none" and isinstance(scoring, Score):
-            return replace(scoring, value=0.0, labelled=False)
-        return scoring
+        if self.scorer_check is not None:
+            return self._checked(scoring, self.scorer_check.score(completion, variant), self.scorer_check)
+        return self._labelled(scoring) if isinstance(scoring, Score) else scoring
+
+    def _labelled(self, score: Score) -> Score:
+        return replace(score, value=0.0, labelled=False) if self.labels == "none" else score
+
+    def _checked(self, scoring: Scoring, second: Scoring, scorer: Scorer) -> Scoring:
+        if isinstance(scoring, Score) and isinstance(second, Score):
+            return replace(self._labelled(scoring), check=_said(second, scorer))
+        return self._both(scoring, second, scorer)
+
+    def _both(
+        self, scoring: Scoring, second: Scoring, scorer: Scorer
+    ) -> Generator[Request, Completion, Score]:
+        score = scoring if isinstance(scoring, Score) else (yield from scoring)
+        other = second if isinstance(second, Score) else (yield from second)
+        return replace(self._labelled(score), check=_said(other, scorer))
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}: {len(self.cases)} cases, scorer {self.scorer.name}>"
+
+
+def _said(score: Score, scorer: Scorer) -> dict[str, Json]:
+    said: dict[str, Json] = {"value": float(score.value), "answer": score.answer, "status": score.status}
+    return {**said, "judge": True} if scorer.model is not None else said
+
+
+def _by(where: str, given: str | Iterable[str], cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names:
+        return cases
+    made, known = broken_down(cases, names), columns_of(cases)
+    for name in names:
+        if not any(name in case.by for case in made):
+            raise UsageError(
+                f"{where}: by={name!r}: no case has such a column.{did_you_mean(str(name), known)} There are: "
+                f"{', '.join(known)}"
+            )
+    return made
 
 
 def _perturb(

@@ -12,6 +12,7 @@ from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
 from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
 from robusttest.settings import Settings
+from robusttest.tasks.cases import broken_down
 
 Fits: TypeAlias = Callable[[list[Perturbation]], list[Perturbation]]
 
@@ -42,6 +43,7 @@ def select_cases(
     An id of another test selects nothing here, nor does a variant of a perturbation that is not ``wanted``, so the result
     may be empty; what no test has is told by `unknown_case`.
     """
+    cases = broken_down(cases, settings.by)
     if settings.case:
         specs = None if wanted is None else {REFERENCE, *(p.spec for p in wanted)}
         by_id = {case.id: case for case in cases}

@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 
-from robusttest.core.nouns import Case, Completion, Draft, Prompt, Variant
+from robusttest.core.nouns import Case, Completion, Draft, Prompt, Score, Variant
 from robusttest.errors import CaseError, UnknownNameError, UsageError
-from robusttest.scorers import choice, exact, numeric
+from robusttest.scorers import choice, exact, judge, numeric
 from robusttest.tasks.task import Task
 
 PAIRS = [("pay", "billing"), ("where", "delivery")]
@@ -143,3 +143,41 @@ def test_a_task_without_targets_needs_no_labels():
         Task("t", cases=bare, scorer=lambda reply: 1.0, labels="none")
     with pytest.raises(UsageError, match="'targets' or 'none'"):
         Task("t", cases=bare, labels="off")
+
+
+def test_by_names_columns_by_which_results_are_broken_down() -> None:
+    rows = [
+        {"input": "a", "target": "yes", "topic": "billing", "length": 3},
+        {"input": "b", "target": "no", "topic": "delivery", "length": None},
+    ]
+    task = Task("t", cases=rows, by=["topic", "target", "length"])
+    assert [c.by for c in task.cases] == [
+        {"topic": "billing", "target": "yes", "length": "3"},
+        {"topic": "delivery", "target": "no"},
+    ]
+    with pytest.raises(UsageError, match=r"by='topics': no case has such a column. Did you mean 'topic'\?"):
+        Task("t", cases=rows, by="topics")
+
+
+def test_a_second_scorer_says_what_it_reads_in_the_same_reply() -> None:
+    task = Task("t", cases=[{"input": "a", "target": "yes"}], scorer="exact", scorer_check="includes")
+    variant = Variant(original=task.cases[0], draft=Draft(case=task.cases[0]))
+    score = task.score(Completion(text="Well, yes"), variant)
+    assert isinstance(score, Score)
+    assert score.value == 0
+    assert score.check == {"value": 1.0, "answer": "yes", "status": "ok"}
+    judged = Task("t", cases=[{"input": "a", "target": "yes"}], scorer_check=judge(model="openai/j"))
+    steps = judged.score(Completion(text="yes"), variant)
+    assert not isinstance(steps, Score)
+    next(steps)
+    with pytest.raises(StopIteration) as done:
+        steps.send(Completion(text="GRADE: 0.4"))
+    assert done.value.value.check == {"value": 0.4, "answer": "yes", "status": "ok", "judge": True}
+    assert done.value.value.value == 1
+    with pytest.raises(CaseError, match=r"scorer_check: case .* no target"):
+        Task(
+            "t",
+            cases=[{"input": "a"}],
+            scorer=judge(model="openai/j", template="{answer}"),
+            scorer_check="exact",
+        )

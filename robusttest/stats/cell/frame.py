@@ -7,7 +7,7 @@ the array and nowhere else: it is in no numerator and no denominator.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -90,6 +90,12 @@ class Frame:
     """(n, K) scores averaged over the reruns of each variant; None where nothing was run twice."""
     rows: NDArray[np.object_] | None = None
     """(n, K) the records themselves (None is absent), kept where a metric of the user's own reads them."""
+    checks: Codes | None = None
+    """(n, K) codes of what the second scorer reads in the same replies, -1 absent; None without one."""
+    judged: bool = False
+    """The second scorer asked a model: its codes are right (1) and wrong (0), not answers."""
+    by: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    """Column → the value of each case, of the columns by which results are broken down."""
     whole: Frame | None = None
     """The cell that this one was selected from."""
     chosen: str | None = None
@@ -224,13 +230,14 @@ class Frame:
             self,
             case_ids=tuple(self.case_ids[i] for i in at),
             clusters=tuple(self.clusters[i] for i in at),
+            by={name: tuple(values[i] for i in at) for name, values in self.by.items()},
             **self._arrays((at,)),
         )
 
     def _arrays(self, at: tuple[Any, ...]) -> dict[str, Any]:
         names = (
             "scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "sensitive", "cut", "questions",
-            "averaged", "rows",
+            "averaged", "rows", "checks",
         )  # fmt: skip
         return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
 
@@ -274,7 +281,9 @@ class _Builder:
         self.details: list[Column] = []
         self.known: dict[str, None] = {}
         self.answer, self.reply, self.question = Coder(), Coder(str), Coder(str)
-        self.rows: list[tuple[int, int, int, float, int, int, int, bool, bool]] = []
+        self.check, self.judged = Coder(), False
+        self.by: dict[str, dict[int, str]] = {}
+        self.rows: list[tuple[int, int, int, float, int, int, int, bool, bool, int]] = []
         self.kept: list[Record] | None = [] if any(m.own for m in METRICS.values()) else None
 
     def add(self, r: Record) -> None:
@@ -282,6 +291,8 @@ class _Builder:
         if row is None:
             row = self.cases[r.case_id] = len(self.cases)
             self.clusters.append(r.cluster)
+            for name, value in (r.by or {}).items():
+                self.by.setdefault(name, {})[row] = value
         status = _STATUS.get(r.status, _ABSENT)
         if status == _ABSENT:
             self.known.setdefault(r.perturbation)
@@ -305,7 +316,7 @@ class _Builder:
                 )
             )
         if status == _ERROR:
-            self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False))
+            self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False, -1))
             self._keep(r)
             return
         answer = self.answer(r.answer) if status == _OK else UNREADABLE
@@ -320,10 +331,18 @@ class _Builder:
         self.rows.append(
             (
                 row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash),
-                r.effect != "same", r.cut,
+                r.effect != "same", r.cut, -1 if r.check is None else self._checked(r.check),
             )
         )  # fmt: skip
         self._keep(r)
+
+    def _checked(self, check: Mapping[str, Any]) -> int:
+        """The code of what the second scorer says: its answer; of a model that judges, right or wrong."""
+        if check.get("judge"):
+            self.judged = True
+            return int((check.get("value") or 0.0) >= 0.5)
+        status = check.get("status", "ok")
+        return self.check(check.get("answer") if status == "ok" else [status])
 
     def _keep(self, r: Record) -> None:
         if self.kept is not None:
@@ -332,7 +351,7 @@ class _Builder:
     def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
-        data = np.array(self.rows, dtype=np.float64).reshape(-1, 9)
+        data = np.array(self.rows, dtype=np.float64).reshape(-1, 10)
         rows, cols, status = data[:, 0].astype(np.int64), data[:, 1].astype(np.int64), data[:, 2]
         self._refuse_duplicates(rows, cols, k)
         place = np.empty(k, dtype=np.int64)
@@ -366,6 +385,9 @@ class _Builder:
             cut=spread(data[:, 8], False, np.bool_),
             rows=None if self.kept is None else spread(_objects(self.kept), None, np.object_),
             known=tuple(p for p in self.known if p != REFERENCE),
+            checks=spread(data[:, 9], -1, np.int64) if len(self.check) or self.judged else None,
+            judged=self.judged,
+            by={name: tuple(held.get(i) for i in range(n)) for name, held in self.by.items()},
             questions=codes(self.question, 6),
             sequential=sequential,
         )

@@ -89,6 +89,7 @@ def _without(cell: Frame, mask: Mask) -> Frame:
         replies=absent(at.replies, -1),
         questions=absent(at.questions, -1),
         rows=absent(at.rows, None),
+        checks=absent(at.checks, -1),
         **{name: getattr(at, name) & ~gone for name in _MASKS},
     )
 
@@ -108,7 +109,7 @@ def _once(cell: Frame) -> Frame:
     first = np.stack([_first(replied[:, at], cell.planned[:, at], at) for at in runs], axis=1)
     each = np.arange(cell.n_cases)[:, None]
     made = cell.take([at[0] for at in runs])
-    names = ("scores", "answers", "replies", "questions", "rows", *_MASKS)
+    names = ("scores", "answers", "replies", "questions", "rows", "checks", *_MASKS)
     taken: dict[str, Any] = {n: None if (a := getattr(cell, n)) is None else a[each, first] for n in names}
     averaged = np.stack([_mean(cell.scores[:, at]) for at in runs], axis=1)
     return replace(made, **taken, averaged=averaged)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from robusttest.core.equality import same
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Effect, Record
-from robusttest.errors import CaseError, UsageError
+from robusttest.errors import CaseError, UsageError, did_you_mean
 from robusttest.stats.cell.frame import REPEAT, Frame, frames
 from robusttest.tasks.sources import Row
 
@@ -69,12 +69,15 @@ def records_from_rows(
     reference: str | None = None,
     right: Sequence[str] = (),
     notes: list[str] | None = None,
+    factors: Sequence[str] = (),
+    by: Sequence[str] = (),
 ) -> list[Record]:
     """Rows as they were read as records; see `from_dataframe` for their columns.
 
     ``doc.id`` in ``mapping`` goes into an object. ``right`` names the values of ``score`` that mean right, where all
     others mean wrong; without it C/I, pass/fail, correct/incorrect, true/false and percent (``92 %``) are read. What the
-    reader of the result should know is added to ``notes``. Values of a csv are texts: an answer ``NA`` is an answer, an
+    reader of the result should know is added to ``notes``. ``factors`` are the columns of a crossed design, ``by`` those by
+    which results are broken down. Values of a csv are texts: an answer ``NA`` is an answer, an
     empty cell is a missing value. Raises `UsageError` and `CaseError` that name the file, the row and the column.
     """
     rows = list(found)
@@ -87,7 +90,7 @@ def records_from_rows(
     }
     places = [row.place for row in rows]
     table = _Table(name, list(seen), values, len(rows), places.__getitem__)
-    return _records(table, mapping or {}, reference, right=right, notes=notes)
+    return _records(table, mapping or {}, reference, right=right, notes=notes, factors=factors, by=by)
 
 
 def _value(value: Any) -> Any:
@@ -137,8 +140,13 @@ def _records(
     *,
     right: Sequence[str] = (),
     notes: list[str] | None = None,
+    factors: Sequence[str] = (),
+    by: Sequence[str] = (),
 ) -> list[Record]:
+    if factors and "variant" not in mapping and "variant" not in table.columns:
+        mapping = {**mapping, "variant": "+".join(factors)}
     columns, size = _columns(table, mapping), table.size
+    design, sliced = _named(columns, factors, "factors"), _named(columns, by, "by")
     if not size:
         raise UsageError(f"{table.name} has no rows")
     for name in REQUIRED[:3]:
@@ -200,9 +208,29 @@ def _records(
                 effect=effect[i],
                 cut=cut[i],
                 test=test[i],
+                factors=None if design is None else design[i],
+                by=None if sliced is None else sliced[i],
             )
         )
     return records
+
+
+def _named(columns: _Columns, names: Sequence[str], flag: str) -> list[dict[str, str]] | None:
+    """Column → value of each row, of columns that are called by our name or by the table's own."""
+    if not names:
+        return None
+    found: list[dict[str, str]] = [{} for _ in range(columns.table.size)]
+    for name in names:
+        theirs = name if name in columns.table.columns else columns.names.get(name)
+        if theirs is None:
+            hint = did_you_mean(name, columns.table.columns)
+            raise UsageError(
+                f"--{flag} {name}: {columns.table.name} has no such column.{hint} It has: {_list(columns.table)}"
+            )
+        for row, value in zip(found, columns.table.values[theirs], strict=True):
+            if value is not None:
+                row[name] = _plain(value)
+    return found
 
 
 def _effects(columns: _Columns, *, test: list[Any], names: Sequence[Sequence[str]]) -> list[Effect]:

@@ -26,12 +26,16 @@ def read(
     right: Sequence[str] = (),
     reference: str | None = None,
     encoding: str = "utf-8",
+    factors: Sequence[str] = (),
+    by: Sequence[str] = (),
 ) -> tuple[list[Record], list[str]]:
     """The records of the files, and what is to be told of how they were read.
 
     ``mapping`` says our column → theirs (``a+b`` joins two, ``doc.id`` goes into an object, ``file`` is the file's name),
     ``constants`` sets a column (``{"model": "mine"}``), ``wide`` names the columns that are variants with their scores,
-    ``right`` the values of ``score`` that mean right, all others being wrong. Raises `UsageError` and `CaseError` that
+    ``right`` the values of ``score`` that mean right, all others being wrong. ``factors`` names the columns of a crossed
+    design (without a column ``variant`` their levels together are the variant), ``by`` those by which results are broken
+    down. Raises `UsageError` and `CaseError` that
     name file, row and column, and the way out.
     """
     from robusttest.stats.cell.tables import records_from_rows
@@ -41,9 +45,10 @@ def read(
     files: list[ResultFile] = []
     for path in paths:
         if format in (None, "robusttest") and is_run(path):
-            if mapping or reference is not None or constants or wide:
+            if mapping or reference is not None or constants or wide or factors or by:
                 raise UsageError(
-                    f"{path} is a run of robusttest: --map, --set, --wide and --reference are for other tables"
+                    f"{path} is a run of robusttest: --map, --set, --wide, --reference, --factors and --by are for other "
+                    "tables"
                 )
             from robusttest.store.reader import read_run
 
@@ -61,7 +66,9 @@ def read(
     known = dict(mapping or {})
     for column in constants or {}:
         known.pop(column, None)
-    records += records_from_rows(name, rows, mapping=known, reference=reference, right=right, notes=notes)
+    records += records_from_rows(
+        name, rows, mapping=known, reference=reference, right=right, notes=notes, factors=factors, by=by
+    )
     kinds = sorted({f.format for f in files} - {"table"})
     if kinds:
         notes.insert(0, f"read as {', '.join(kinds)}")

@@ -72,6 +72,11 @@ def line(kind: str, noun: Any, **more: Json) -> str:
     return dumps({"kind": kind, **more, **_object(noun)})
 
 
+def record_line(record: Record) -> str:
+    """A record's line."""
+    return line("record", record)
+
+
 def dumps(value: Json, *, indent: int | None = None) -> str:
     """JSON text in ASCII, compact where it is not indented."""
     encoder = _COMPACT if indent is None else _encoder(indent)
@@ -120,6 +125,15 @@ _COMPACT = _encoder(None)
 def loads(text: str | bytes) -> Json:
     """What JSON text says. Raises `ValueError` for what is none."""
     return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
+
+
+def parsed(raw: bytes) -> Line | None:
+    """A line of a file; None for what is no object, as where the file was cut."""
+    try:
+        made = loads(raw)
+    except ValueError:
+        return None
+    return made if isinstance(made, dict) else None
 
 
 def _null(_: str) -> None:

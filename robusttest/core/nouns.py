@@ -331,6 +331,11 @@ class CellKey(NamedTuple):
     task: str
     model: str
 
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """What cells are sorted by."""
+        return self.test or "", self.task, self.model
+
 
 RecordStatus = Literal["ok", "unparsed", "refused", "error", "skipped", "rejected", "not_applicable"]
 

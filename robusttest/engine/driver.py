@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
@@ -104,7 +104,7 @@ class Runner:
         for job in jobs:
             records = runner.result(job)
 
-    ``on_record`` is told each record as it is made (in no order), ``tick`` is called while the runner waits; both in
+    ``on_record`` is told each record as it is made (in no order) and its place in the job, ``tick`` is called while the runner waits; both in
     the waiting thread. A `KeyboardInterrupt` passes through `result`; `records` then has what came in before it.
     """
 
@@ -113,7 +113,7 @@ class Runner:
         gateway: GatewayLike,
         settings: Settings | None = None,
         *,
-        on_record: Callable[[Job, Record], None] | None = None,
+        on_record: Callable[[Record, Sequence[int]], None] | None = None,
         tick: Callable[[], None] | None = None,
         wake: Callable[[], None] | None = None,
         window: int | None = None,
@@ -307,9 +307,10 @@ class Runner:
 
     def _record(self, state: _State, case: int, variant: Variant, record: Record) -> None:
         last = len(state.order) + 1 if variant.perturbation else 0
-        state.rows.append(((case, state.order.get(variant.perturbation, last), variant.index), record))
+        at = (case, state.order.get(variant.perturbation, last), variant.index)
+        state.rows.append((at, record))
         if self._on_record is not None:
-            self._on_record(state.job, record)
+            self._on_record(record, at)
 
     # --- steps: what asks a variant, writes it, judges its answer, shrinks it -----------------------------------------
 

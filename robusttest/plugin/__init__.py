@@ -55,6 +55,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             )
 
 
+RUN_KEY = pytest.StashKey[str]()
+"""On xdist's controller: what its workers know the run by."""
+
+
 class Receiver:
     """Our records ride on the reports of tests; with xdist they arrive in a process that collected nothing."""
 
@@ -70,6 +74,18 @@ class Receiver:
     def pytest_unconfigure(self) -> None:
         if self.refused is not None:
             sys.stderr.write(f"ERROR: {self.refused}\n\n")  # as pytest does
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        self.config.stash[RUN_KEY] = str(node.workerinput["testrunuid"])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        # Interrupted before the first test of a worker ended: what it had is on disk.
+        if RUN_KEY in self.config.stash and (self.config.rootpath / ".robusttest" / "runs").is_dir():
+            from robusttest.plugin import session
+
+            session.finish_early(self.config, self.config.stash[RUN_KEY])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

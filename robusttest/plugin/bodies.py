@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from robusttest.plugin.collect import ALIASES
 from robusttest.plugin.verdicts import add_verdict
 
 if TYPE_CHECKING:
-    from robusttest.core.nouns import Completion, Request
+    from robusttest.core.nouns import Completion, Record, Request
     from robusttest.gateway.store.replies import ReplyStore
     from robusttest.plugin.item import RobustItem
     from robusttest.plugin.session import RobustSession
@@ -116,9 +116,12 @@ def _runner(
     gateway = _Gateway(session)
     given = {name: ALIASES[name] for name in item.arguments}
     body = Body(item.job, gateway, run, arguments=arguments, given=given, most=most)
-    runner = Runner(
-        gateway, session.settings, on_record=lambda *_: session.ticked(), tick=session.ticked, wake=wake
-    )
+
+    def recorded(record: Record, at: Sequence[int]) -> None:
+        session.recorded(record, at)
+        session.ticked()
+
+    runner = Runner(gateway, session.settings, on_record=recorded, tick=session.ticked, wake=wake)
     item.records = []
     try:
         runner.add(item.job, body)

@@ -69,7 +69,7 @@ def target_of(settings: Settings) -> Path:
     return path if path is not None and path.suffix == ".json" else settings.directory.parent / DEFAULT
 
 
-def load(settings: Settings) -> Version | None:
+def load(settings: Settings, *, but: str | None = None) -> Version | None:
     """What this run is compared with; None where that was not asked for, or the file is to be made by this run.
 
     Raises `UsageError` or `StorageError` that say what is wrong with it: to be called before the first call.
@@ -88,7 +88,7 @@ def load(settings: Settings) -> Version | None:
         )
     path = file_of(settings)
     if path is None:
-        return load_version(settings.baseline, settings.directory)
+        return load_version(settings.baseline, settings.directory, but=but)
     if not path.is_file():
         if settings.update_baseline:
             return None

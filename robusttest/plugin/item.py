@@ -96,15 +96,15 @@ class RobustItem:
 
     def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Cell:
         """Make the result, once all records are there."""
-        self.result = self._cell(records, adaptive=adaptive)
+        self.result = self.make_cell(records, adaptive=adaptive)
         return self.result
 
     @property
     def cell(self) -> Cell:
         """The result; of an item that was interrupted, what it has: without verdicts."""
-        return self._cell(self.records, verdicts=()) if self.result is None else self.result
+        return self.make_cell(self.records, verdicts=()) if self.result is None else self.result
 
-    def _cell(self, records: Sequence[Record], **facts: Any) -> Cell:
+    def make_cell(self, records: Sequence[Record], **facts: Any) -> Cell:
         from robusttest.engine.cell import Cell
 
         return Cell(
@@ -117,6 +117,15 @@ class RobustItem:
             wanted=tuple(p.spec for p in self.wanted),
             **facts,
         )
+
+
+def partial(key: CellKey, records: Sequence[Record], item: RobustItem | None) -> Cell:
+    """A cell of which these records are left, as its test was interrupted, or the process that ran it crashed."""
+    if item is not None:
+        return item.make_cell(records, verdicts=())
+    from robusttest.engine.cell import Cell
+
+    return Cell(key, records, verdicts=())
 
 
 def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustItem:

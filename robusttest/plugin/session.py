@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robusttest.core import codec
-from robusttest.core.nouns import CellKey, Json, Record, RunInfo
+from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
 from robusttest.errors import RobusttestError, RunAbortedError, StorageError
+from robusttest.plugin import RUN_KEY, options
 from robusttest.plugin import item as items
 from robusttest.plugin import mark as marks
-from robusttest.plugin import options
 from robusttest.plugin.collect import MODEL
 from robusttest.plugin.item import RobustItem
 from robusttest.plugin.outcomes import Outcomes
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from robusttest.plugin.terminal import Progress
     from robusttest.report.model import Report
     from robusttest.store import RunWriter
+    from robusttest.store.stream import Stream
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -50,6 +51,16 @@ def ensure(config: pytest.Config) -> RobustSession:
     return session
 
 
+def finish_early(config: pytest.Config, run_key: str) -> None:
+    """On xdist's controller, which no outcome has reached: tell what the workers of this run have on disk."""
+    from robusttest.store.stream import parts_of
+
+    if KEY in config.stash:
+        return
+    if parts_of(options.resolve(config).directory / "runs", digest(run_key, size=4)).is_dir():
+        ensure(config).finish(complete=False)
+
+
 class RobustSession:
     """State of one pytest run. On xdist there is one in each worker, and one on the controller that reports."""
 
@@ -58,7 +69,8 @@ class RobustSession:
         self.settings = options.resolve(config)
         self.worker: Mapping[str, Any] | None = getattr(config, "workerinput", None)
         self.pid = os.getpid()
-        self.run_key = str(self.worker["testrunuid"]) if self.worker else f"{self.pid}-{os.urandom(4).hex()}"
+        own = config.stash.get(RUN_KEY, None) or f"{self.pid}-{os.urandom(4).hex()}"
+        self.run_key = str(self.worker["testrunuid"]) if self.worker else own
         """What all processes of this run share: their budget is one."""
         self.started = time.monotonic()
         self.items: dict[str, RobustItem] = {}
@@ -94,6 +106,7 @@ class RobustSession:
         """Whether the baseline that was asked for was refused."""
         self._compares = self.settings.baseline is not None or self.settings.update_baseline
         self._writer: RunWriter | None = None
+        self._stream: tuple[int, Stream | None] | None = None
         self._calls: tuple[int, Gateway, Runner] | None = None
         self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
 
@@ -140,7 +153,11 @@ class RobustSession:
 
             workers = int(self.worker["workercount"]) if self.worker is not None else 1
             gateway = Gateway(self.settings, workers=workers, run=self.run_key)
-            self._calls = (os.getpid(), gateway, Runner(gateway, self.settings, tick=self.ticked))
+            self._calls = (
+                os.getpid(),
+                gateway,
+                Runner(gateway, self.settings, on_record=self.recorded, tick=self.ticked),
+            )
         return self._calls[1], self._calls[2]
 
     @cached_property
@@ -210,15 +227,65 @@ class RobustSession:
         if self.worker is None and os.getpid() == self.pid:
             return item.nodeid
         cell, (rows, missing) = item.cell, _frozen(item)
-        return codec.dumps({
+        head = {
             "cell": codec.plain(cell),
-            "records": codec.plain(cell.records),
             "frozen": rows,
             "unfrozen": missing,
             "source": f"{self.worker['workerid'] if self.worker else 'main'}:{os.getpid()}",
             "tally": self._tally(),
             "of_run": self.notes,
-        })  # fmt: skip
+        }
+        return "\n".join([codec.dumps(head), *self._lines(cell)])
+
+    # --- records on disk
+
+    def recorded(self, record: Record, at: Sequence[int]) -> None:
+        """Put a record on disk as it is made."""
+        try:
+            if (stream := self._streaming()) is not None:
+                stream.write(record, at)
+        except StorageError as e:
+            self._problem(e)
+            self._stream = (os.getpid(), None)
+
+    def _streaming(self) -> Stream | None:
+        """Where this process puts its records: a forked child has a part of its own."""
+        pid = os.getpid()
+        if self._stream is None or self._stream[0] != pid:
+            from robusttest.store.stream import Stream, begin_run
+
+            self._stream = (pid, None)
+            folder = begin_run(self.settings.directory, self.run_id, self._new_run)
+            name = str(self.worker["workerid"]) if self.worker is not None else "main"
+            self._stream = (pid, Stream(folder, name if pid == self.pid else f"{name}-{pid}"))
+        return self._stream[1]
+
+    def _lines(self, cell: Cell) -> list[str]:
+        """A cell's records as lines of a run file, as they were written when they were made."""
+        stream = self._stream[1] if self._stream is not None and self._stream[0] == os.getpid() else None
+        try:
+            if stream is not None:
+                return list(stream.lines(cell.records))
+        except StorageError as e:
+            self._problem(e)
+        return list(map(codec.record_line, cell.records))
+
+    @property
+    def run_id(self) -> str:
+        return digest(self.run_key, size=4)
+
+    def _new_run(self) -> RunInfo:
+        from robusttest.store import new_run, used_versions
+
+        return new_run(
+            self.run_id,
+            label=self.settings.label,
+            models=self.settings.models,
+            seed=self.settings.seed,
+            versions=used_versions(),
+            settings=self.settings.to_json(),
+            cwd=self.config.rootpath,
+        )
 
     def collected(self, node: str, item: Sequence[Any]) -> None:
         """An item of ours whose first report has come."""
@@ -249,50 +316,46 @@ class RobustSession:
         if payload in self.items:
             item = self.items[payload]
             cell, frozen = item.cell, _frozen(item)
+            lines = self._lines(cell)
         else:
-            data = codec.loads(payload)
+            head, *lines = payload.split("\n")
+            data = codec.loads(head)
             if data["tally"]:
                 self.tallies[data["source"]] = data["tally"]
             self.notes += [note for note in data["of_run"] if note not in self.notes]
-            cell, frozen = _received(data), (data["frozen"], data["unfrozen"])
+            cell, frozen = _received(data["cell"], lines), (data["frozen"], data["unfrozen"])
         if report is not None and self.settings.fail_on is not None:
             from robusttest.plugin import comparing
 
             self.reports[cell.key] = (report, comparing.junit_entry(self.config, report))
+        self._add(cell, frozen, lines)
+
+    def _add(self, cell: Cell, frozen: tuple[list[Json], list[str]], lines: Iterable[str]) -> None:
         again = cell.key in self.cells
         self.cells[cell.key], self.frozen[cell.key] = cell, frozen
         if not again:
-            self._store(cell)
+            self._store(cell, lines)
         hook = self.config.hook.pytest_robust_record
         if hook.get_hookimpls():
             for record in cell.records:
                 hook(config=self.config, record=record)
 
-    def _store(self, cell: Cell) -> None:
+    def _store(self, cell: Cell, lines: Iterable[str]) -> None:
         try:
             writer = self._open()
-            if writer is None:
-                return
-            writer.write(*cell.records)
-            writer.write_cell(cell)
+            if writer is not None:
+                writer.write_cell(cell, lines)
         except StorageError as e:
             self._problem(e)
             self._writer = None
 
     def _open(self) -> RunWriter | None:
         if self.run is None:
-            from robusttest.store import RunWriter, new_run, run_path, used_versions
+            from robusttest.store import RunWriter, begun, run_path
 
-            self._load_baseline()  # before this run is the latest one
-
-            self.run = new_run(
-                label=self.settings.label,
-                models=self.settings.models,
-                seed=self.settings.seed,
-                versions=used_versions(),
-                settings=self.settings.to_json(),
-                cwd=self.config.rootpath,
-            )
+            self._load_baseline()
+            found = begun(self.settings.directory, self.run_id)
+            self.run = self._new_run() if found is None else found
             self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
         return self._writer
 
@@ -301,7 +364,7 @@ class RobustSession:
         if self._compares and self.baseline is None:
             from robusttest.plugin import comparing
 
-            self.baseline = comparing.load(self.settings)
+            self.baseline = comparing.load(self.settings, but=self.run_id)
 
     def _load_baseline(self) -> None:
         """On xdist's controller, when the first outcome arrives: the workers have refused what is wrong."""
@@ -317,15 +380,7 @@ class RobustSession:
 
     def finish(self, *, complete: bool) -> None:
         """Stop calling; where the session reports: close the run file, build the report, write what was asked for."""
-        for item in self.items.values():
-            # Interrupted half-way: what it has is told; without verdicts, unless all its records were in.
-            if item.sent:
-                continue
-            if item.result is None and item.declared and self.calling is not None:
-                item.records = self.runner.records(item.job)
-            if (item.records or item.result is not None) and self.worker is None:
-                self.items[item.nodeid] = item
-                self.receive(self.payload(item))
+        self._take_rest()
         tally = self._tally()
         if self.calling is not None:
             self.calling.close()
@@ -341,7 +396,7 @@ class RobustSession:
             return
         assert self.run is not None
         complete = complete and self.outcomes.all_ran
-        ordered = [self.cells[k] for k in sorted(self.cells, key=_order)]
+        ordered = [self.cells[k] for k in sorted(self.cells, key=lambda key: key.order)]
         self.run = replace(
             self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
         )
@@ -361,8 +416,11 @@ class RobustSession:
                 self.report = replace(self.report, cells=cells)
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
         if self._writer is not None:
+            from robusttest.store.stream import end_parts
+
             try:
                 self._writer.close(self.run)
+                end_parts(self.settings.directory, self.run.id)
             except StorageError as e:
                 self._problem(e)
         self._keep_failing(ordered)
@@ -398,6 +456,30 @@ class RobustSession:
 
                 cell.outcome = "failed"
                 cell.reason = f"{text.WORDS[found.verdict].lower()} against the baseline (--robust-fail-on={self.settings.fail_on})"
+
+    def _take_rest(self) -> None:
+        """Where the session reports: the cells that no report brought, as their test was interrupted, or their worker
+        crashed. What they have is told; without verdicts, unless all records were in.
+        """
+        unsent = {} if self.worker is not None else {i.key: i for i in self.items.values() if not i.sent}
+        for item in unsent.values():
+            if item.result is None and item.declared and self.calling is not None:
+                item.records = self.runner.records(item.job)
+            if item.records or item.result is not None:
+                self.receive(self.payload(item))
+        if self._stream is not None and self._stream[0] == os.getpid() and self._stream[1] is not None:
+            self._stream[1].close()
+        if self.worker is not None:
+            return
+        from robusttest.store.reader import left_over
+
+        try:
+            for key, records in left_over(self.settings.directory, self.run_id, but=self.cells).items():
+                self._add(
+                    items.partial(key, records, unsent.get(key)), ([], []), map(codec.record_line, records)
+                )
+        except StorageError as e:
+            self._problem(e)
 
     def _keep_failing(self, ordered: Sequence[Cell]) -> None:
         from robusttest.store.failing import keep
@@ -476,18 +558,13 @@ class RobustSession:
         }
 
 
-def _received(data: Json) -> Cell:
+def _received(cell: Json, lines: Iterable[str]) -> Cell:
     from robusttest.engine.cell import Cell
 
-    return replace(
-        codec.read(Cell, data["cell"]), records=tuple(codec.read(Record, r) for r in data["records"])
-    )
+    records = tuple(codec.read(Record, codec.loads(line)) for line in lines)
+    return replace(codec.read(Cell, cell), records=records)
 
 
 def _frozen(item: RobustItem) -> tuple[list[Json], list[str]]:
     done = item.freezer if item.result is not None else None
     return ([], []) if done is None else (list(done.rows), list(done.missing()))
-
-
-def _order(key: CellKey) -> tuple[str, str, str]:
-    return key.test or "", key.task, key.model

@@ -17,6 +17,7 @@ from robusttest.store.writer import FOLDER
 
 
 def new_run(
+    id: str | None = None,
     *,
     label: str | None = None,
     models: Sequence[str] = (),
@@ -28,7 +29,7 @@ def new_run(
     """A run that starts now: fresh id, UTC time, and the commit that is checked out (None without git)."""
     commit, dirty = git_state(cwd)
     return RunInfo(
-        id=secrets.token_hex(4),
+        id=id or secrets.token_hex(4),
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         commit=commit,
         dirty=dirty,
@@ -56,12 +57,6 @@ def used_versions() -> dict[str, str]:
     return found
 
 
-def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:
-    """Where this run's file goes: names sort by time."""
-    stamp = "".join(c for c in run.created[:19] if c.isdigit() or c == "T")
-    return Path(directory) / FOLDER / f"{stamp}Z-{(run.commit or 'nogit')[:8]}-{run.id}.jsonl"
-
-
 def list_runs(directory: str | os.PathLike[str]) -> list[Path]:
     """The run files under ``directory`` (``.robusttest``), the oldest first: by the time in their names, then by that
     of the last write, since ids say nothing about runs of one second.
@@ -77,14 +72,15 @@ def _time(path: Path) -> tuple[str, int, str]:
     return path.name.partition("-")[0], written, path.name
 
 
-def find_run(ref: str, directory: str | os.PathLike[str] = ".robusttest") -> Path:
+def find_run(ref: str, directory: str | os.PathLike[str] = ".robusttest", *, but: str | None = None) -> Path:
     """A run by path, ``latest``, beginning of its id, label, or git ref (its newest run), tried in that order.
 
+    ``but`` is the id of one that is not meant: that which is being written.
     Raises `UsageError` where none or several fit; the message lists what there is.
     """
     if ref and Path(ref).is_file():
         return Path(ref)
-    paths = list_runs(directory)
+    paths = [p for p in list_runs(directory) if but is None or not p.stem.endswith(f"-{but}")]
     if not paths:
         raise UsageError(
             f"no run {ref!r}: no runs are stored in {os.fspath(Path(directory) / FOLDER)!r}; "

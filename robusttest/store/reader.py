@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from robusttest.core.codec import Line
 from robusttest.core.nouns import CellKey, Record, RunInfo, Verdict
 from robusttest.engine.cell import Cell, grouped
 from robusttest.errors import StorageError
-from robusttest.store.writer import SCHEMA, storage
+from robusttest.store.stream import Waiting, part_lines, parts_of
+from robusttest.store.writer import FOLDER, SCHEMA, storage
 
 if TYPE_CHECKING:
     from robusttest.stats.cell.frame import Frame
@@ -71,29 +72,56 @@ def read_run(path: str | os.PathLike[str]) -> Run:
 def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line], None]]) -> RunInfo:
     """Hand each line to the function of its kind, in this schema; lines without one are skipped. Raises as `read_run`.
 
-    For readers that need a few fields of many records: making `Record` of them takes longer than reading them.
+    For readers that need a few fields of many records: making `Record` of them takes longer than reading them. Of a run
+    that did not end the parts are read, too.
     """
     where = Path(path)
-    info: RunInfo | None = None
-    complete, note = False, None
-    for number, line in _lines(where):
+    note: str | None = None
+
+    def handle(number: int | str, line: Line) -> None:
+        try:
+            for ready in (line,) if waiting is None else waiting.take(line):
+                if (handler := handlers.get(str(ready.get("kind")))) is not None:
+                    handler(ready)
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise StorageError(
+                f"{os.fspath(where)}, line {number}: not a {line.get('kind')!r} line ({e})"
+            ) from e
+
+    lines = _lines(where)
+    first = next(lines)[1]
+    info = _info(first, where)
+    parts = parts_of(where.parent, info.id)
+    waiting = Waiting() if parts.is_dir() else None
+    complete = False
+    for number, line in lines:
         if line is None:
             note = f"run file cut in line {number}: read up to there"
-            break
-        kind = line.get("kind")
-        try:
-            if kind == "run" or kind == "end":
-                info, complete = codec.read(RunInfo, line), kind == "end"
-            elif (handle := handlers.get(str(kind))) is not None:
-                handle(line)
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise StorageError(f"{os.fspath(where)}, line {number}: not a {kind!r} line ({e})") from e
-    if info is None:
-        raise StorageError(f"{os.fspath(where)!r} is not a run file: its first line is not a run")
+        elif line.get("kind") == "end":
+            info, complete = _info(line, where), True
+        else:
+            handle(number, line)
+    if waiting is not None:
+        rest, waiting = waiting.rest(() if complete else part_lines(parts, but=waiting.done)), None
+        for line in rest:
+            handle(f"of {parts.name}", line)
     if not complete:
         notes = (*info.notes, note or "the run did not end: this is what it had")
         info = replace(info, complete=False, notes=notes)
     return info
+
+
+def left_over(directory: Path, run: str, *, but: Collection[CellKey]) -> dict[CellKey, list[Record]]:
+    """The records in the parts of a run that is about to end, by cell, but for those of these cells."""
+    parts = parts_of(directory / FOLDER, run)
+    return grouped(codec.read(Record, line) for line in part_lines(parts, but=but))
+
+
+def begun(directory: Path, run: str) -> RunInfo | None:
+    """A run under way, as the process that came first made its file; None where there is none."""
+    for path in (directory / FOLDER).glob(f"*-{run}.jsonl"):
+        return read_info(path)
+    return None
 
 
 def read_info(path: str | os.PathLike[str]) -> RunInfo:
@@ -101,39 +129,49 @@ def read_info(path: str | os.PathLike[str]) -> RunInfo:
     where = Path(path)
     with storage(where, "read"), open(where, "rb") as f:
         first = f.readline()
-        size = f.seek(0, os.SEEK_END)
-        f.seek(max(0, size - 65_536))
-        last = f.read().rstrip(b"\n").rpartition(b"\n")[2]
-    for raw, kind in ((last, "end"), (first, "run")):
-        line = _parse(raw)
-        if line is not None and line.get("kind") == kind:
-            info = codec.read(RunInfo, _migrated(line, _schema(line, where)))
-            return info if kind == "end" else replace(info, complete=False)
-    raise StorageError(f"{os.fspath(where)!r} is not a run file: its first line is not a run")
+        begin = f.seek(0, os.SEEK_END)
+        last = b""
+        while begin and b"\n" not in last.rstrip(b"\n"):
+            size = min(begin, max(65_536, len(last)))
+            begin = f.seek(begin - size)
+            last = f.read(size) + last
+    line = codec.parsed(last.rstrip(b"\n").rpartition(b"\n")[2])
+    if line is not None and line.get("kind") == "end":
+        return _info(_migrated(line, _schema(line, where)), where)
+    return replace(_info(_first(first, where), where), complete=False)
+
+
+def _info(line: Line | None, path: Path) -> RunInfo:
+    assert line is not None
+    try:
+        return codec.read(RunInfo, line)
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        raise StorageError(f"{os.fspath(path)}: not a {line.get('kind')!r} line ({e})") from e
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Line | None]]:
-    """(line number, the line in this schema); None where the file was cut, and nothing after it."""
+    """(line number, the line in this schema), the first one the run's; None where the file was cut, and nothing after it."""
     with storage(path, "read"), open(path, "rb") as f:
-        schema = SCHEMA
-        for number, raw in enumerate(f, 1):
-            line = _parse(raw) if raw.endswith(b"\n") or number > 1 else None
-            if number == 1:
-                if line is None or line.get("kind") != "run":
-                    raise StorageError(f"{os.fspath(path)!r} is not a run file: its first line is not a run")
-                schema = _schema(line, path)
+        first = _first(f.readline(), path)
+        schema = _schema(first, path)
+        yield 1, first
+        for number, raw in enumerate(f, 2):
+            line = codec.parsed(raw)
+            yield number, None if line is None else _migrated(line, schema)
             if line is None:
-                yield number, None
                 return
-            yield number, _migrated(line, schema)
 
 
-def _parse(raw: bytes) -> Line | None:
-    try:
-        line = codec.loads(raw)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
+def _first(raw: bytes, path: Path) -> Line:
+    line = codec.parsed(raw)
+    if line is not None and line.get("kind") == "run":
+        return _migrated(line, _schema(line, path))
+    if line is None and raw and (raw.startswith(_BEGINS) or _BEGINS.startswith(raw)):
+        raise StorageError(f"{os.fspath(path)!r} is not a run file any more: it was cut in its first line")
+    raise StorageError(f"{os.fspath(path)!r} is not a run file: its first line is not a run")
+
+
+_BEGINS = b'{"kind":"run"'
 
 
 def _schema(line: Line, path: Path) -> int:

@@ -13,7 +13,9 @@ from robusttest.store.find import find_run
 from robusttest.store.reader import scan_run
 
 
-def load_version(ref: str, directory: str | os.PathLike[str] = ".robusttest") -> Version:
+def load_version(
+    ref: str, directory: str | os.PathLike[str] = ".robusttest", *, but: str | None = None
+) -> Version:
     """A file (a run's, a baseline, what `robusttest.store.readers.read` reads), or a run by id, label, git ref or
     ``latest`` (see `find_run`).
 
@@ -25,7 +27,7 @@ def load_version(ref: str, directory: str | os.PathLike[str] = ".robusttest") ->
         from robusttest.store.readers import read
 
         return recorded(ref, read([ref])[0])
-    path = find_run(ref, directory)
+    path = find_run(ref, directory, but=but)
     rows = RowsBuilder()
     info = scan_run(path, {"record": rows.add_line})
     return Version(info=info, cells=tuple(rows.cells), name=ref if ref != "latest" else info.id)

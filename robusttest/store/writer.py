@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -31,6 +31,12 @@ def storage(path: Path, verb: str) -> Iterator[None]:
         raise StorageError(f"can't {verb} the run file {os.fspath(path)!r}: {e.strerror or e}") from e
 
 
+def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:
+    """Where this run's file goes: names sort by time."""
+    stamp = "".join(c for c in run.created[:19] if c.isdigit() or c == "T")
+    return Path(directory) / FOLDER / f"{stamp}Z-{(run.commit or 'nogit')[:8]}-{run.id}.jsonl"
+
+
 class RunWriter:
     """Streams one run to its file; every line is flushed, so that a killed run leaves what it had.
 
@@ -50,11 +56,11 @@ class RunWriter:
 
     def write(self, *records: Record) -> None:
         """Add records, with one flush."""
-        self._put(*(codec.line("record", r) for r in records))
+        self._put(*(codec.record_line(r) for r in records))
 
-    def write_cell(self, cell: Cell) -> None:
-        """Add what a cell holds besides its records; a later one of the same key stands in its place."""
-        self._put(codec.line("cell", cell))
+    def write_cell(self, cell: Cell, records: Iterable[str] = ()) -> None:
+        """Add what a cell holds; a later one of the same key stands in its place. ``records``: theirs, as lines."""
+        self._put(*records, codec.line("cell", cell))
 
     def close(self, run: RunInfo | None = None) -> None:
         """End the file with the final ``run``; without it the run stays incomplete. Closing twice is nothing."""

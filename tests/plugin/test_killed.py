@@ -1,0 +1,164 @@
+"""A run that is killed in the middle of a long test of a model without a version: its records are on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from robusttest.store import read_run
+
+SLOW = '''
+import os, time
+
+CALLS = os.path.join(os.path.dirname(__file__), f"calls-{os.getpid()}")
+
+def slow(prompt):
+    """Right, and ever so slow after thirty calls in one process."""
+    with open(CALLS, "a") as f:
+        f.write(prompt.replace("\\n", " ") + "\\n")
+        calls = f.tell()
+    if sum(1 for _ in open(CALLS)) > int(os.environ.get("QUICK", "30")):
+        time.sleep(60)
+    return next(label for word, label in {"refund": "billing", "parcel": "delivery", "password": "account"}.items() if word in prompt)
+'''
+
+DECLARED = """
+@robust(task, perturbations=["whitespace"], variants=4, models=["python:slow:slow"], concurrency=2)
+def test_declared(): ...
+"""
+
+BODY = """
+@robust(cases=CASES, perturbations=["whitespace"], variants=4, models=["python:slow:slow"])
+def test_body(variant, ask):
+    assert ask(variant.input).text == variant.target
+"""
+
+
+def calls(project) -> Counter[str]:
+    return Counter(line for path in project.path.glob("calls-*") for line in path.read_text().splitlines())
+
+
+def start(project, *args: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:rerunfailures", *args],
+        cwd=project.path, env={**os.environ, **env}, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def kill_when(process: subprocess.Popen[str], ready: Iterator[bool], how: int = signal.SIGKILL) -> str:
+    until = time.monotonic() + 60
+    for done in ready:
+        if done:
+            break
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until, "it takes too long"
+        time.sleep(0.02)
+    os.killpg(process.pid, how)
+    return process.communicate(timeout=60)[0]
+
+
+def made(project, count: int) -> Iterator[bool]:
+    """Whether so many records are on disk, while the test goes on."""
+    while True:
+        parts = (project.path / ".robusttest" / "runs").glob("*.parts/*.jsonl")
+        yield sum(path.read_bytes().count(b"\n") for path in parts) >= count
+
+
+@pytest.fixture
+def slow(project):
+    (project.path / "slow.py").write_text(SLOW, encoding="utf-8")
+    return project
+
+
+def the_run(project) -> Path:
+    (path,) = project.runs()
+    return path
+
+
+@pytest.mark.parametrize("source", [DECLARED, BODY], ids=["declared", "body"])
+def test_all_but_the_last_moment_is_there_after_kill_9(slow, source):
+    slow.test(source)
+    kill_when(start(slow, "-p", "no:xdist"), made(slow, 30))
+    run = read_run(the_run(slow))
+    assert not run.info.complete
+    scored = [r for r in run.records if r.score is not None]
+    assert len(scored) >= 30
+    assert {(r.case_id, r.variant) for r in scored} <= {
+        (f"t{i}", v) for i in range(12) for v in ("", *(f"whitespace#{n}" for n in range(4)))
+    }
+    assert all(r.score == 1 for r in scored)
+    if source is BODY:  # in the order of the cases, as the whole run's would be
+        assert [r.case_id for r in scored] == sorted((r.case_id for r in scored), key=lambda c: int(c[1:]))
+    (cell,) = run.cells
+    assert cell.verdicts == ()
+
+
+def test_each_worker_has_a_part_of_its_own(slow):
+    slow.test(DECLARED + BODY)
+    kill_when(start(slow, "-n", "2"), made(slow, 60))
+    run = read_run(the_run(slow))
+    assert not run.info.complete
+    assert {c.key.test.partition("::")[2]: len(c.records) >= 30 for c in run.cells} == {
+        "test_body": True,
+        "test_declared": True,
+    }
+
+
+def test_a_killed_worker_leaves_its_records_to_the_report(slow):
+    slow.test(DECLARED)
+    process = start(slow, "-n", "1", "--max-worker-restart=0", "--robust-report=json:r.json")
+
+    def worker() -> Iterator[bool]:
+        for ready in made(slow, 30):
+            if ready:
+                (path,) = slow.path.glob("calls-*")
+                os.kill(int(path.name.partition("-")[2]), signal.SIGKILL)
+                break
+            yield False
+        while True:
+            yield process.poll() is not None
+
+    for done in worker():
+        if done:
+            break
+        time.sleep(0.02)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 1, out
+    run = read_run(the_run(slow))
+    assert not run.info.complete
+    assert len(run.records) >= 30
+    assert f"{len(run.records)}" in out
+    assert not list((slow.path / ".robusttest" / "runs").glob("*.parts")), "the run file has them"
+
+
+def test_ctrl_c_in_the_first_test_of_the_workers_is_told(slow):
+    slow.test(DECLARED + BODY)
+    out = kill_when(start(slow, "-n", "2", "--robust-report=json:r.json"), made(slow, 60), signal.SIGINT)
+    assert (slow.path / "r.json").exists(), out
+    run = read_run(the_run(slow))
+    assert not run.info.complete
+    assert len(run.cells) == 2
+    assert len(run.records) >= 60
+
+
+def test_a_run_that_ends_leaves_one_file_in_order(slow):
+    slow.test(DECLARED)
+    process = start(slow, "-p", "no:xdist", QUICK="1000")
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, out
+    folder = slow.path / ".robusttest" / "runs"
+    assert [p.name for p in folder.iterdir()] == [the_run(slow).name]
+    lines = the_run(slow).read_text().splitlines()
+    assert all('"at"' not in line for line in lines)
+    run = read_run(the_run(slow))
+    assert run.info.complete
+    assert [r.case_id for r in run.records] == [f"t{i}" for i in range(12) for _ in range(5)]

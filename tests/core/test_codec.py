@@ -91,7 +91,7 @@ def test_nan_is_null_in_both_directions():
     assert codec.dumps([math.nan, math.inf, {"a": -math.inf}, 1.5]) == '[null,null,{"a":null},1.5]'
     assert codec.loads("[NaN, Infinity, -Infinity, 1.5]") == [None, None, None, 1.5]
     assert codec.dumps(np.float32("nan")) == "null"
-    assert codec.dumps(Estimate(metric="m", value=math.nan), indent=1).count("null") == 8
+    assert codec.loads(codec.dumps(Estimate(metric="m", value=math.nan), indent=1))["value"] is None
 
 
 def test_what_json_has_no_form_for_gets_one():

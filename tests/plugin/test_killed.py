@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +23,7 @@ def slow(prompt):
     """Right, and ever so slow after thirty calls in one process."""
     with open(CALLS, "a") as f:
         f.write(prompt.replace("\\n", " ") + "\\n")
-        calls = f.tell()
-    if sum(1 for _ in open(CALLS)) > int(os.environ.get("QUICK", "30")):
+    if sum(1 for _ in open(CALLS)) > 30:
         time.sleep(60)
     return next(label for word, label in {"refund": "billing", "parcel": "delivery", "password": "account"}.items() if word in prompt)
 '''
@@ -42,14 +40,10 @@ def test_body(variant, ask):
 """
 
 
-def calls(project) -> Counter[str]:
-    return Counter(line for path in project.path.glob("calls-*") for line in path.read_text().splitlines())
-
-
-def start(project, *args: str, **env: str) -> subprocess.Popen[str]:
+def start(project, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:rerunfailures", *args],
-        cwd=project.path, env={**os.environ, **env}, start_new_session=True, text=True,
+        cwd=project.path, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -151,14 +145,11 @@ def test_ctrl_c_in_the_first_test_of_the_workers_is_told(slow):
 
 
 def test_a_run_that_ends_leaves_one_file_in_order(slow):
-    slow.test(DECLARED)
-    process = start(slow, "-p", "no:xdist", QUICK="1000")
-    out = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, out
+    slow.test(DECLARED.replace("slow:slow", "models:steady"))
+    slow.run().assert_outcomes(passed=1)
     folder = slow.path / ".robusttest" / "runs"
     assert [p.name for p in folder.iterdir()] == [the_run(slow).name]
-    lines = the_run(slow).read_text().splitlines()
-    assert all('"at"' not in line for line in lines)
+    assert all('"at"' not in line for line in the_run(slow).read_text().splitlines())
     run = read_run(the_run(slow))
     assert run.info.complete
     assert [r.case_id for r in run.records] == [f"t{i}" for i in range(12) for _ in range(5)]

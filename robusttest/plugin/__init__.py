@@ -8,6 +8,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -67,10 +68,6 @@ class Receiver:
         self.refused: str | None = None
         """Why the workers run nothing: a usage error, as it is without them."""
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.refused is not None:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
     def pytest_unconfigure(self) -> None:
         if self.refused is not None:
             sys.stderr.write(f"ERROR: {self.refused}\n\n")  # as pytest does
@@ -79,13 +76,16 @@ class Receiver:
     def pytest_configure_node(self, node: Any) -> None:
         self.config.stash[RUN_KEY] = str(node.workerinput["testrunuid"])
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(tryfirst=True, wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         # Interrupted before the first test of a worker ended: what it had is on disk.
         if RUN_KEY in self.config.stash and (self.config.rootpath / ".robusttest" / "runs").is_dir():
-            from robusttest.plugin import session
+            from robusttest.plugin import session as sessions
 
-            session.finish_early(self.config, self.config.stash[RUN_KEY])
+            sessions.finish_early(self.config, self.config.stash[RUN_KEY])
+        yield
+        if self.refused is not None:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -53,7 +53,16 @@ async def test_body(variant, ask):
 def test_the_same_questions(): ...
 """
 
-PLUGINS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:rerunfailures", "-p", "no:hypothesispytest")
+PLUGINS = (
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:rerunfailures",
+    "-p",
+    "no:hypothesispytest",
+)
 """What these runs need none of: each process would take its time to import it."""
 
 

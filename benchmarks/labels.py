@@ -1,9 +1,9 @@
 """Does a variant still ask the same question? A sheet of variants of real texts, to be judged by reading.
 
+    python benchmarks/labels.py prune FOLDER                         # drop judgements of variants that are made no more
     python benchmarks/labels.py draw FOLDER --out sheet.jsonl        # 60 rows of each perturbation and severity
     …                                                                # set "verdict" to kept, broken or unnatural
     python benchmarks/labels.py keep sheet.jsonl                     # into the project's judgements
-    python benchmarks/labels.py prune FOLDER                         # drop judgements of variants that are made no more
     python benchmarks/labels.py table                                # broken k of n, with its upper limit
 
 FOLDER holds data sets as JSON lines: objects with ``input`` (or ``premise`` and ``hypothesis``, ``question1`` and
@@ -18,14 +18,15 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from robusttest.core.nouns import Case, Draft, Prompt, Variant, derive_seed
 from robusttest.errors import RobusttestError
 from robusttest.perturbations import PERTURBATIONS, Perturbation, make
-from robusttest.perturbations.base.judged import judgements, merged, row_digest
-from robusttest.report.judged import broken_of
+from robusttest.perturbations.base.judged import Read, judgements, merged, row_digest
+from robusttest.report.judged import broken_of, made_now
 from robusttest.tasks.render import prompt_text, render
 from robusttest.variants.expand import expand_case
 
@@ -33,8 +34,12 @@ JUDGEMENTS = Path(__file__).parents[1] / "robusttest/perturbations/data/judgemen
 FEW = 6
 """Fewer data sets say too little of texts in general."""
 ROWS, HIGHER = 60, 0.3
+FORMS = 8
+"""Which of a case's variants is taken, in turn, where a perturbation makes as many as are asked for."""
+WITH_DEMOS = ("demo_order", "system")
+"""What acts on examples or on a system prompt; for the others a prompt without them is shorter to read."""
 PAIRS = (("premise", "hypothesis"), ("question1", "question2"))
-LONGEST = 1500
+LONGEST = 300
 """Characters of a text beyond which nobody reads 60 of its kind."""
 
 
@@ -99,19 +104,29 @@ def drawn(
     """Up to ``rows`` rows of one perturbation, at most one of a case; a case where it has nothing to do is passed by."""
     made = 0
     for looked, case in enumerate(cases(sets, seed, p.spec)):
-        if made >= rows or looked >= 40 * rows:
+        if made >= rows:
             return
         prompt = _prompt(case) if p.level == "prompt" else None
-        index = made % (p.limit or rows)  # so that each of its forms is seen
+        if p.name in WITH_DEMOS:
+            prompt = replace(prompt or Prompt(), system="Answer briefly.", demos=_demos(case, sets))
+        index = looked % (p.limit or FORMS)  # so that each of its forms is seen
         for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
             if v.perturbation and v.status == "ok" and v.index == index:
-                made += 1
-                yield _row(p, case, prompt, v)
+                row = _row(p, case, prompt, v)
+                if row["variant"] != row["original"]:
+                    made += 1
+                    yield row
 
 
 def _prompt(case: Case) -> Prompt:
     shown = [f"{name.capitalize()}: {{{name}}}" for name in case.fields]
     return Prompt(template="\n".join([*shown, *(["{options}"] if case.choices else []), "Answer:"]))
+
+
+def _demos(case: Case, sets: Mapping[str, list[dict[str, Any]]]) -> tuple[Case, ...]:
+    name = case.id.partition("/")[0]
+    others = (case_of(name, row) for row in sets[name][:20])
+    return tuple([d for d in others if d.id != case.id and d.target is not None][:3])
 
 
 def _row(p: Perturbation, case: Case, prompt: Prompt | None, v: Variant) -> dict[str, Any]:
@@ -147,11 +162,12 @@ def marked(text: str, edits: Sequence[Sequence[Any]]) -> str:
 
 
 def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seed: int) -> None:
-    kept, sets, count, old = judgements(), data_sets(folder), 0, 0
+    sets, count, old = data_sets(folder), 0, 0
+    known = {d for read in judgements().values() for d in read["rows"]}
     with out.open("w", encoding="utf-8") as f:
         for p in specs(only):
             for row in drawn(sets, p, rows, seed):
-                if row["digest"] in kept.get(p.spec, {}):
+                if row["digest"] in known:
                     old += 1
                     continue
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -160,18 +176,20 @@ def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seed: int) -> 
 
 
 def keep(sheet: Path) -> None:
-    rows = _lines(sheet)
-    _write(merged(judgements(), rows))
+    _write(merged(judgements(), _lines(sheet), made_now))
 
 
 def prune(folder: Path, rows: int, seed: int) -> None:
+    """Judgements of what is made no more go; what is left stands for the perturbation as it is now."""
     kept, sets = judgements(), data_sets(folder)
-    out = {}
-    for spec, verdicts in kept.items():
+    out: dict[str, Read] = {}
+    for spec, read in kept.items():
         now = {row["digest"] for row in drawn(sets, make(spec), rows, seed)} if _known(spec) else set()
-        out[spec] = {d: v for d, v in verdicts.items() if d in now}
-        print(f"{spec}: {len(verdicts) - len(out[spec])} of {len(verdicts)} dropped")
-    _write({spec: verdicts for spec, verdicts in out.items() if verdicts})
+        left = {d: v for d, v in read["rows"].items() if d in now}
+        print(f"{spec}: {len(read['rows']) - len(left)} of {len(read['rows'])} dropped")
+        if left:
+            out[spec] = Read(made=made_now(spec), rows=left)
+    _write(out)
 
 
 def _known(spec: str) -> bool:
@@ -181,7 +199,7 @@ def _known(spec: str) -> bool:
         return False
 
 
-def _write(kept: Mapping[str, Mapping[str, str]]) -> None:
+def _write(kept: Mapping[str, Read]) -> None:
     JUDGEMENTS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 

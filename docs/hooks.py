@@ -77,6 +77,7 @@ TEXTS: dict[str, str] = {
     "numbers": "I ordered three copies and got 2 of them.",
     "spelling_variant": "The colour in the catalogue is not what arrived.",
     "negation": "The parcel is late.",
+    "sentence_order": "I ordered a lamp. My neighbour was at home. Can I have my money?",
     "statement": "Nobody came. Can you send it again?",
     "reserved": "The courier said that my order hasn't arrived.",
     "tfidf": "The courier said that my order hasn't arrived, and I want my money.",
@@ -154,10 +155,7 @@ def _made(name: str) -> Any:
 
 def _facts(name: str) -> str:
     if name in NO_EXAMPLE:
-        return NO_EXAMPLE[name]
-    from robusttest.perturbations.base.judged import judgements
-    from robusttest.report.judged import broken_of
-
+        return f"{NO_EXAMPLE[name]} {_judged(name)}"
     made = _made(name)
     acts = {
         "input": "the text of the case",
@@ -171,9 +169,8 @@ def _facts(name: str) -> str:
         "alters": "the right answer may change",
     }[made.preserves]
     said = [f"Acts on {acts}; {keeps}."]
-    rates = [f"`{spec}` {broken_of(spec)}" for spec in sorted(judgements()) if spec.partition(":")[0] == name]
-    if rates:
-        said.append(f"Judged by reading: {'; '.join(rates)}.")
+    if made.level in ("input", "prompt"):
+        said.append(_judged(name))
     if made.severity is not None:
         said.append(f"Severity {made.severity:g} unless given.")
     if made.limit is not None and name not in NEEDS_ARGUMENTS:
@@ -181,6 +178,40 @@ def _facts(name: str) -> str:
     if made.scripts != ("any",):
         said.append(f"For text in {', '.join(made.scripts)} script.")
     return " ".join(said)
+
+
+ALTERS = ("word_swap", "word_delete", "word_crop", "antonym", "negation")
+"""Families that change the right answer: whether it is still right is no question to them."""
+
+
+def _judged(name: str) -> str:
+    if name in ALTERS:
+        return "Not measured: what becomes of the right answer is for a rule to say."
+    from robusttest.report.judged import broken_of, read_of
+
+    said = [f"`{spec}` {broken_of(spec)}" for spec in read_of(name)] or [broken_of(name)]
+    return f"By reading: {'; '.join(said)}."
+
+
+def judgements() -> str:
+    """Every built-in family: what it promises, and how many of the variants that were read were broken."""
+    from robusttest.perturbations.base.judged import ENOUGH, judged
+    from robusttest.report.judged import broken_of, changed, limit, read_of
+
+    lines = ["| perturbation | right answer | broken | at most | unnatural |", "|---|---|---|---|---|"]
+    for name in _documented():
+        made = None if name in NO_EXAMPLE else _made(name)
+        if name in ALTERS or (made is not None and made.level not in ("input", "prompt")):
+            continue
+        for spec in read_of(name) or [name]:
+            found = judged(spec)
+            promise = made.preserves if made is not None else "probably"
+            if found.n < ENOUGH or changed(spec):
+                lines.append(f"| `{spec}` | {promise} | {broken_of(spec)} | | |")
+            else:
+                cells = f"{found.broken} of {found.n} | {limit(found):.1%} | {found.unnatural}"
+                lines.append(f"| `{spec}` | {promise} | {cells} |")
+    return "\n".join(lines)
 
 
 def example(name: str) -> str:
@@ -351,7 +382,7 @@ def commands() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (options, metrics, perturbations, curves, scorers, commands)
+    f.__name__: f for f in (options, metrics, judgements, perturbations, curves, scorers, commands)
 }
 
 ROOT = Path(__file__).resolve().parent

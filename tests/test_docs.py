@@ -168,6 +168,25 @@ def test_the_reference_names_all_there_is() -> None:
     assert re.findall(r"^## robusttest (\w+)$", made.commands(), re.MULTILINE) == list(COMMANDS)
 
 
+def test_the_reference_says_of_each_perturbation_whether_it_was_read() -> None:
+    from robusttest.perturbations.base.families import BUILT_IN
+    from robusttest.perturbations.base.judged import judgements
+
+    made = hooks()
+    table, facts = made.judgements(), {name: made._facts(name) for name in BUILT_IN}
+    for name, said in facts.items():
+        if name in made.ALTERS:
+            assert "Not measured: what becomes of the right answer" in said, name
+        elif "By reading: " in said:
+            assert re.search(rf"^\| `{name}` \|", table, re.MULTILINE), name
+        else:
+            assert made._made(name).level in ("decoding", "repeat"), name
+    for spec in judgements():
+        assert f"| `{spec}` |" in table
+    made_here = {name: made._made(name) for name in BUILT_IN if name not in made.NO_EXAMPLE}
+    assert {n for n, p in made_here.items() if p.preserves == "alters"} == set(made.ALTERS) - {"antonym"}
+
+
 def test_each_example_shows_a_change() -> None:
     made = hooks()
     for name in made._documented():

@@ -73,10 +73,16 @@ def test_courtesy_surrounds_the_text():
 
 
 def test_links_and_handles_are_random():
-    links = {run(context.url("link"), "Hi", i, i) for i in range(20)}
+    links = {run(context.url("link"), "Hi!", i, i) for i in range(20)}
     assert len(links) == 20
-    assert all(x.startswith("Hi https://t.co/") and len(x) == 26 for x in links)
-    assert run(context.url("handle"), "Hi").startswith("Hi @")
+    assert all(x.startswith("Hi! https://t.co/") and len(x) == 27 for x in links)
+    assert run(context.url("handle"), "Hi!").startswith("Hi! @")
+
+
+@pytest.mark.parametrize("p", INSERTIONS, ids=str)
+@pytest.mark.parametrize("text", ["Coal is formed from", "2 + 2 =", "The judge ruled so, because:"])
+def test_what_breaks_off_is_not_completed(p, text):
+    assert all(run(p, text, i, i).endswith(f" {text}") for i in range(20))
 
 
 @pytest.mark.parametrize(
@@ -117,13 +123,32 @@ def test_sentences_are_found():
 
 
 def test_sentence_orders_are_distinct_and_keep_the_blanks():
-    text = " One here.  Two there!\nThree where? "
+    text = " One here.  Two there!\nThree up. "
     made = [run(context.sentence_order(), text, i) for i in range(5)]
     assert len(set(made)) == 5
-    assert " Two there!  One here.\nThree where? " in made
+    assert " Two there!  One here.\nThree up. " in made
     assert isinstance(run(context.sentence_order(), text, 5), NotApplicable)
     assert isinstance(run(context.sentence_order(), "One."), NotApplicable)
     assert isinstance(run(context.sentence_order(), "One. One."), NotApplicable)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (
+            "Ann has 3 pens. Bob has 2 pens. How many are there?",
+            "Bob has 2 pens. Ann has 3 pens. How many are there?",
+        ),
+        ("Ann has 3 pens. Then she buys 2. Bob has 4.", "Bob has 4. Ann has 3 pens. Then she buys 2."),
+        ("A candle was lit. It burned down. The candle is", None),
+        ("Go on.\nStop now.\nOptions:\n(A) yes\n(B) no", "Stop now.\nGo on.\nOptions:\n(A) yes\n(B) no"),
+        ("Where is it? Ann has it. Bob had one.", "Where is it? Bob had one. Ann has it."),
+    ],
+)
+def test_questions_lists_and_what_leans_on_a_sentence_keep_their_places(text, other):
+    out = run(context.sentence_order(), text)
+    assert isinstance(out, NotApplicable) if other is None else out == other
+    assert isinstance(run(context.sentence_order(), text, 1), NotApplicable)
 
 
 def test_distractors_are_neutral_plain_sentences():

@@ -212,6 +212,19 @@ def test_three_renderings_then_no_more():
     assert rendering().limit == 3
 
 
+def test_fields_that_are_yaml_already_are_not_rendered_so():
+    draft = DRAFT.with_(
+        case=Case(id="a", fields={"a": "one", "b": "two"}), prompt=Prompt(template="A: {a}\nB: {b}\nC:")
+    )
+    assert "as yaml already" in run(rendering("yaml"), draft=draft).reason
+    quoted = draft.with_(case=Case(id="a", fields={"a": "one: 1", "b": "two"}))
+    assert "A: 'one: 1'" in fill_fields(run(rendering("yaml"), draft=quoted))
+
+
+def fill_fields(draft):
+    return draft.prompt.template.format_map(draft.case.fields)
+
+
 def test_rendering_keeps_what_the_case_says_of_its_input_and_target():
     case = Case(id="a", fields={"text": "hello"}, target="x")
     draft = Draft(

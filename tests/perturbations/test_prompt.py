@@ -6,7 +6,8 @@ import pytest
 from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.prompt import prompt as p
-from robusttest.perturbations.prompt.orders import other_order
+from robusttest.perturbations.prompt.layout import option_labels
+from robusttest.perturbations.prompt.orders import movable, names_letters, other_order
 
 CASE = Case(
     id="t1",
@@ -202,6 +203,35 @@ def test_many_options_are_shuffled_by_the_generator():
 )
 def test_option_order_says_why_it_does_not_apply(draft, reason):
     assert reason in run(p.option_order(), draft=draft).reason
+
+
+@pytest.mark.parametrize(
+    "last", ["none of the above", "All of these.", "Both of these options", "all the above", "None of them"]
+)
+def test_an_option_that_speaks_of_the_others_keeps_its_place(last):
+    case = Case(id="a", fields={"input": "x"}, target="one", choices=("one", "two", "three", last))
+    made, _ = all_of(p.option_order(), Draft(case=case, prompt=PROMPT))
+    assert len(made) == 5
+    assert {d.case.choices[3] for d in made} == {last}
+
+
+@pytest.mark.parametrize(
+    "last", ["Both A & C", "A and B", "(A) or (C)", "neither A nor B", "A, B and C", "A and B only"]
+)
+def test_options_that_are_named_by_letter_keep_letters_and_places(last):
+    case = Case(id="a", fields={"input": "x"}, target="one", choices=("one", "two", "three", last))
+    draft = Draft(case=case, prompt=PROMPT)
+    assert "by their letter" in run(p.option_order(), draft=draft).reason
+    marked, _ = all_of(option_labels(), draft.with_(prompt=Prompt(template="{input}\n{options}")))
+    assert marked
+    assert all("{letter}" in d.prompt.option_marker for d in marked)
+
+
+def test_plain_options_may_move():
+    assert movable(
+        ["A dog", "It is above zero degrees", "all of the cats", "B", "two of the three", "I and II"]
+    ) == [*range(6)]
+    assert not names_letters(["A dog and a cat", "A", "I and II", "a and b", "Vitamin A and C"])
 
 
 def test_options_shown_in_the_system_prompt_count_as_shown():

@@ -95,6 +95,17 @@ def test_target_and_choices_are_protected_as_words_in_any_case() -> None:
     assert parts(text, case=case, allow=("label", "acronym")) == []
 
 
+def test_the_words_of_an_answer_made_of_the_text_are_protected() -> None:
+    text = "Sort these: furl geld amber"
+    assert parts(text, case=Case(id="1", fields={}, target="amber furl geld")) == ["furl", "geld", "amber"]
+    for target, choices in (
+        ("amber furl gold", None),
+        ("furl amber", None),
+        ("geld amber furl", ("geld amber furl", "b")),
+    ):
+        assert parts(text, case=Case(id="1", fields={}, target=target, choices=choices)) == []
+
+
 def test_numeric_and_nested_targets_are_protected() -> None:
     case = Case(id="1", fields={}, target={"who": ["Anna"], "n": 7})
     assert "Anna" in parts("I met Anna there", case=case)

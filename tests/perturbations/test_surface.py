@@ -60,6 +60,7 @@ def test_casing_leaves_out_versions_that_are_the_text_itself() -> None:
         ("lower", "el", "ΟΔΟΣ ΚΑΛΟΣ ΔΡΟΜΟΣ", "οδος καλος δρομος"),
         ("title", "tr", "iyi ısı", "İyi Isı"),
         ("swap", "tr", "Iyi", "ıYİ"),
+        ("title", "en", "it doesn't say ‘no’", "It Doesn't Say ‘No’"),
     ],
 )
 def test_casing_as_the_language_has_it(how: str, language: str, text: str, expected: str) -> None:

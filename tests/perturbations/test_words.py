@@ -127,6 +127,12 @@ def test_numbers_are_spelled(text, new):
         "room 12",
         "3/4",
         "12th",
+        "$ 4",
+        "won ?1,000",
+        "my Fx 4300",
+        "an r7 250",
+        "3) Frogs",
+        "a 0.5 4 defence",
     ],
 )
 def test_numbers_that_do_not_count_are_left(text):

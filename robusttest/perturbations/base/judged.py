@@ -1,14 +1,15 @@
-"""How often each perturbation broke its question, by people's judgement of a drawn sample.
+"""How often each perturbation broke its question, by the judgement of a drawn sample, read row by row.
 
-``data/judgements.json`` holds ``spec → {row digest: verdict}`` and no text. ``benchmarks/labels.py`` draws the rows and
-takes the judgements in. The digest covers original and variant, so that a variant which comes out differently has no
-judgement any more.
+``data/judgements.json`` holds ``spec → {"made": fingerprint, "rows": {row digest: verdict}}`` and no text.
+``benchmarks/labels.py`` draws the rows and takes the judgements in. The digest covers original and variant, so that a
+variant which comes out differently has no judgement any more; the fingerprint is of a few fixed texts, so that a
+perturbation which changed is known for it where the data sets are not at hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 from robusttest.core.nouns import Json, canonical_json, digest
 from robusttest.errors import UsageError
@@ -19,6 +20,10 @@ Verdict = Literal["kept", "broken", "unnatural"]
 and nobody would write so."""
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)
+
+
+ENOUGH = 60
+"""Fewer rows of a perturbation are no measurement of it."""
 
 
 class Judged(NamedTuple):
@@ -34,34 +39,57 @@ def row_digest(spec: str, original: Json, variant: Json) -> str:
     return digest(canonical_json([spec, original, variant]), size=8)
 
 
-def judgements() -> Mapping[str, Mapping[str, str]]:
-    """Spec → row digest → verdict."""
-    kept: Mapping[str, Mapping[str, str]] = table("judgements")
+class Read(TypedDict):
+    """What is kept of one spec."""
+
+    made: str
+    rows: dict[str, str]
+
+
+def judgements() -> Mapping[str, Read]:
+    """Spec → what was read of it."""
+    kept: Mapping[str, Read] = table("judgements")
     return kept
 
 
-def judged(spec: str, kept: Mapping[str, Mapping[str, str]] | None = None) -> Judged:
+def judged(spec: str, kept: Mapping[str, Read] | None = None) -> Judged:
     """The count for one spec; ``n`` is 0 where nobody has read it."""
-    verdicts = list((judgements() if kept is None else kept).get(spec, {}).values())
+    read = (judgements() if kept is None else kept).get(spec)
+    verdicts = list(read["rows"].values()) if read else []
     return Judged(verdicts.count("broken"), verdicts.count("unnatural"), len(verdicts))
 
 
-def merged(kept: Mapping[str, Mapping[str, str]], rows: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """``kept`` with the verdicts of a sheet's rows; a row without one is left for later.
+def fingerprint(spec: str) -> str:
+    """Of the perturbation as it was when it was read; empty where it was not."""
+    read = judgements().get(spec)
+    return read["made"] if read else ""
+
+
+def merged(
+    kept: Mapping[str, Read], rows: list[dict[str, Any]], made: Callable[[str], str]
+) -> dict[str, Read]:
+    """``kept`` with the verdicts of a sheet's rows; a row without one is left for later. ``made`` gives fingerprints.
 
     Raises `UsageError` for a verdict that is none, and where texts were changed after the draw.
     """
-    out = {spec: dict(verdicts) for spec, verdicts in kept.items()}
+    out = {spec: Read(made=read["made"], rows=dict(read["rows"])) for spec, read in kept.items()}
     for i, row in enumerate(rows, 1):
         verdict = row.get("verdict") or ""
         if not verdict:
             continue
         if verdict not in VERDICTS:
             raise UsageError(f"row {i}: verdict {verdict!r} is none of {', '.join(VERDICTS)}")
-        mark = row_digest(row["perturbation"], row["original"], row["variant"])
+        spec = row["perturbation"]
+        mark = row_digest(spec, row["original"], row["variant"])
         if mark != row["digest"]:
             raise UsageError(
                 f"row {i}: its texts are not those of digest {row['digest']}: draw the sheet anew"
             )
-        out.setdefault(row["perturbation"], {})[mark] = verdict
-    return {spec: dict(sorted(out[spec].items())) for spec in sorted(out)}
+        now = made(spec)
+        if spec not in out or out[spec]["made"] != now:  # nothing is left of what another perturbation made
+            out[spec] = Read(made=now, rows={})
+        out[spec]["rows"][mark] = verdict
+    return {
+        spec: Read(made=out[spec]["made"], rows=dict(sorted(out[spec]["rows"].items())))
+        for spec in sorted(out)
+    }

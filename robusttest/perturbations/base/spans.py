@@ -55,14 +55,19 @@ def protected_spans(
 ) -> tuple[Span, ...]:
     """The parts of ``text`` that an edit must leave alone, sorted, not overlapping.
 
-    ``case`` adds its target and choices wherever they stand as words; ``extra`` is the user's own list: a
+    ``case`` adds its target and choices wherever they stand as words, and the words of an answer that is made of the
+    text's own (a list to be sorted); ``extra`` is the user's own list: a
     string is literal text, ``"re:…"`` or a compiled pattern is a regular expression. ``allow`` names kinds
     (of `KINDS`) that the caller means to change and which are therefore not protected.
     """
     for kind in allow:
         if kind not in KINDS:
             raise UsageError(f"allow={kind!r}: no such kind of protected text. Known: {', '.join(KINDS)}")
-    labels = _labels(case) if case is not None and "label" not in allow else ()
+    labels: tuple[str, ...] = ()
+    if case is not None and "label" not in allow:
+        labels = _labels(case)
+        if not case.choices and isinstance(case.target, str):
+            labels += _taken_words(text, case.target)
     return _protected(text, labels, protect_rules(extra), tuple(sorted(allow)))
 
 
@@ -131,6 +136,15 @@ def _listed_labels(target: Json, choices: tuple[str, ...] | None) -> tuple[str, 
 def longest_label(case: Case) -> int:
     """Characters of the longest label, where one is of several words; 0 where all are words."""
     return max((len(label) for label in _labels(case) if " " in label), default=0)
+
+
+@lru_cache(maxsize=256)
+def _taken_words(text: str, target: str) -> tuple[str, ...]:
+    """The words of a target of three words or more, all of which the text has: one misspelt is another answer."""
+    wanted = set(_word_pattern().findall(target.lower()))
+    if len(wanted) < 3 or not wanted.issubset(_word_pattern().findall(text.lower())):
+        return ()
+    return tuple(sorted(wanted))
 
 
 def labels_in(text: str, case: Case) -> Counter[str]:

@@ -30,6 +30,7 @@ _CASINGS: dict[str, Callable[[str, str], str]] = {
     "title": title,
     "swap": swapped,
 }
+_AFTER_APOSTROPHE = re.compile(r"\w['’]$")
 
 
 @fielded
@@ -50,6 +51,8 @@ def casing(how: str | None = None) -> Perturbation:
         spans = words(text, protected, 1, _CASED)
         if not spans:
             return NotApplicable(reason="no letters with a case outside protected text")
+        if way == "title":  # Doesn't, and not Doesn'T
+            spans = tuple((s, e) for s, e in spans if not _AFTER_APOSTROPHE.search(text, max(s - 2, 0), s))
         made = ((s, e, change(text[s:e], language)) for s, e in spans)
         edits = tuple(Edit(s, e, new) for s, e, new in made if new != text[s:e])
         if not edits:

@@ -27,8 +27,7 @@ def rendering(style: str | None = None) -> Perturbation:
             return NotApplicable(reason="the test has a body of its own: there is no prompt to render")
         if index >= len(styles):
             return NotApplicable(reason=f"there are {len(styles)} renderings only")
-        changed = _rendered(draft, draft.prompt, styles[index])
-        return changed or NotApplicable(reason="the prompt has no line that is one {field} to render as data")
+        return _rendered(draft, draft.prompt, styles[index])
 
     return Perturbation(
         name="rendering",
@@ -43,9 +42,10 @@ def rendering(style: str | None = None) -> Perturbation:
 _BARE = re.compile(r"^\{([^\W\d]\w*)\}[ \t]*$", re.MULTILINE)
 
 
-def _rendered(draft: Draft, prompt: Prompt, style: str) -> Draft | None:
+def _rendered(draft: Draft, prompt: Prompt, style: str) -> Draft | NotApplicable:
     """The data stand in a field of their own that replaces the block of field lines, so that values need no escaping."""
     blocks: dict[str, list[tuple[str, str]]] = {}
+    before: dict[str, str] = {}
 
     def rewrite(text: str) -> str:
         first, count = block(text)
@@ -62,12 +62,12 @@ def _rendered(draft: Draft, prompt: Prompt, style: str) -> Draft | None:
         name = f"fields_as_{style}" + (f"_{len(blocks) + 1}" if blocks else "")
         while name in draft.case.fields:
             name += "_"
-        blocks[name] = items
+        blocks[name], before[name] = items, text[start:end]
         return text[:start] + "{" + name + "}" + text[end:]
 
     changed = with_texts(prompt, rewrite)
     if not blocks:
-        return None
+        return NotApplicable(reason="the prompt has no line that is one {field} to render as data")
 
     def with_blocks(case: Case) -> Case:
         # `input` is named, so that Case.input stays what it was beside the new field.
@@ -77,8 +77,18 @@ def _rendered(draft: Draft, prompt: Prompt, style: str) -> Draft | None:
                 fields[name] = STYLES[style]([(title, _value(case, field)) for title, field in items])
         return replace(case, fields=fields)
 
+    case = with_blocks(draft.case)
+    if all(case.fields.get(n) == _filled(before[n], draft.case, items) for n, items in blocks.items()):
+        return NotApplicable(reason=f"the prompt shows its fields as {style} already")
     demos = tuple(with_blocks(demo) for demo in prompt.demos)
-    return draft.with_(case=with_blocks(draft.case), prompt=replace(changed, demos=demos))
+    return draft.with_(case=case, prompt=replace(changed, demos=demos))
+
+
+def _filled(text: str, case: Case, items: list[tuple[str, str]]) -> str:
+    for _, field in items:
+        if _has(case, field):
+            text = text.replace("{" + field + "}", str(_value(case, field)))
+    return text
 
 
 def _has(case: Case, field: str) -> bool:

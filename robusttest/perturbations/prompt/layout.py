@@ -18,6 +18,7 @@ from functools import lru_cache
 from robusttest.core.nouns import Draft, NotApplicable, Prompt, derive_seed
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.prompt.orders import names_letters
 from robusttest.perturbations.prompt.templates import (
     block,
     field_lines,
@@ -193,7 +194,7 @@ def option_labels(kind: str | None = None) -> Perturbation:
     """Other markers before the options of ``{options}``: ``(A)``, ``a)``, ``1.``, ``i.`` …
 
     ``option_labels:number`` keeps to one kind (``letter``, ``lower``, ``number``, ``roman``). Where the prompt speaks
-    of letters, only capital letters come.
+    or an option (``both A and C``) of letters, only capital letters come.
     """
     kinds = ("letter", "lower", "number", "roman")
     if kind is not None and kind not in kinds:
@@ -208,6 +209,8 @@ def option_labels(kind: str | None = None) -> Perturbation:
             return NotApplicable(reason="the case has no choices")
         every = texts(prompt) + ((prompt.system,) if prompt.system else ())
         others = _same_kind(wanted, prompt.option_marker, every)
+        if names_letters(draft.case.choices):
+            others = [m for m in others if "{letter}" in m]
         if index >= len(others):
             return NotApplicable(reason=f"there are {len(others)} other labels only")
         return draft.with_(prompt=replace(prompt, option_marker=others[index]))

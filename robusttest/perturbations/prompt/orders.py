@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import re
+from collections.abc import Sequence
 
 from robusttest.core.nouns import derive_seed
 
@@ -37,3 +39,24 @@ def _unrank(rank: int, n: int) -> tuple[int, ...]:
         place, rank = divmod(rank, math.factorial(i - 1))
         order.append(left.pop(place))
     return tuple(order)
+
+
+_LETTER = r"\(?[A-H]\)?"
+_NAMES_LETTERS = re.compile(
+    rf"\W*(?i:(?:both|neither|either|only|all of)\s)?{_LETTER}(?:\s*(?:,|&|/|and|or|nor)\s*(?:and|or)?\s*{_LETTER})+(?:\sonly)?\W*"
+)
+_SPEAKS_OF_ALL = re.compile(
+    r"\W*(?:all|none|any|both|neither|either|two|some|more than one|any two) of (?:the )?"
+    r"(?:above|these|those|them|others?|(?:above|other|given) \w+|options|choices|answers)\b.{0,20}|.{0,24}\babove\W*",
+    re.IGNORECASE,
+)
+
+
+def names_letters(choices: Sequence[str]) -> bool:
+    """Whether an option speaks of others by their letter (``Both A and C``): in another order it means others."""
+    return any(_NAMES_LETTERS.fullmatch(c) for c in choices)
+
+
+def movable(choices: Sequence[str]) -> list[int]:
+    """Which options may change places: not ``none of the above``, ``all of these``."""
+    return [i for i, c in enumerate(choices) if not _SPEAKS_OF_ALL.fullmatch(c)]

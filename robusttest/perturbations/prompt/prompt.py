@@ -13,7 +13,7 @@ from dataclasses import replace
 from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt, canonical_json
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.prompt.orders import other_order
+from robusttest.perturbations.prompt.orders import movable, names_letters, other_order
 from robusttest.perturbations.prompt.templates import (
     PLACEHOLDER,
     field_lines,
@@ -208,6 +208,7 @@ def demo_order() -> Perturbation:
 def option_order() -> Perturbation:
     """The options in another order. The target is an option's text, so the right answer moves with it.
 
+    ``none of the above`` keeps its place; where an option names others (``both A and C``) no order is another.
     Examples that show the same options get the same order. In a test with a body of its own, `Variant.choices` is
     what changes.
     """
@@ -218,10 +219,14 @@ def option_order() -> Perturbation:
             return NotApplicable(reason="the case has fewer than two choices")
         if prompt is not None and not shown(prompt) & {"options", "choices"}:
             return NotApplicable(reason="the prompt shows neither {options} nor {choices}")
-        order = other_order(len(case.choices), index, rng, "option_order", case.id)
+        if names_letters(case.choices):
+            return NotApplicable(reason="an option names others by their letter")
+        places = movable(case.choices)
+        order = other_order(len(places), index, rng, "option_order", case.id)
         if order is None:
-            return NotApplicable(reason=f"{len(case.choices)} options have no further order")
-        choices = tuple(case.choices[i] for i in order)
+            return NotApplicable(reason=f"{len(places)} options have no further order")
+        moved = dict(zip(places, (case.choices[places[i]] for i in order), strict=True))
+        choices = tuple(moved.get(i, c) for i, c in enumerate(case.choices))
         if choices == case.choices:
             return NotApplicable(reason="the options are equal to each other")
         if prompt is not None:

@@ -31,6 +31,7 @@ _ADDS = ("share", "lines", "number", "negation")
 def distractor(where: str | None = None, *, sentences: Sequence[str] | None = None) -> Perturbation:
     """A neutral sentence that has nothing to do with the question, before or after it.
 
+    It stands before a text that breaks off (``Coal is formed from``), which it would else complete.
     ``distractor:before`` and ``distractor:after`` keep to one side. ``sentences`` are the user's own: choose them so
     that they don't answer any case.
     """
@@ -43,7 +44,7 @@ def distractor(where: str | None = None, *, sentences: Sequence[str] | None = No
         unused = [s for s in own if s not in text and not labels_in(s, case)]
         if not unused:
             return NotApplicable(reason="every distractor stands in the text already")
-        return _beside(text, rng.choice(unused), rng.choice(places))
+        return _beside(text, rng.choice(unused), rng.choice(_fitting(text, places)))
 
     return text_perturbation(
         "distractor",
@@ -59,7 +60,7 @@ def distractor(where: str | None = None, *, sentences: Sequence[str] | None = No
 
 @fielded
 def politeness(where: str | None = None) -> Perturbation:
-    """A greeting or a please before the text, or thanks after it."""
+    """A greeting or a please before the text, or thanks after it; nothing after a text that breaks off."""
     prefixes, suffixes = table("context")["polite_prefixes"], table("context")["polite_suffixes"]
     every = [("before", p) for p in prefixes] + [("after", s) for s in suffixes]
     places = _places("politeness", where)
@@ -68,7 +69,8 @@ def politeness(where: str | None = None) -> Perturbation:
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
     ) -> Edited | NotApplicable:
-        place, phrase = rng.choice(choices)
+        fitting = _fitting(text, places)
+        place, phrase = rng.choice([c for c in choices if c[0] in fitting])
         return _beside(text, phrase.strip(), place)
 
     return text_perturbation(
@@ -91,7 +93,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def url(kind: str | None = None) -> Perturbation:
     """A meaningless link or handle at the end, as in CheckList: ``https://t.co/Ab3…`` or ``@kqzvt``.
 
-    ``url:link`` and ``url:handle`` keep to one kind.
+    It stands before a text that breaks off (``Coal is formed from``), which it would else complete. ``url:link`` and ``url:handle`` keep to one kind.
     """
     kinds = ("link", "handle")
     if kind is not None and kind not in kinds:
@@ -105,7 +107,7 @@ def url(kind: str | None = None) -> Perturbation:
             added = "https://t.co/" + "".join(rng.choices(_LETTERS + _LETTERS.upper(), k=10))
         else:
             added = "@" + "".join(rng.choices(_LETTERS, k=6))
-        return _beside(text, added, "after")
+        return _beside(text, added, _fitting(text, ("after", "before"))[0])
 
     return text_perturbation(
         "url",
@@ -115,6 +117,17 @@ def url(kind: str | None = None) -> Perturbation:
         adds=True,
         description="a random link or handle after the text",
     )
+
+
+def _fitting(text: str, places: tuple[str, ...]) -> tuple[str, ...]:
+    """The places that leave the question as it is: nothing comes after a single line that has no end."""
+    line = text.strip()
+    if len(places) > 1 and "\n" not in line and line[-1] not in _ENDS:
+        return ("before",)
+    return places
+
+
+_ENDS = frozenset(".!?…\"'”’)]。！？।؟")
 
 
 def _beside(text: str, added: str, place: str) -> Edited:
@@ -261,19 +274,53 @@ def _add_trimmed(found: list[tuple[int, int]], text: str, start: int, end: int) 
         found.append((start, end))
 
 
+_ITEM = re.compile(r"(?:[-*•]|\(?\w{1,2}[.)])\s")
+_LEANS = re.compile(
+    r"(?:that|but|and|so|or|yet|then|however|after|before|next|later|now|here|because)\b|"
+    r".*?\b(?:he|she|it|they|him|her|them|his|hers|its|their|this|these|those|such|another|other|others|both|remaining|"
+    r"rest|also|too|again|instead|meanwhile|finally)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A sentence that speaks of what was said before it."""
+
+
+def _movable(text: str, protected: Sequence[Span]) -> list[tuple[int, int]]:
+    """Stretches of sentences that may change places.
+
+    Questions, headings, the items of a list and a last sentence that breaks off stay where they are; what leans on
+    the sentence before it goes with that.
+    """
+    found: list[tuple[int, int]] = []
+    joins = False
+    for start, end in sentences_of(text, protected):
+        sentence = text[start:end]
+        last = end == len(text.rstrip())
+        if sentence[-1] in "?？؟:" or _ITEM.match(sentence) or (last and sentence[-1] not in _ENDS):
+            joins = False
+        elif _LEANS.match(sentence) and found:
+            if joins:
+                found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+            joins = True
+    return found
+
+
 @fielded
 def sentence_order() -> Perturbation:
     """The sentences in another order; the blanks between them stay where they are.
 
-    What is told in an order (a story, steps) may mean something else afterwards.
+    Questions, list items and a last sentence that breaks off keep their places, and what refers to the sentence before
+    it (``She …``, ``Then …``) moves with it. What is told in an order (a story, steps) may still mean something else
+    afterwards.
     """
 
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
     ) -> Edited | NotApplicable:
-        spans = sentences_of(text, protected)
+        spans = _movable(text, protected)
         if len(spans) < 2:
-            return NotApplicable(reason="the text has fewer than two sentences")
+            return NotApplicable(reason="the text has fewer than two sentences that can change places")
         order = other_order(len(spans), index, rng, "sentence_order", text)
         if order is None:
             return NotApplicable(reason=f"{len(spans)} sentences have no further order")

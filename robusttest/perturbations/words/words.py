@@ -184,6 +184,10 @@ def contractions(direction: str | float | None = None, *, severity: float | None
 # --- numbers
 
 
+_NAMES = re.compile(r"[^\s(\"'“‘]$|[$£€¥₹]\s$|\d\s$|\w\s[A-Z]\w*\s$|\b\w+\d\w*\s$")
+"""Before an amount (``$ 4``), the number of a thing (``Fx 4300``), of a list or of two in a row (``a 3 4 defence``)."""
+
+
 def spell_candidates(text: str) -> list[Candidate]:
     """``42`` → ``forty-two`` for whole numbers that count something: no years, identifiers, ``order 17``."""
     found = []
@@ -194,6 +198,8 @@ def spell_candidates(text: str) -> list[Candidate]:
         ):
             continue
         if int(plain) > LARGEST or _word_before(text, m.start()) in english("number_labels"):
+            continue
+        if _NAMES.search(text, max(m.start() - 24, 0), m.start()) or text[m.end() : m.end() + 1] == ")":
             continue
         words = to_words(int(plain))
         if m.start() == 0:

@@ -17,7 +17,16 @@ from robusttest.report import text
 from robusttest.report.across import advice_of, emergence, over_prompts, reaction, spread
 from robusttest.report.diff import original_of, segments
 from robusttest.report.later import Later, LaterMapping
-from robusttest.report.model import CellReport, Failure, PerturbationRow, Reaction, Report, Segment, Tally
+from robusttest.report.model import (
+    CellReport,
+    Failure,
+    PerturbationRow,
+    Reaction,
+    Report,
+    Segment,
+    Tally,
+    Weakest,
+)
 from robusttest.scorers.judging import NO_GRADE
 
 if TYPE_CHECKING:
@@ -64,6 +73,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
     """``of_run``: what takes the other cells of the run to be said."""
     from robusttest.metrics import METRICS
     from robusttest.stats.cell.estimates import estimate, estimates
+    from robusttest.stats.cell.measures import measures
 
     records, frame = cell.records, cell.frame
     command = _command(cell)
@@ -87,6 +97,9 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         coverage=frame.coverage,
         overall=LaterMapping(METRICS, partial(estimate, frame)),
         local=Later(lambda: tuple(e for e in estimates(frame) if e.perturbation is not None)),
+        ways=Later(partial(_ways, frame)),
+        graded=Later(lambda: not measures(frame.select(None)).binary),
+        weakest=Later(lambda: _weakest(frame, tuple(_rows(frame, records)))),
         perturbations=Later(lambda: tuple(_rows(frame, records))),
         reactions=Later(lambda: tuple(_reactions(frame))),
         first=Later(lambda: tuple(_first(frame, records))),
@@ -143,6 +156,31 @@ def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
             rejected=sum(left_out[p, "rejected"] for p in members),
             not_applicable=sum(left_out[p, "not_applicable"] for p in members),
         )
+
+
+def _ways(cell: Frame) -> tuple[int, int] | None:
+    """The fewest and the most replies that a case has, over the reference and what keeps its right answer."""
+    at = cell.select(None)
+    counts = ((at.scores == at.scores) | (at.answers >= 0)).sum(axis=1)
+    there = [int(n) for n in counts if n]
+    return (min(there), max(there)) if there else None
+
+
+def _weakest(cell: Frame, rows: Sequence[PerturbationRow]) -> Weakest | None:
+    from robusttest.stats.cell.estimates import NO_LABELS, estimate
+
+    whole = [r for r in rows if r.level not in ("repeat", "decoding") and r.within is None]
+    metric = "flip_rate" if estimate(cell, "accuracy").reason == NO_LABELS else "drop"
+    if cell.has_repeats and any(getattr(r, f"net_{metric}") is not None for r in whole):
+        metric = f"net_{metric}"
+    known = [
+        (r.perturbation, e) for r in whole if (e := getattr(r, metric)) is not None and e.value is not None
+    ]
+    if not known:
+        return None
+    name, effect = max(known, key=lambda k: k[1].value)
+    low = estimate(cell, metric, name, level=1 - 0.05 / len(known)).low
+    return Weakest(perturbation=name, effect=effect, sure=low is not None and low > 0, of=len(known))
 
 
 def _reactions(cell: Frame) -> Iterable[Reaction]:

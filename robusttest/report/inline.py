@@ -47,6 +47,16 @@ class Glyphs:
     times: str = "×"
     dot: str = "·"
 
+    @property
+    def all(self) -> bool:
+        return self.arrow == "→"
+
+    def plain(self, text: str) -> str:
+        """Our marks in a text, as the stream can show them."""
+        for mark, shown in zip("→…×·", (self.arrow, self.more, self.times, self.dot), strict=True):
+            text = text.replace(mark, shown)
+        return text
+
     @classmethod
     def for_encoding(cls, encoding: str) -> Glyphs:
         try:

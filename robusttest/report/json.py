@@ -26,6 +26,7 @@ def as_dict(report: Report) -> dict[str, Json]:
         "run": codec.plain(report.run),
         "cells": [_cell(c) for c in report.cells],
         "notes": list(report.notes),
+        "reply_age": report.reply_age,
     }
     for name in ("emergence", "comparison", "history"):
         if (value := getattr(report, name)) is not None:
@@ -42,6 +43,9 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "n_variants": c.n_variants,
         "n_calls": c.n_calls,
         "coverage": c.coverage,
+        "ways": None if c.ways is None else list(c.ways),
+        "graded": c.graded,
+        "weakest": codec.plain(c.weakest),
         "metrics": codec.plain(c.metrics),
         "verdicts": codec.plain(c.verdicts),
         "counts": dict(c.counts),

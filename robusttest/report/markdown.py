@@ -1,16 +1,34 @@
-"""``--robust-report=md:PATH`` and the GitHub step summary: the same numbers as the terminal, as tables."""
+"""``--robust-report=md:PATH`` and the GitHub step summary: the blocks of a report as GitHub-flavoured Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import Estimate
 from robusttest.report import text
+from robusttest.report.blocks import (
+    Block,
+    Code,
+    Failing,
+    Figure,
+    Heading,
+    Listing,
+    Number,
+    Outcome,
+    Piece,
+    Section,
+    Sentence,
+    Strong,
+    Table,
+    Term,
+    Text,
+    Value,
+)
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
-from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Failure, Report, label, outcome_word
+from robusttest.report.model import Failure, Report, label
+from robusttest.report.words import sections
 
 if TYPE_CHECKING:
     from robusttest.compare import Comparison
@@ -21,17 +39,19 @@ MARKS = {
     "xfailed": "", "skipped": "", "none": "",
 }  # fmt: skip
 WORST = 5
+LONGEST = 300
+"""Characters of a text of others in a cell or a sentence."""
 
 
 def render(report: Report, *, max_bytes: int | None = None) -> str:
     """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
-    sections = [_head(report), _table(report.cells), _comparison(report.comparison)]
-    cells = sorted(report.cells, key=lambda c: OUTCOMES.index(c.outcome))
-    sections.append(_emergence(report.emergence))
-    sections += [_cell(c) for c in cells]
+    found = sections(report)
+    told = [_section(s) for s in found if s.key != "cell"]
+    told += [_comparison(report.comparison), _emergence(report.emergence)]
+    told += [_section(s) for s in found if s.key == "cell"]
     if max_bytes is not None:
-        sections = _fitting(sections, max_bytes)
-    return "\n\n".join(s for s in sections if s) + "\n"
+        told = _fitting(told, max_bytes)
+    return "\n\n".join(s for s in told if s) + "\n"
 
 
 def _fitting(sections: list[str], room: int) -> list[str]:
@@ -49,49 +69,100 @@ def _fitting(sections: list[str], room: int) -> list[str]:
     return kept
 
 
-def _head(report: Report) -> str:
-    run = report.run
-    outcomes = ", ".join(
-        f"{n} {outcome_word(word)}" for word in OUTCOMES if word != "none" and (n := report.count(word))
-    )
-    parts = [f"{run.calls:,} calls", *([f"{run.cached:,} replayed"] if run.cached else [])]
-    if report.reply_age is not None and run.cached:
-        parts.append(f"replies up to {text.duration(report.reply_age)} old")
-    parts += [f"{run.errors:,} failed"] if run.errors else []
-    parts.append(text.money(run.cost))
-    if run.duration is not None:
-        parts.append(text.duration(run.duration))
-    if run.label:
-        parts.append(f"label {code(run.label)}")
-    if run.commit:
-        parts.append(f"commit {code(run.commit[:10])}{' with changes' if run.dirty else ''}")
-    parts.append(f"run {code(run.id)}")
-    if not run.complete:
-        parts.append("**incomplete run**")
-    notes = [f"> {markdown(note)}" for note in report.notes]
-    return "\n\n".join([f"# robusttest: {outcomes or 'nothing judged'}", ", ".join(parts), *notes])
+def _section(s: Section) -> str:
+    if s.on == "terminal":
+        return ""
+    parts = [*([_heading(s.heading)] if s.heading is not None else []), *map(_block, s.blocks)]
+    joined: list[str] = []
+    for part in parts:
+        if not part:
+            continue
+        if joined and part.startswith("- ") and joined[-1].rpartition("\n")[2].startswith("- "):
+            joined[-1] += f"\n{part}"
+        else:
+            joined.append(part)
+    return "\n\n".join(joined)
 
 
-def _table(cells: Iterable[CellReport]) -> str:
+def _block(block: Block) -> str:
+    if block.on == "terminal":
+        return ""
+    match block:
+        case Section():
+            return _section(block)
+        case Heading():
+            return _heading(block)
+        case Sentence():
+            return _sentence(block)
+        case Table():
+            return _table(block)
+        case Listing():
+            head = [_said(block.head)] if block.head else []
+            return "\n\n".join([*head, "\n".join(f"{'  ' * d}- {_said(item)}" for d, item in block.items)])
+        case Failing():
+            return _failing(block)
+        case Figure():
+            return ""
+
+
+def _heading(h: Heading) -> str:
+    mark = MARKS[h.outcome.like] if h.outcome is not None else ""
+    head = f"{'#' * h.level} {mark + ' ' if mark else ''}{_said(h.text)}"
+    return f"{head}\n\n{_said(h.facts)}" if h.facts else head
+
+
+def _sentence(s: Sentence) -> str:
+    said = _said(s.text)
+    if s.tone == "note":
+        return f"> {said}"
+    if s.tone == "item":
+        return f"- {said}"
+    return f"**{said}**" if s.tone == "first" else said
+
+
+def _said(pieces: Text, *, table: bool = False, usual: bool = True) -> str:
+    return "".join(_piece(p, table) for p in pieces)
+
+
+def _piece(p: Piece, table: bool) -> str:
+    match p:
+        case str():
+            return markdown(cut(p, LONGEST))
+        case Number():
+            return markdown(p.text)
+        case Value():
+            e = p.estimate
+            n = f" n={e.n:,}" if p.usual is not None and e.value is not None and e.n != p.usual else ""
+            return text.value_interval(e) + n
+        case Term():
+            return markdown(p.text)
+        case Code():
+            return table_code(p.text) if table else code(p.text)
+        case Strong():
+            return f"**{markdown(p.text)}**"
+        case Outcome():
+            mark = MARKS[p.like]
+            return f"{mark} {markdown(p.text)}" if mark and table else markdown(p.text)
+
+
+def _table(table: Table) -> str:
+    kept = [i for i, c in enumerate(table.columns) if c.on != "terminal"]
+    noted = any(r.note for r in table.rows)
+    heads = [_said(table.columns[i].head, table=True) for i in kept] + ([""] if noted else [])
     rows = [
-        [
-            f"{MARKS[c.outcome]} {outcome_word(c.outcome)}".strip() if c.outcome != "none" else "",
-            markdown(c.name),
-            markdown(c.model),
-            f"{c.n_cases:,}",
-            f"{c.n_variants:,}",
-            *(_value(c, m) for m in HEADLINE),
-            getattr(c.advice, "kind", ""),
-        ]
-        for c in cells
+        [_said(r.cells[i], table=True) for i in kept] + ([_said(r.note, table=True)] if noted else [])
+        for r in table.rows
     ]
-    return (
-        _rows(
-            ["", "task", "model", "cases", "variants", *(label(m) for m in HEADLINE), "where to work"], rows
-        )
-        if rows
-        else ""
+    told = _rows(heads, rows)
+    return f"{told}\n\n{_said(table.legend)}" if table.legend else told
+
+
+def _failing(block: Failing) -> str:
+    shown = block.failures[:WORST]
+    head = f"**{text.count(block.total, 'failing variant')}**" + (
+        f", the worst {len(shown)}:" if block.total > len(shown) else ":"
     )
+    return "\n\n".join([head, "\n".join(_failure(f) for f in shown)])
 
 
 def _comparison(found: Comparison | None) -> str:
@@ -124,14 +195,6 @@ def _comparison(found: Comparison | None) -> str:
 
 def _bullet(line: str) -> str:
     return f"{'  ' * line.startswith('  ')}- {markdown(line.strip())}"
-
-
-def _value(c: CellReport, metric: str) -> str:
-    e = c.overall.get(metric)
-    if e is None:
-        return "-"
-    n = f" n={e.n:,}" if e.value is not None and e.n != c.n_cases else ""
-    return text.value_interval(e) + n
 
 
 def _emergence(e: Emergence | None) -> str:
@@ -224,112 +287,6 @@ def _emergence(e: Emergence | None) -> str:
 def _line(value: float | None, low: float | None, high: float | None) -> str:
     limits = "" if low is None or high is None else f" [{text.number(low)}, {text.number(high)}]"
     return text.number(value) + limits
-
-
-def _cell(c: CellReport) -> str:
-    name = f"{markdown(c.name)} · {markdown(c.model)}" if c.model else markdown(c.name)
-    parts = [f"## {f'{MARKS[c.outcome]} ' if MARKS[c.outcome] else ''}{name}"]
-    facts = [
-        text.count(c.n_cases, "case"),
-        text.count(c.n_variants, "variant"),
-        text.count(c.n_calls, "call"),
-    ]
-    if c.coverage is not None:
-        facts.append(f"{text.percent(c.coverage)} replied")
-    parts.append(", ".join(facts))
-    if c.outcome not in ("passed", "none") and c.reason:
-        parts.append(f"{outcome_word(c.outcome)}: {markdown(cut(c.reason, 300))}")
-    parts += [f"**{markdown(said)}**" for said in c.first]
-    if c.verdicts:
-        parts.append(
-            _rows(
-                ["threshold", "verdict", "value", "n", ""],
-                [
-                    [
-                        table_code(str(v.threshold)),
-                        f"{MARKS[v.status]} {v.status}",
-                        text.value_interval(v.estimate) if v.estimate is not None else "-",
-                        f"{v.estimate.n:,}" if v.estimate is not None else "",
-                        markdown(text.verdict_note(v)),
-                    ]
-                    for v in c.verdicts
-                ],
-            )
-        )
-    if c.perturbations:
-        net = any(r.net_drop is not None and r.net_drop.value is not None for r in c.perturbations)
-        parts.append(
-            _rows(
-                [
-                    "perturbation",
-                    "pass rate",
-                    "flip rate",
-                    "drop",
-                    *(["net flip rate", "net drop"] if net else []),
-                    "n",
-                ],
-                [
-                    [
-                        table_code(r.perturbation),
-                        text.value_interval(r.pass_rate),
-                        text.value_interval(r.flip_rate),
-                        text.value_interval(r.drop),
-                        *(
-                            ["" if e is None else _net(e) for e in (r.net_flip_rate, r.net_drop)]
-                            if net
-                            else []
-                        ),
-                        text.share_of(r.pass_rate.n, c.n_cases),
-                    ]
-                    for r in c.perturbations
-                ],
-            )
-        )
-    if c.reactions:
-        parts.append(
-            _rows(
-                ["does it react?", "sensitivity", "unmoved", "n"],
-                [
-                    [
-                        table_code(r.perturbation),
-                        text.value_interval(r.sensitivity),
-                        text.value_interval(r.unmoved),
-                        text.share_of(r.sensitivity.n, c.n_cases),
-                    ]
-                    for r in c.reactions
-                ],
-            )
-        )
-    if c.tallies:
-        parts.append(
-            _rows(
-                ["", "reason", "variants"],
-                [
-                    [text.status_word(t.status, t.count), markdown(cut(t.reason, 300)), f"{t.count:,}"]
-                    for t in c.tallies
-                ],
-            )
-        )
-    parts += [markdown(line) for said in (c.advice, c.reaction) for line in getattr(said, "lines", ())]
-    if c.spread is not None and c.spread.spread is not None:
-        parts.append(
-            f"Spread between variants {text.number(c.spread.spread)}, by noise alone up to "
-            f"{text.number(c.spread.null_high)} (permutation p {markdown(text.p_value(c.spread.p))})"
-        )
-    parts += [f"> {markdown(note)}" for note in c.notes]
-    if c.failures:
-        shown = c.failures[:WORST]
-        parts.append(
-            f"**{text.count(c.n_failures, 'failing variant')}**"
-            + (f", the worst {len(shown)}:" if c.n_failures > len(shown) else ":")
-        )
-        parts.append("\n".join(_failure(f) for f in shown))
-    return "\n\n".join(parts)
-
-
-def _net(e: Estimate) -> str:
-    """Over the noise floor; empty for the repeats, which are the floor."""
-    return text.value_interval(e) if e.value is not None else ""
 
 
 def _failure(f: Failure) -> str:

@@ -70,6 +70,19 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weakest:
+    """The perturbation with the largest effect: the drop in accuracy, or, without labels, the share of flipped answers."""
+
+    perturbation: str
+    effect: Estimate
+    """Over the noise floor where there is one."""
+    sure: bool
+    """Whether the effect is above 0 with 95 % confidence for all ``of`` perturbations together (Bonferroni)."""
+    of: int
+    """Perturbations that were looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """How many variants ended like this, for this reason."""
 
@@ -157,6 +170,12 @@ class CellReport:
     """Every metric by name."""
     local: Part[tuple[Estimate, ...]] = Part(())
     """The main metrics of each perturbation."""
+    ways: Part[tuple[int, int] | None] = Part(None)
+    """The fewest and the most ways that a case was put and scored, the reference included; without repeats."""
+    graded: Part[bool] = Part(False)
+    """Whether scores between 0 and 1 were given."""
+    weakest: Part[Weakest | None] = Part(None)
+    """None where nothing that keeps the right answer was varied."""
     perturbations: Part[tuple[PerturbationRow, ...]] = Part(())
     """Invariance: does it stay right?"""
     reactions: Part[tuple[Reaction, ...]] = Part(())

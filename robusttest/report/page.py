@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robusttest.report.escape import cut_middle, visible, width_of
+from robusttest.report.escape import clip, cut_middle, visible, width_of
 from robusttest.report.inline import Glyphs, Style
+
+GLUE = "\0"
+"""Stands for a space that no line is broken at (``92 %``); nothing escaped holds one."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +28,20 @@ class Page:
     ) -> Page:
         return cls(max(40, width), Style(color), Glyphs.for_encoding(encoding), verbosity, elsewhere)
 
-    def columns(self, rows: Sequence[Sequence[str]], *, first: int = 0) -> list[str]:
-        """Left-aligned columns two apart (one where it gets tight), indented by two."""
-        widths = [max(self.size(row[i]) for row in rows) for i in range(len(rows[0]))]
-        gap = "  " if sum(widths) + 2 * (len(widths) - 1) + 2 <= self.width else " "
-        over = sum(widths) + len(gap) * (len(widths) - 1) + 2 - self.width
-        if over > 0 and first:
-            widths[0] = max(first, widths[0] - over)
-        lines: list[str] = []
-        for row in rows:
-            head = (
-                row[0] if self.size(row[0]) <= widths[0] else cut_middle(row[0], widths[0], self.glyphs.more)
-            )
-            cells = [head, *row[1:]]
-            lines.append(
-                "  " + gap.join(c + " " * (w - self.size(c)) for c, w in zip(cells, widths, strict=True))
-            )
-        return lines
+    def shown(self, text: str) -> str:
+        """Text made harmless, our own marks in what the stream can show."""
+        out = visible(text)
+        return out if self.glyphs.all else self.glyphs.plain(out)
+
+    def broken(self, line: str, width: int, most: int) -> list[str]:
+        """Over lines of this width anywhere, for names without a space; the middle goes beyond ``most`` lines."""
+        rest = cut_middle(line, width * most, self.glyphs.more)
+        out = []
+        while rest:
+            head = clip(rest, width) or rest[:1]
+            out.append(head)
+            rest = rest[len(head) :]
+        return out or [""]
 
     def size(self, line: str) -> int:
         """Columns that a line of ours takes, without its colours."""
@@ -51,7 +50,7 @@ class Page:
     def wrapped(self, line: str, *, indent: int = 0) -> list[str]:
         """Broken at spaces to the page's width; following lines are indented."""
         if self.size(line) <= self.width:
-            return [line]
+            return [line.replace(GLUE, " ")]
         lead = len(line) - len(line.lstrip(" "))
         lines: list[str] = []
         current = " " * lead
@@ -62,7 +61,7 @@ class Page:
                 current, empty = " " * indent, True
             current += word if empty else f" {word}"
             empty = False
-        return [*lines, current]
+        return [x.replace(GLUE, " ") for x in [*lines, current]]
 
     def told(self, extra: object, *, indent: int = 0) -> list[str]:
         """What an optional part of a report says of itself: its ``lines``, escaped and wrapped."""

@@ -1,17 +1,21 @@
-"""The section at the end of pytest's output: plain lines, readable at 80 columns and without colour.
+"""The section at the end of pytest's output: plain lines, readable from 60 columns on and without colour.
 
-One or two cells are told in full; more become a table, with the failing ones in full below it.
+One or two cells are told in full; more become sentences and a table, with the failing ones in full below it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robusttest.report import text
-from robusttest.report.cell import WORST, cell_lines, tally_lines, threshold_lines
-from robusttest.report.cell import failure_lines as _failure_lines
+from robusttest.report.blocks import Block, Failing, Heading, Listing, Section, Sentence, Table, Text
 from robusttest.report.escape import encodable, visible
-from robusttest.report.model import OUTCOMES, CellReport, Report, label, outcome_word
-from robusttest.report.page import Page
-from robusttest.report.table import table_lines
+from robusttest.report.failing import failing_lines
+from robusttest.report.layout import listing_lines, said, sentence_lines, table_lines
+from robusttest.report.model import CellReport, Report, label
+from robusttest.report.page import GLUE, Page
+from robusttest.report.words import run as words
+from robusttest.report.words.cell import failing as failing_blocks
 
 FULL = 2
 """Up to this many cells are told in full whatever their verdicts."""
@@ -19,6 +23,8 @@ FULL = 2
 DETAILED = 3
 """Of many cells, at most so many failing ones are told in full."""
 
+WORST = 3
+"""Failing variants of a cell."""
 
 QUIET = "robustness: "
 """What pytest's ``-q`` puts before the one line."""
@@ -50,58 +56,106 @@ def failure_lines(
 ) -> list[str]:
     """A failing test's text: the thresholds that were missed and the worst variants with their replay commands."""
     page = Page.of(width, color, encoding)
-    lines = [*threshold_lines(page, cell), *tally_lines(page, cell)]
-    worst = _failure_lines(page, cell, limit)
-    lines += ["", *worst] if worst else []
+    lines = block_lines(page, failing_blocks(cell, limit))
     return [encodable(line.rstrip(), encoding) for line in lines]
 
 
-def _one_line(page: Page, report: Report) -> str:
-    g = page.glyphs
-    parts = [_outcomes(page, report)]
-    parts += [
-        f"{label(e.metric)} {text.number(e.value)}"
-        for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())
-    ]
-    if report.comparison is not None:
-        parts.append(visible(report.comparison.summary))
-    calls, *rest = _run_parts(page, report) or [""]
-    short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
-    last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays
-    for said in ([calls, *rest], [short, *rest], [short, *rest[:1], *last], [short, *last]):
-        line = f" {g.dot} ".join(x for x in [*parts, *dict.fromkeys(said)] if x)
-        if page.size(line) <= page.width - len(QUIET):
-            break
-    return line
+def block_lines(page: Page, blocks: Sequence[Block], *, limit: int = WORST) -> list[str]:
+    """Blocks under each other, an empty line before tables and failing variants."""
+    out: list[str] = []
+    for block in blocks:
+        if block.on == "page":
+            continue
+        lines: list[str] = []
+        gap = False
+        match block:
+            case Heading():
+                lines = heading_lines(page, block)
+            case Sentence():
+                lines = [] if block.elsewhere and page.elsewhere else sentence_lines(page, block)
+            case Table():
+                lines, gap = table_lines(page, block), block.gap
+            case Listing():
+                lines = listing_lines(page, block)
+            case Failing():
+                if page.verbosity >= block.detail and not (block.elsewhere and page.elsewhere):
+                    lines, gap = failing_lines(page, block, limit), True
+            case Section():
+                lines, gap = section_lines(page, block), True
+        if lines:
+            out += ([""] if gap and out else []) + lines
+    return out
+
+
+def section_lines(page: Page, s: Section) -> list[str]:
+    head = heading_lines(page, s.heading) if s.heading is not None and s.key == "cell" else []
+    return [*head, *block_lines(page, s.blocks)]
+
+
+def heading_lines(page: Page, h: Heading) -> list[str]:
+    """Names left; facts and outcome right, the facts on a line of their own where the names are long."""
+    word = page.shown(h.outcome.text) if h.outcome is not None else ""
+    facts = said(page, h.facts).replace(GLUE, " ")
+    name = said(page, h.text).replace(GLUE, " ")
+    together = f"{facts}  {word}".rstrip() if facts else word
+    below: list[str] = []
+    right = facts + ("  " if word and facts else "")
+    if page.size(name) + 2 + page.size(together) > page.width:
+        right, below, together = "", ([f"  {facts}"] if facts else []), word
+    coloured = page.style.outcome(h.outcome.like, word) if h.outcome is not None else ""
+    names = page.broken(name, page.width, 3)
+    if page.size(names[-1]) + 2 + page.size(together) <= page.width:
+        gap = " " * (page.width - page.size(names[-1]) - page.size(together))
+        lines = [*map(page.style.bold, names[:-1]), page.style.bold(names[-1]) + gap + right + coloured]
+    else:
+        pad = " " * (page.width - page.size(together))
+        lines = [*map(page.style.bold, names), pad + right + coloured]
+    return [*lines, *below]
 
 
 def _whole(page: Page, report: Report) -> list[str]:
-    cells = report.cells
-    lines: list[str] = []
-    if len(cells) > FULL:
-        lines += table_lines(page, cells)
-        failing = [c for c in cells if c.outcome in ("failed", "error")]
-        shown = list(cells) if page.verbosity > 1 else failing if page.verbosity > 0 else failing[:DETAILED]
-        for cell in shown:
-            lines += ["", *cell_lines(page, cell)]
-        if page.verbosity <= 0 and len(failing) > len(shown):
-            lines += ["", f"{len(failing) - len(shown)} more failing: see above, or -v for all in full"]
-    else:
-        for i, cell in enumerate(cells):
-            lines += [*([""] if i else []), *cell_lines(page, cell)]
-    if not cells and report.emergence is None:
-        lines.append("no results")
-    for note in report.notes:
-        lines += page.wrapped(f"note: {visible(note)}", indent=2)
+    out: list[str] = []
+    for section in _chosen(page, words.sections(report)):
+        lines = section_lines(page, section)
+        if lines:
+            out += ([""] if out else []) + lines
     for extra in (report.emergence, report.comparison, report.history):
         if told := page.told(extra):
-            lines += ["", *told]
-    return [*lines, "", *_footer(page, report)]
+            out += ["", *told]
+    return [*out, *([""] if out else []), *_footer(page, report)]
+
+
+def _chosen(page: Page, sections: Sequence[Section]) -> list[Section]:
+    """Of few tests each in full; of many the sentences, what was missed, the table, and the first failing ones in full."""
+    full = [s for s in sections if s.key == "cell"]
+    if len(full) <= FULL:
+        full.sort(key=lambda s: s.index or 0)
+        return [*full, *(s for s in sections if s.key not in ("cell", "summary", "verdicts", "results"))]
+    failing = [s for s in full if s.outcome in ("failed", "error")]
+    shown = full if page.verbosity > 1 else failing if page.verbosity > 0 else failing[:DETAILED]
+    front = [s for s in sections if s.key in ("summary", "verdicts", "results")]
+    rest = [s for s in sections if s.key not in ("cell", "summary", "verdicts", "results")]
+    left = len(failing) - len(shown)
+    more = (
+        [
+            Section(
+                key="more",
+                blocks=(Sentence(text=(f"{left} more failing: see above, or -v for all in full",)),),
+            )
+        ]
+        if page.verbosity <= 0 and left > 0
+        else []
+    )
+    return [*front, *shown, *more, *rest]
+
+
+def _line(page: Page, text: Text) -> str:
+    return said(page, text).replace(GLUE, " ")
 
 
 def _footer(page: Page, report: Report) -> list[str]:
     lines: list[str] = []
-    for part in [_outcomes(page, report), *_run_parts(page, report)]:
+    for part in [_line(page, words.outcomes(report)), *(_line(page, p) for p in words.counts(report))]:
         joined = f"{lines[-1]} {page.glyphs.dot} {part}" if lines else part
         if lines and page.size(joined) <= page.width:
             lines[-1] = joined
@@ -110,28 +164,20 @@ def _footer(page: Page, report: Report) -> list[str]:
     return lines
 
 
-def _outcomes(page: Page, report: Report) -> str:
-    said = [
-        page.style.outcome(outcome, f"{n} {outcome_word(outcome)}")
-        for outcome in OUTCOMES
-        if (n := report.count(outcome))
+def _one_line(page: Page, report: Report) -> str:
+    g = page.glyphs
+    parts = [_line(page, words.outcomes(report))]
+    parts += [
+        f"{label(e.metric)} {text.number(e.value)}"
+        for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())
     ]
-    return ", ".join(said) or "nothing judged"
-
-
-def _run_parts(page: Page, report: Report) -> list[str]:
-    run = report.run
-    if run.complete and not run.calls and run.cost is None:  # recorded elsewhere
-        replies = sum(c.n_calls for c in report.cells)
-        return [text.count(replies, "recorded reply", "recorded replies")] if report.cells else []
-    calls = text.count(run.calls, "call")
-    aside = [f"{run.cached:,} replayed"] if run.cached else []
-    if aside and report.reply_age is not None:
-        aside[0] += f", up to {text.duration(report.reply_age)} old"
-    aside += [f"{run.errors:,} failed"] if run.errors else []
-    parts = [calls + (f" ({', '.join(aside)})" if aside else ""), text.money(run.cost)]
-    if run.duration is not None:
-        parts.append(text.duration(run.duration))
-    if not run.complete:
-        parts.append(page.style.outcome("inconclusive", "incomplete run"))
-    return parts
+    if report.comparison is not None:
+        parts.append(visible(report.comparison.summary))
+    calls, *rest = [_line(page, p) for p in words.counts(report)] or [""]
+    short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
+    last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays
+    for told in ([calls, *rest], [short, *rest], [short, *rest[:1], *last], [short, *last]):
+        line = f" {g.dot} ".join(x for x in [*parts, *dict.fromkeys(told)] if x)
+        if page.size(line) <= page.width - len(QUIET):
+            break
+    return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from robusttest.core.nouns import Estimate, Verdict
@@ -65,6 +66,23 @@ def percent(share: float | None) -> str:
     if share >= 1:
         return "100 %"
     return f"{min(99.9, share * 100):.1f} %".replace(".0 %", " %")
+
+
+def part(share: float) -> str:
+    """``92 %`` in a sentence: whole percents; ``over 99 %`` and ``under 1 %`` where whole ones would say all or none."""
+    if 0 < share < 0.005:
+        return "under 1 %"
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    return f"{math.floor(100 * share + 0.5)} %"
+
+
+def points(difference: float) -> str:
+    """``-6``, ``+0.4``: hundredths of the score, with a decimal below one, and ``0`` for nothing."""
+    hundredths = 100 * difference
+    if abs(hundredths) < 0.05:
+        return "0"
+    return f"{hundredths:+.0f}" if abs(hundredths) >= 0.95 else f"{hundredths:+.1f}"
 
 
 def p_value(p: float | None) -> str:

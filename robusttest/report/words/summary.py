@@ -1,0 +1,243 @@
+"""The sentence on top of each test: what a reader has to know in ten seconds, in words that need no introduction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from robusttest.core.nouns import Estimate
+from robusttest.report.blocks import Code, Number, Outcome, Piece, Sentence, Term, Text
+from robusttest.report.model import CellOutcome, CellReport
+from robusttest.report.text import part, points
+
+if TYPE_CHECKING:
+    from robusttest.compare import CellComparison, Comparison
+
+UNREADABLE = 0.05
+"""From this share on, replies that nobody can read are told before any number."""
+
+
+def summary(c: CellReport, found: Comparison | None = None, *, capital: bool = False) -> Text:
+    """One sentence on a cell: how often it is right, as written and in all ways; what is weakest; what the gates say."""
+    parts = [p for p in (*_missing(c), _right(c), _weakest(c), _reacts(c), _gate(c, found)) if p]
+    out: list[Piece] = []
+    for i, said in enumerate(parts):
+        out += [*(("; ",) if i else ()), *said]
+    if capital and out and isinstance(out[0], str):
+        out[0] = out[0][:1].upper() + out[0][1:]
+    return (*out, ".") if out else ()
+
+
+def summary_sentence(c: CellReport, found: Comparison | None = None, *, indent: int = 2) -> Sentence | None:
+    said = summary(c, found, capital=True)
+    return Sentence(text=said, tone="lead", indent=indent) if said else None
+
+
+def _share(e: Estimate) -> Number:
+    assert e.value is not None
+    return Number(e.value, part(e.value))
+
+
+def _missing(c: CellReport) -> Iterator[Text]:
+    """What stands between the numbers and their reader."""
+    if not c.n_calls:
+        how = {"skipped": "skipped", "xfailed": "failed, as was expected", "not_run": "not run"}
+        said = how.get(c.outcome, "no replies, so nothing was measured")
+        yield (said, *([f": {c.reason}"] if c.reason and c.outcome in how else []))
+        return
+    if c.coverage is not None and c.coverage < 1:
+        yield (Number(c.coverage, part(c.coverage)), " of the planned calls replied, and only these count")
+    unread = c.overall.get("unreadable")
+    if unread is not None and unread.value is not None and unread.value >= UNREADABLE:
+        yield (_share(unread), " of replies ", Term("can't be read", "unreadable"), " and count as wrong")
+
+
+def _right(c: CellReport) -> Text:
+    """How often it is right; without labels, how often it stays with its answer."""
+    accuracy, robust = c.overall.get("accuracy"), c.overall.get("robust_accuracy")
+    if accuracy is None or robust is None:
+        return ()
+    ways = c.ways[1] if c.ways is not None else 0
+    if accuracy.reason == "no_labels":
+        same = c.overall["output_consistency"]
+        if same.value is None or ways < 2:
+            return ("no right answers are known", *_only(c))
+        return (
+            "no right answers are known; the answer ", Term("stays the same", "consistency"), " ", *_in_all(c, robust),
+            " on ", _share(same), " of ", Number(same.n, f"{same.n:,}"), " cases",
+        )  # fmt: skip
+    if accuracy.value is None:
+        if robust.value is None or ways < 2:
+            return ()
+        return (
+            "right ", *_in_all(c, robust), " on ", _share(robust), " of ", Number(robust.n, f"{robust.n:,}"),
+            " cases (none was put as written)",
+        )  # fmt: skip
+    cases = Number(accuracy.n, f"{accuracy.n:,}")
+    if c.graded:
+        said: Text = (
+            "scores ", Number(accuracy.value, f"{accuracy.value:.2f}"), " of 1 on average over ", cases, " cases ",
+            Term("as written", "as written"),
+        )  # fmt: skip
+        if robust.value is None or ways < 2:
+            return (*said, *_only(c))
+        return (
+            *said, ", ", Number(robust.value, f"{robust.value:.2f}"), " at ", Term("the worst", "robust accuracy"), " of ",
+            *_ways(c),
+        )  # fmt: skip
+    noun = " case " if accuracy.n == 1 else " cases "
+    said = ("right on ", _share(accuracy), " of ", cases, noun, Term("as written", "as written"))
+    if robust.value is None or ways < 2:
+        return (*said, *_only(c))
+    of: Text = (" of ", Number(robust.n, f"{robust.n:,}")) if robust.n != accuracy.n else ()
+    return (*said, ", on ", _share(robust), *of, " ", *_in_all(c, robust))
+
+
+def _only(c: CellReport) -> Text:
+    return () if c.reactions else (", and put in no other way",)
+
+
+def _in_all(c: CellReport, robust: Estimate) -> Text:
+    assert c.ways is not None
+    least, most = c.ways
+    if least == most:
+        word = "both" if most == 2 else f"all {most:,}"
+        return ("in ", Term(f"{word} ways", "robust accuracy"))
+    return ("in ", Term(f"all their {least:,} to {most:,} ways", "robust accuracy"))
+
+
+def _ways(c: CellReport) -> Text:
+    assert c.ways is not None
+    least, most = c.ways
+    return (f"{most:,} ways" if least == most else f"{least:,} to {most:,} ways",)
+
+
+def _weakest(c: CellReport) -> Text:
+    """The perturbation that costs most, where it surely costs something; else that none does."""
+    w = c.weakest
+    if w is None or w.effect.value is None:
+        return ()
+    if w.effect.metric in ("flip_rate", "net_flip_rate"):
+        if w.effect.value <= 0:
+            return ()
+        head = "most answers change under " if w.of > 1 else "answers change under "
+        return (head, Code(w.perturbation), " (", Number(w.effect.value, part(w.effect.value)), ")")
+    cost = points(-w.effect.value)
+    if w.sure:
+        head = "weakest: " if w.of > 1 else ""
+        return (Term(head, "weakest") if head else "", Code(w.perturbation), " ", *_cost(w.effect, w.of > 1))
+    if w.effect.value > 0:
+        none = "no perturbation surely costs points" if w.of > 1 else "it surely costs no points"
+        if w.of == 1:
+            return (Code(w.perturbation), " costs no points for sure (", Number(w.effect.value, cost), ")")
+        return (none, " (most: ", Code(w.perturbation), ", ", Number(w.effect.value, cost), ")")
+    return ("no perturbation costs points",) if w.of > 1 else (Code(w.perturbation), " costs no points")
+
+
+def _cost(e: Estimate, bare: bool) -> Text:
+    assert e.value is not None
+    net = " over the noise floor" if e.metric == "net_drop" else ""
+    return ("(", Number(e.value, points(-e.value)), " ", Term("points", "points"), f"{net})")
+
+
+def _reacts(c: CellReport) -> Text:
+    """Where the right answer changes: does the model move?"""
+    e = c.overall.get("sensitivity")
+    if not c.reactions or e is None or e.value is None:
+        return ()
+    said: Text = (
+        Term("moves as it should", "sensitivity"),
+        " on ",
+        _share(e),
+        " of changes to the right answer",
+    )
+    known = [r for r in c.reactions if r.sensitivity.value is not None]
+    if len(known) < 2:
+        return said
+    least = min(known, key=lambda r: r.sensitivity.value or 0.0)
+    return (*said, ", least on ", Code(least.perturbation), " (", _share(least.sensitivity), ")")
+
+
+def _gate(c: CellReport, found: Comparison | None) -> Text:
+    parts = [p for p in (_thresholds(c), _expected(c), _compared(c, found)) if p]
+    out: list[Piece] = []
+    for i, said in enumerate(parts):
+        out += [*(("; ",) if i else ()), *said]
+    return tuple(out)
+
+
+def _thresholds(c: CellReport) -> Text:
+    n = len(c.verdicts)
+    if not n:
+        return ()
+    threshold = Term("threshold" if n == 1 else "thresholds", "threshold")
+    missed: tuple[tuple[CellOutcome, str], ...] = (
+        ("error", "no verdict on"), ("failed", "missed"), ("inconclusive", "undecided"),
+    )  # fmt: skip
+    for status, word in missed:
+        hit = [v for v in c.verdicts if v.status == status]
+        if not hit:
+            continue
+        how = len(hit) if n > 1 else None
+        named: Text = (": ", Code(str(hit[0].threshold))) if len(hit) == 1 and n > 1 else ()
+        of: Text = (f"{how} of {n} ", threshold) if how is not None else ("its ", threshold)
+        if status == "error":
+            return (Outcome(word, "error"), " ", *of, *named)
+        unsure = sum(not v.settled for v in hit) if status == "failed" else 0
+        aside = "" if not unsure else " (not for sure)" if unsure == len(hit) else f" ({unsure} not for sure)"
+        return (*of, " ", Outcome(word, status), *named, aside)
+    unsure = sum(not v.settled for v in c.verdicts)
+    aside = "" if not unsure else " (not for sure)" if unsure == n else f" ({unsure} not for sure)"
+    if n == 1:
+        return ("its ", threshold, " ", Outcome("holds", "passed"), aside)
+    return (("both " if n == 2 else f"all {n} "), threshold, " ", Outcome("hold", "passed"), aside)
+
+
+def _expected(c: CellReport) -> Text:
+    if not c.n_calls:
+        return ()
+    said = {
+        "xfailed": "a failure was expected (xfail)",
+        "xpassed": "it passed, though a failure was expected (xfail)",
+        "skipped": "skipped",
+        "not_run": "the test did not run to its end",
+    }.get(c.outcome)
+    if said is None:
+        if c.outcome in ("failed", "error") and not c.verdicts:
+            return (
+                Outcome(
+                    "the test failed" if c.outcome == "failed" else "the test ended in an error",
+                    c.outcome,
+                ),
+            )
+        return ()
+    return (Outcome(said, c.outcome),)
+
+
+def _compared(c: CellReport, found: Comparison | None) -> Text:
+    cell = None if found is None else next((x for x in found.cells if x.key == c.key), None)
+    return () if cell is None or found is None else gate(cell, found)
+
+
+def gate(cell: CellComparison, found: Comparison) -> Text:
+    """What the comparison says of one cell: ``against v1: 1 regression (-4 points)``."""
+    main = cell.main
+    by: Text = ()
+    worst = min(cell.changes, key=lambda x: x.difference, default=None)
+    if main is not None and cell.verdict == "regressed" and worst is not None:
+        change = (
+            main
+            if main.verdict == "regressed"
+            else next((x for x in cell.changes if x.verdict == "regressed"), worst)
+        )
+        by = (" (", Number(change.difference, points(change.difference)), " ", Term("points", "points"), ")")
+    elif main is not None and cell.verdict == "improved":
+        by = (" (", Number(main.difference, points(main.difference)), " ", Term("points", "points"), ")")
+    words: dict[str, tuple[Piece, ...]] = {
+        "regressed": (Outcome("1 regression", "failed"),),
+        "undecided": (Outcome("undecided", "inconclusive"),),
+        "no_worse": (Outcome("no regression", "passed"),),
+        "improved": (Outcome("improved", "passed"),),
+    }
+    said = words[cell.verdict]
+    return (Term("gate", "gate"), ": ", *said, *by)

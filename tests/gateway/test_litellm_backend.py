@@ -15,7 +15,9 @@ from robusttest.core.nouns import Completion, Request
 from robusttest.core.secrets import public_params
 from robusttest.errors import ConfigurationError
 from robusttest.gateway.calls.backends import Backend, litellm_backend, preflight
+from robusttest.gateway.litellm.backend import LitellmBackend
 from robusttest.gateway.litellm.failures import AttemptError
+from robusttest.gateway.litellm.preflight import load_litellm
 from robusttest.settings import Settings
 
 KEY = "planted-key-9876543210"
@@ -212,11 +214,11 @@ def test_estimate_is_an_upper_bound(loop, backend):
         assert backend.estimate(question(server, "openai/our-own")) is None
 
 
-def test_no_estimate_makes_litellm_load_without_a_cost_limit():
+def test_an_estimate_needs_no_import_of_litellm(monkeypatch):
+    monkeypatch.setattr(LitellmBackend, "_load", lambda self: pytest.fail("LiteLLM was loaded"))
     request = Request(
         model="openai/gpt-4o-mini", messages=({"role": "user", "content": "x"},), params={"max_tokens": 1}
     )
-    assert litellm_backend(Settings()).estimate(request) is None
     assert litellm_backend(Settings(max_cost=1.0)).estimate(request) > 0
 
 
@@ -259,20 +261,13 @@ def test_litellm_is_imported_on_the_first_call_and_nothing_is_printed_at_exit():
     assert (code, out, err) == (0, "done\n", "")
 
 
-def test_an_earlier_import_of_litellm_is_noted():
-    code, out, err = python(
-        """
-        import litellm
-        from robusttest.gateway.litellm.preflight import load_litellm
-        print(load_litellm()[1])
-        print(load_litellm()[1])
-        """,
-        LITELLM_LOCAL_MODEL_COST_MAP="True",
-    )
-    assert code == 0, err
-    first, second = out.splitlines()
-    assert "price table" in first
-    assert second == "[]"
+def test_an_earlier_import_of_litellm_is_noted(monkeypatch):
+    import litellm
+
+    load_litellm()
+    monkeypatch.delattr(litellm, "_robusttest_loaded")
+    assert "price table" in load_litellm()[1][0]
+    assert load_litellm()[1] == []
 
 
 def test_litellms_own_chatter_is_off(loop, backend):

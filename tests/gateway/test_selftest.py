@@ -79,8 +79,10 @@ def test_the_result_is_kept_by_versions(loop, backend, cache):
     assert selftest.Results().get("openai/another") is None
 
 
-def test_a_kept_result_is_used(loop, backend, cache):
+def test_a_kept_result_is_used(loop, cache):
     selftest.Results().put("openai/x", selftest.Passed(reason="planted"))
+    backend = LitellmBackend(Settings())
+    backend._load()
     with LoopbackServer() as server:
         assert not loop.run_until_complete(backend._transport.carries(question(server)))
     assert backend._transport.reasons() == ["openai/x: planted"]

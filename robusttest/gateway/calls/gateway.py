@@ -206,6 +206,11 @@ class Gateway:
         with self._lock:
             if "api_key" in request.private:
                 self._with_key.add(request.model)
+            known = getattr(self._backend, "known", None)
+            if known is not None and known(request):
+                problems = self._without_price(request.model)
+                self._checked[request.model] = ConfigurationError("\n".join(problems)) if problems else None
+                return self._checked[request.model]
             wanted = [m for m in dict.fromkeys([request.model, *self._remote]) if m not in self._checked]
             # Importing LiteLLM warns of other packages' affairs; here, as a thread's filters are everybody's.
             with warnings.catch_warnings():
@@ -217,7 +222,7 @@ class Gateway:
             return self._checked[request.model]
 
     def _without_price(self, model: str) -> list[str]:
-        if self.settings.max_cost is None or prices.price_of(model, prices.table()) is not None:
+        if self.settings.max_cost is None or prices.price_of(model, prices.current()) is not None:
             return []
         return [
             f"{model}: no price is known, so --robust-max-cost can't be kept; limit it by --robust-max-calls instead"

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.errors import ConfigurationError
-from robusttest.gateway.litellm import prices
+from robusttest.gateway.litellm import prices, selftest, shapes
 from robusttest.gateway.litellm.failures import AttemptError, Failure, classify
+from robusttest.gateway.litellm.plain import Plain, Wire
+from robusttest.gateway.litellm.pool import Pool
 from robusttest.gateway.litellm.preflight import ignore_typing_warnings, load_litellm
 from robusttest.gateway.litellm.response import completion_of, filtered
 from robusttest.settings import Settings
@@ -40,6 +42,9 @@ class LitellmBackend:
         self._settings = settings
         self._litellm: Any = None
         self._transport: ProviderTransport | None = None
+        self._pool = Pool()
+        self._results: selftest.Results | None = None
+        self._plain = Plain(self._pool, self._wire)
         self._calls_through_litellm = 0
         self._used = False
         """LiteLLM has made a call, in a self-test too, and keeps clients."""
@@ -50,13 +55,42 @@ class LitellmBackend:
 
     async def call(self, request: Request, *, timeout: float) -> Completion:
         __tracebackhide__ = True
+        if self._plain.carries(request):
+            return await self._told(self._plainly, request, timeout=timeout)
         if self._litellm is None:
             self._load()
         ignore_typing_warnings()
-        own = self._transport is not None and await self._transport.carries(request)
-        self._calls_through_litellm += not own
-        made = self._transport.call if own and self._transport is not None else self._call
+        made = self._call
+        if self._transport is not None and await self._transport.carries(request):
+            # The trial may have found that it is asked in the plain form.
+            made = self._plainly if self._plain.carries(request) else self._transport.call
+        self._calls_through_litellm += made == self._call
         return await self._told(made, request, timeout=timeout)
+
+    def known(self, request: Request) -> bool:
+        """Whether the call is made without LiteLLM, which has nothing to say on it before."""
+        return self._plain.carries(request)
+
+    def _wire(self, model: str) -> Wire | None:
+        if self._settings.transport != "auto" or model.partition("/")[0] not in shapes.PROVIDERS:
+            return None
+        passed = self._kept().get(model)
+        return passed.wire if passed is not None else None
+
+    def _kept(self) -> selftest.Results:
+        if self._results is None:
+            self._results = selftest.Results()
+        return self._results
+
+    async def _plainly(self, request: Request, *, timeout: float) -> Completion:
+        __tracebackhide__ = True
+        came = await self._plain.call(request, timeout=timeout)
+        if isinstance(came, Completion):
+            return came
+        if self._litellm is None:
+            self._load()
+        assert self._transport is not None
+        return self._transport.read(request, came)
 
     async def _told(self, made: Call, request: Request, *, timeout: float) -> Completion:
         """What a way of calling came to, in our words."""
@@ -118,7 +152,12 @@ class LitellmBackend:
             from robusttest.gateway.litellm.transport import ProviderTransport
 
             self._transport = ProviderTransport(
-                self._litellm, theirs=partial(self._told, self._call), told=self._told
+                self._litellm,
+                theirs=partial(self._told, self._call),
+                told=self._told,
+                pool=self._pool,
+                plain=self._plain,
+                results=self._kept(),
             )
 
     def _check_params(self, request: Request) -> None:
@@ -141,23 +180,18 @@ class LitellmBackend:
 
     def estimate(self, request: Request) -> float | None:
         """Prompt characters as tokens (at least as many as there are, in nearly all scripts) plus the most
-        output tokens the request allows, at LiteLLM's prices. None for models without a price, and before the
-        first call where no cost limit asks for it.
+        output tokens the request allows, at LiteLLM's prices. None for models without a price.
         """
-        if self._litellm is None:
-            if self._settings.max_cost is None:
-                return None
-            self._load()
-        price = prices.price_of(request.model, self._litellm.model_cost)
+        price = prices.price_of(request.model, prices.current())
         return None if price is None else prices.most(request, price)
 
     def facts(self) -> dict[str, str]:
-        """LiteLLM's version and a digest of its price table, for the run's record; empty if never loaded."""
-        if self._litellm is None:
+        """LiteLLM's version and a digest of its price table, for the run's record; empty if no call was made."""
+        if self._litellm is None and not self._plain.calls:
             return {}
         from importlib.metadata import version
 
-        table = json.dumps(self._litellm.model_cost, sort_keys=True, default=str).encode()
+        table = json.dumps(prices.current(), sort_keys=True, default=str).encode()
         return {
             "litellm": version("litellm"),
             "litellm_prices": hashlib.blake2b(table, digest_size=6).hexdigest(),
@@ -166,7 +200,7 @@ class LitellmBackend:
 
     def _way(self) -> dict[str, str]:
         """Which way calls went: on connections of ours, or through ``litellm.acompletion``, and why."""
-        own = self._transport.calls.total() if self._transport is not None else 0
+        own = self._plain.calls + (self._transport.calls.total() if self._transport is not None else 0)
         parts = [f"{own} calls on own connections"] if own else []
         if self._calls_through_litellm:
             reasons = self._transport.reasons() if self._transport is not None else []
@@ -176,9 +210,8 @@ class LitellmBackend:
 
     async def close(self) -> None:
         """Let LiteLLM's logging end (at most a second), then close every client it keeps."""
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        await self._pool.close()
+        self._transport = None
         litellm, self._litellm = self._litellm, None
         if litellm is None or not self._used:
             return

@@ -105,6 +105,26 @@ OTHERS: tuple[Question, ...] = (
 )
 """Parameters and kinds of messages that are compared together."""
 
+CONVERSATIONS: tuple[tuple[Mapping[str, Json], ...], ...] = (
+    _HI,
+    (_user("Hi"), _user("And?"), _user("")),
+    ({"role": "system", "content": "  Be brief.\n"},),
+    (
+        _user(" Hi \n\n"),
+        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be kind."},
+    ),
+    (
+        {"role": "assistant", "content": "Label: "},
+        _user("\ttwo\r\n"),
+        {"role": "assistant", "content": " A "},
+    ),
+)
+"""Messages of text that the plain form sends as they are."""
+
+ORDINARY = ("same-id", "details", "reasoning", "cached", "thinking", "finish")
+"""Further replies that it has to read alike: of more providers, and such as it leaves to LiteLLM."""
+
 NAMES = frozenset(PARAMS) | {name for question in OTHERS for name in question.params}
 """Parameters that are compared at all."""
 
@@ -186,6 +206,20 @@ def _openai(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
         del reply["usage"]
     if kind == "empty":
         reply["choices"] = []
+    if kind == "same-id":
+        reply["model"] = body.get("model")
+    if kind in ("details", "reasoning", "cached"):
+        counts = {"reasoning": ("reasoning_tokens", 2), "cached": ("cached_tokens", 4)}.get(kind)
+        details = [{"cached_tokens": 0, "audio_tokens": 0}, {"reasoning_tokens": 0, "audio_tokens": 0}]
+        if counts is not None:
+            details[kind == "reasoning"][counts[0]] = counts[1]
+        reply["usage"].update(prompt_tokens_details=details[0], completion_tokens_details=details[1])
+        message.update(refusal=None, annotations=[])
+        reply["choices"][0]["logprobs"] = None
+    if kind == "thinking":
+        message["content"] = "<think>Hm.</think>Hello"
+    if kind == "finish":
+        reply["choices"][0]["finish_reason"] = "eos_token"
     return reply
 
 

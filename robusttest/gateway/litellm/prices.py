@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -39,8 +40,14 @@ def table() -> Table:
     return {}
 
 
-def price_of(model: str, prices: Table) -> Price | None:
-    """The price of a model as a run names it; None for one that has no price, such as a server of one's own."""
+def current() -> Table:
+    """The table that counts: that of LiteLLM where it is loaded, as an app may have put prices there."""
+    loaded = getattr(sys.modules.get("litellm"), "model_cost", None)
+    return loaded if isinstance(loaded, dict) and loaded else table()
+
+
+def entry_of(model: str, prices: Table) -> Mapping[str, Any] | None:
+    """What the table says of a model as a run names it; None for one that it does not know."""
     provider, slash, rest = model.partition("/")
     entry = prices.get(model)
     if entry is None and slash:
@@ -48,6 +55,12 @@ def price_of(model: str, prices: Table) -> Price | None:
         entry = prices.get(rest)
         if entry is not None and not str(entry.get("litellm_provider", "")).startswith(provider):
             entry = None
+    return entry
+
+
+def price_of(model: str, prices: Table) -> Price | None:
+    """The price of a model as a run names it; None for one that has no price, such as a server of one's own."""
+    entry = entry_of(model, prices)
     if not entry or entry.get("input_cost_per_token") is None:
         return None
     most = entry.get("max_output_tokens") or entry.get("max_tokens")

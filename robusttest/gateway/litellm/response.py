@@ -46,8 +46,7 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
     served = _text(getattr(response, "model", None))
     return Completion(
         text=text,
-        # LiteLLM puts some providers' names in front of the id that the server gave, by some ways of calling.
-        model=served.removeprefix(f"{model.partition('/')[0]}/") if served is not None else None,
+        model=served_id(served, model) if served is not None else None,
         finish_reason=finish,
         refusal=refusal,
         tool_calls=_tool_calls(message),
@@ -55,7 +54,7 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
         output_tokens=tokens_out,
         cost=cost,
         latency=latency,
-        created=_now(),
+        created=now(),
         meta=_meta(response),
     )
 
@@ -63,11 +62,16 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
 def filtered(message: str, *, latency: float) -> Completion:
     """The reply that the provider's filter gave in the model's place: no text, and what it said as refusal."""
     return Completion(
-        text="", finish_reason="content_filter", refusal=message, latency=latency, created=_now()
+        text="", finish_reason="content_filter", refusal=message, latency=latency, created=now()
     )
 
 
-def _now() -> str:
+def served_id(served: str, model: str) -> str:
+    """LiteLLM puts some providers' names in front of the id that the server gave, by some ways of calling."""
+    return served.removeprefix(f"{model.partition('/')[0]}/")
+
+
+def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from robusttest.core import files
 from robusttest.core.nouns import Completion, Request, digest
 from robusttest.errors import CallError, ConfigurationError, StorageError
-from robusttest.gateway.litellm import canned, shapes
+from robusttest.gateway.litellm import canned, plain, shapes
 from robusttest.gateway.litellm.failures import AttemptError
 
 SECONDS = 10.0
@@ -45,6 +45,8 @@ class Passed:
     """What LiteLLM sends with every call to this provider, besides: its own name, for one."""
     reason: str | None = None
     """Why nothing is."""
+    wire: plain.Wire | None = None
+    """How it is asked in the plain form; None: it isn't."""
 
     def carries(self, request: Request, kinds: str) -> bool:
         return (
@@ -55,56 +57,50 @@ class Passed:
 
 
 async def compare(
-    model: str, ours: Call, theirs: Call, carried: Callable[[Request], bool], headers: dict[str, str]
+    model: str,
+    ours: Call,
+    theirs: Call,
+    carried: Callable[[Request], bool],
+    headers: dict[str, str],
+    by_wire: Callable[[plain.Wire], Call],
+    base: str | None = None,
 ) -> Passed | None:
     """What fares the same both ways; None where it could not be found out, as LiteLLM got no reply either.
 
-    Both raise what `backends.Backend.call` does; ``carried`` says what ``ours`` takes at all. Headers that LiteLLM
-    sends besides are put into ``headers``, for ``ours`` to send them too.
+    All raise what `backends.Backend.call` does; ``carried`` says what ``ours`` takes at all; ``by_wire`` makes calls in
+    the plain form, and ``base`` is the provider's own address. Headers that LiteLLM sends besides are put into
+    ``headers``, for ``ours`` to send them too.
     """
     async with canned.Server() as server:
-
-        async def same(question: canned.Question, kind: str) -> str | None:
-            """What differs; None: nothing. Both may fail, in the same way."""
-            server.kind = kind
-            got, sent = [], []
-            if not carried(_request(model, server.host, question)):
-                return "not carried"
-            for call in (theirs, ours):
-                server.seen.clear()
-                got.append(await outcome(call, _request(model, server.host, question)))
-                sent.append([(p, _named(h), b) for p, h, b in server.seen])
-            # Where LiteLLM's client repeats a failed call by itself, whatever it is told, ours leaves that to the gateway.
-            if len(sent[1]) != 1 or not sent[0] or any(one != sent[1][0] for one in sent[0]):
-                return "another request is sent"
-            return None if got[0] == got[1] else f"a reply ({kind}) is read differently"
-
-        server.kind = "ok"
-        first = await outcome(theirs, _request(model, server.host, canned.PLAIN))
+        trial = _Trial(model, server, ours, theirs, carried)
+        first = await outcome(theirs, trial.request(canned.PLAIN))
         if not isinstance(first, Completion):
             # Where it was not even asked, the model's own kind of request is what does not fit.
             return Passed(reason="LiteLLM does not ask it by the usual path") if server.seen else None
-        _, theirs_sent, _ = server.seen[-1]
+        path, theirs_sent, body = server.seen[-1]
         server.seen.clear()
-        if carried(plain := _request(model, server.host, canned.PLAIN)):
-            await outcome(ours, plain)
+        if carried(asked := trial.request(canned.PLAIN)):
+            await outcome(ours, asked)
             if server.seen:
                 sent = _named(server.seen[-1][1])
                 headers.update(
                     {k: v for k, v in _named(theirs_sent).items() if sent.get(k) != v and _KEY not in v}
                 )
+        wire = _wire(model, path, theirs_sent, body, base)
+        trial.plain = by_wire(wire) if wire is not None else None
         for kind in canned.REPLIES:
-            if (reason := await same(canned.PLAIN, kind)) is not None:
+            if (reason := await trial.same(canned.PLAIN, kind)) is not None:
                 return Passed(reason=reason)
         params: set[str] = set()
+        plain_params = set(plain.VALUES)
         kinds = set(shapes.shape(canned.PLAIN.messages).split(","))
         for name, value in canned.PARAMS.items():
             question = canned.Question(canned.PLAIN.messages, {name: value})
-            if await same(question, "ok") is None:
+            if await trial.same(question, "ok") is None:
                 params.add(name)
         together: dict[str, bool] = {}
         for question in canned.OTHERS:
-            equal = await same(question, question.reply) is None
+            equal = await trial.same(question, question.reply) is None
             if equal:
                 kinds.update(shapes.shape(question.messages).split(","))
             for name in question.params:
@@ -115,9 +111,91 @@ async def compare(
             name: canned.PARAMS[name]
             for name in sorted(params & canned.PARAMS.keys() - {"max_completion_tokens"})
         }
-        if every and await same(canned.Question(canned.PLAIN.messages, every), "ok") is not None:
+        if every and await trial.same(canned.Question(canned.PLAIN.messages, every), "ok") is not None:
             params -= canned.PARAMS.keys()
-        return Passed(frozenset(params), frozenset(kinds), dict(headers))
+        if wire is not None and trial.plain is not None:
+            found = await _plain_params(trial, sorted(params & plain_params))
+            wire = None if found is None else replace(wire, params=found)
+        return Passed(frozenset(params), frozenset(kinds), dict(headers), wire=wire)
+
+
+@dataclass
+class _Trial:
+    model: str
+    server: canned.Server
+    ours: Call
+    theirs: Call
+    carried: Callable[[Request], bool]
+    plain: Call | None = None
+    """None as soon as something that every call has fares differently in the plain form."""
+
+    def request(self, question: canned.Question) -> Request:
+        return _request(self.model, self.server.host, question)
+
+    async def same(self, question: canned.Question, kind: str) -> str | None:
+        """What differs; None: nothing. All may fail, in the same way."""
+        self.server.kind = kind
+        if not self.carried(self.request(question)):
+            return "not carried"
+        expected, sent = await self._asked(self.theirs, question)
+        mine, sent_by_us = await self._asked(self.ours, question)
+        if self.plain is not None and question is canned.PLAIN:
+            plainly = await self._asked(self.plain, question)
+            if plainly != (expected, sent_by_us):
+                self.plain = None
+        # Where LiteLLM's client repeats a failed call by itself, whatever it is told, ours leaves that to the gateway.
+        if len(sent_by_us) != 1 or not sent or any(one != sent_by_us[0] for one in sent):
+            return "another request is sent"
+        return None if expected == mine else f"a reply ({kind}) is read differently"
+
+    async def plainly_same(self, question: canned.Question, kind: str = "ok") -> bool:
+        assert self.plain is not None
+        self.server.kind = kind
+        theirs = await self._asked(self.theirs, question)
+        return theirs == await self._asked(self.plain, question)
+
+    async def _asked(self, call: Call, question: canned.Question) -> tuple[Any, list[Any]]:
+        self.server.seen.clear()
+        came = await outcome(call, self.request(question))
+        return came, [(p, _named(h), b) for p, h, b in self.server.seen]
+
+
+def _wire(
+    model: str, path: str, headers: Mapping[str, str], body: Any, base: str | None
+) -> plain.Wire | None:
+    """The plain form that LiteLLM's request to the plain question has; None: another form."""
+    _, _, after = path.partition("/v1")
+    name = body.get("model") if isinstance(body, dict) else None
+    messages = [dict(m) for m in canned.PLAIN.messages]
+    if not after or not isinstance(name, str) or body != {"model": name, "messages": messages}:
+        return None
+    if headers.get("authorization") != f"Bearer {_KEY}":
+        return None
+    more = {k: v for k, v in _named(headers).items() if k not in ("authorization", "content-type")}
+    base = base.removesuffix(after) if base is not None and base.endswith(after) else None
+    return plain.Wire(model=name, path=after, headers=more, base=base)
+
+
+async def _plain_params(trial: _Trial, names: list[str]) -> frozenset[str] | None:
+    """The parameters that are sent as they are; None where messages are not, or a reply is read differently."""
+    for messages in canned.CONVERSATIONS:
+        if not await trial.plainly_same(canned.Question(messages, {})):
+            return None
+    for kind in canned.ORDINARY:
+        if not await trial.plainly_same(canned.PLAIN, kind):
+            return None
+    found = set()
+    for name in names:
+        equal = [
+            await trial.plainly_same(canned.Question(canned.PLAIN.messages, {name: value}))
+            for value in plain.VALUES[name]
+        ]
+        if all(equal):
+            found.add(name)
+    together = {n: plain.VALUES[n][-1] for n in sorted(found - {"max_completion_tokens"})}
+    if together and not await trial.plainly_same(canned.Question(canned.PLAIN.messages, together)):
+        return None
+    return frozenset(found)
 
 
 async def outcome(call: Call, request: Request) -> Completion | tuple[Any, ...] | str:
@@ -167,6 +245,7 @@ class Results:
                     frozenset(facts["kinds"]),
                     dict(facts["headers"]),
                     facts["reason"],
+                    _wire_from(facts["wire"]),
                 )
 
     def get(self, model: str) -> Passed | None:
@@ -182,6 +261,9 @@ class Results:
             "kinds": sorted(passed.kinds),
             "headers": dict(passed.headers),
             "reason": passed.reason,
+            "wire": None
+            if passed.wire is None
+            else {**asdict(passed.wire), "params": sorted(passed.wire.params)},
         }
         kept = dict(list(whole.items())[-(KEPT - 1) :])
         with contextlib.suppress(StorageError):
@@ -196,6 +278,10 @@ class Results:
             return {}
         good = isinstance(found, dict) and all(isinstance(v, dict) for v in found.values())
         return found if good else {}
+
+
+def _wire_from(facts: dict[str, Any] | None) -> plain.Wire | None:
+    return None if facts is None else plain.Wire(**{**facts, "params": frozenset(facts["params"])})
 
 
 def cache_folder() -> Path:

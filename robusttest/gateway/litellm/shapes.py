@@ -35,8 +35,12 @@ PROVIDERS = frozenset(
     )
 )
 """Providers that are asked by one POST with a key in a header: no signature, no token to fetch, no job to poll."""
-_OWN_DEFAULT = frozenset(("openai", "anthropic"))
-"""Whose configuration knows the provider's own address; LiteLLM tells the others' with the name."""
+DEFAULTS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+"""Addresses that ``acompletion`` itself fills in; LiteLLM tells the others' with the name."""
 _AT_THE_ROOT = frozenset(("anthropic", "ollama_chat", "ollama"))
 
 PRIVATE = frozenset(("api_key", "api_base", "base_url", "timeout", "extra_headers", "max_retries"))
@@ -91,10 +95,6 @@ def base_of(model: str, host: str) -> str:
     return host if model.partition("/")[0] in _AT_THE_ROOT else f"{host}/v1"
 
 
-def default_known(provider: str) -> bool:
-    return provider in _OWN_DEFAULT
-
-
 def special(litellm: Any, model: str, provider: str) -> bool:
     """Models that LiteLLM asks by another interface than chat, or by one that depends on what is asked."""
     if provider == "openai":
@@ -114,10 +114,12 @@ def proxied(url: str) -> bool:
     return not loopback and bool(set(urllib.request.getproxies()) & {"http", "https", "all"})
 
 
-def neutral(litellm: Any) -> bool:
-    """Whether neither the app nor the environment has changed what LiteLLM does with a call."""
+def neutral(litellm: Any | None) -> bool:
+    """Whether neither the app nor the environment has changed what LiteLLM does with a call. None: it is not loaded."""
     if any(os.environ.get(name) for name in _ENVIRONMENT):
         return False
+    if litellm is None:
+        return True
     if getattr(litellm, "ssl_verify", True) is not True:
         return False
     return not any(getattr(litellm, name, None) for name in _GLOBALS)

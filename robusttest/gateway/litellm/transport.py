@@ -12,23 +12,20 @@ import asyncio
 import copy
 import json
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.gateway.litellm import address, canned, keys, selftest, shapes
 from robusttest.gateway.litellm.failures import AttemptError, Failure, classify, provider_text
-from robusttest.gateway.litellm.response import completion_of, filtered, rate_limit_of
+from robusttest.gateway.litellm.plain import Plain, Wire
+from robusttest.gateway.litellm.pool import Pool, Reply
+from robusttest.gateway.litellm.response import completion_of, rate_limit_of
 
 _PLANS_KEPT = 512
-_CONNECTIONS = 512
-_KEEPALIVE = 60.0
-LARGEST = 16 << 20
-"""Bytes of a reply that are read."""
 
 
 class _Silent:
@@ -41,22 +38,6 @@ class _Silent:
         pass
 
     pre_call = post_call
-
-
-class _Raw:
-    """As much of an ``httpx.Response`` as LiteLLM's transformations read."""
-
-    __slots__ = ("content", "headers", "status_code")
-
-    def __init__(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
-        self.status_code, self.headers, self.content = status, headers, content
-
-    @property
-    def text(self) -> str:
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        return json.loads(self.content)
 
 
 @dataclass(slots=True)
@@ -77,38 +58,29 @@ class _Plan:
     timeout: float | None
 
 
-async def _whole(answer: Any, model: str) -> bytes:
-    """The body, as long as it may be a reply."""
-    if (answer.content_length or 0) <= LARGEST:
-        content: bytes = b""
-        if answer.content_length is not None:
-            return cast(bytes, await answer.read())
-        async for chunk in answer.content.iter_chunked(1 << 16):
-            content += chunk
-            if len(content) > LARGEST:
-                break
-        else:
-            return content
-    answer.close()
-    raise AttemptError(
-        f"{model}: the reply is larger than {LARGEST >> 20} MB: no model's", kind="invalid_reply"
-    )
-
-
 class ProviderTransport:
     """Carries the requests that `carries` says yes to. Lives on one event loop."""
 
-    def __init__(self, litellm: Any, *, theirs: selftest.Call, told: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        litellm: Any,
+        *,
+        theirs: selftest.Call,
+        told: Callable[..., Any],
+        pool: Pool,
+        plain: Plain,
+        results: selftest.Results,
+    ) -> None:
         """``theirs`` makes one attempt through ``acompletion``, what this way is compared with; ``told(call, …)`` makes
         one by ``call`` and says what it came to.
         """
         self._litellm = litellm
-        self._theirs, self._ours = theirs, partial(told, self._carry)
-        self._session: Any = None
+        self._theirs, self._told = theirs, told
+        self._ours = partial(told, self._carry)
+        self._pool, self._plain, self._results = pool, plain, results
         self._plans: dict[tuple[Any, ...], _Plan | None] = {}
         self._encoding: Any = None
         self._unpriced: set[tuple[object, ...]] = set()
-        self._results: selftest.Results | None = None
         self._passed: dict[str, selftest.Passed] = {}
         self._headers: dict[str, dict[str, str]] = {}
         self._trying: dict[str, asyncio.Lock] = {}
@@ -130,8 +102,7 @@ class ProviderTransport:
         async with self._trying.setdefault(model, asyncio.Lock()):
             if (passed := self._passed.get(model)) is not None:
                 return passed
-            results = self._results = self._results or selftest.Results()
-            found = results.get(model)
+            found = self._results.get(model)
             if found is None:
                 try:
                     found = await selftest.compare(
@@ -140,11 +111,13 @@ class ProviderTransport:
                         self._theirs,
                         lambda request: self._plan(request) is not None,
                         self._headers.setdefault(model, {}),
+                        lambda wire: partial(self._told, partial(self._by_wire, wire)),
+                        self._own_address(model),
                     )
                 except OSError:  # no server on the loopback interface
                     found = None
                 if found is not None:
-                    results.put(model, found)
+                    self._results.put(model, found)
             # What could not be found out is not kept: the next run tries again.
             passed = found if found is not None else selftest.Passed(reason="could not be tried out")
             self._passed[model] = passed
@@ -168,50 +141,60 @@ class ProviderTransport:
         if plan.timeout is not None:
             timeout = min(timeout, plan.timeout)
         optional = copy.deepcopy(plan.optional) if plan.nested else dict(plan.optional)
-        body = plan.config.transform_request(
-            model=plan.model,
-            messages=self._messages(request),
-            optional_params=optional,
-            litellm_params=plan.litellm_params,
-            headers=plan.headers,
-        )
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        session = self._session or self._open()
+        body = self._body(request, plan, optional)
         more = self._headers.get(request.model)
         headers = (
             {**{k: v for k, v in plan.headers.items() if k.lower() not in more}, **more}
             if more
             else plan.headers
         )
-        started = time.perf_counter()
-        async with (
-            asyncio.timeout(timeout),
-            session.post(plan.url, data=data, headers=headers, allow_redirects=False) as answer,
-        ):
-            content = await _whole(answer, request.model)
-        raw = _Raw(answer.status, answer.headers, content)
-        latency = time.perf_counter() - started
-        if not 200 <= raw.status_code < 300:
-            failure = classify(
-                model=request.model,
-                status=raw.status_code,
-                text=raw.text,
-                headers=raw.headers,
-                asked=request.messages,
+        reply = await self._pool.post(request, url=plan.url, headers=headers, body=body, timeout=timeout)
+        return reply if isinstance(reply, Completion) else self._read(request, plan, reply, body, optional)
+
+    async def _by_wire(self, wire: Wire, request: Request, *, timeout: float) -> Completion:
+        __tracebackhide__ = True
+        came = await self._plain.call_by(wire, request, timeout=timeout)
+        return came if isinstance(came, Completion) else self.read(request, came)
+
+    def _own_address(self, model: str) -> str | None:
+        """Where the provider itself is asked; None where the environment says another address."""
+        provider = model.partition("/")[0]
+        if address.base_from_environment(provider):
+            return None
+        plan = self._make_plan(
+            Request(model=model, messages=canned.PLAIN.messages, private={"api_key": "none"})
+        )
+        return plan.url if plan is not None else None
+
+    def read(self, request: Request, reply: Reply) -> Completion:
+        """A reply that `plain` got and leaves to LiteLLM."""
+        __tracebackhide__ = True
+        plan = self._plan(request)
+        if plan is None:
+            raise AttemptError(
+                f"{request.model}: a reply that LiteLLM does not read as it is set up now",
+                kind="invalid_reply",
             )
-            if failure.kind == "refused":
-                return filtered(failure.message, latency=latency)
-            failure.raise_()
-        return self._read(request, plan, raw, body, optional, latency)
+        optional = copy.deepcopy(plan.optional)
+        return self._read(request, plan, reply, self._body(request, plan, optional), optional)
+
+    def _body(self, request: Request, plan: _Plan, optional: dict[str, Any]) -> dict[str, Any]:
+        body: dict[str, Any] = plan.config.transform_request(
+            model=plan.model,
+            messages=self._messages(request),
+            optional_params=optional,
+            litellm_params=plan.litellm_params,
+            headers=plan.headers,
+        )
+        return body
 
     def _read(
         self,
         request: Request,
         plan: _Plan,
-        raw: _Raw,
+        raw: Reply,
         body: dict[str, Any],
         optional: dict[str, Any],
-        latency: float,
     ) -> Completion:
         __tracebackhide__ = True
         failure: Failure | None = None
@@ -234,7 +217,7 @@ class ProviderTransport:
         if failure is not None:
             failure.raise_()
         completion = completion_of(
-            response, model=request.model, latency=latency, cost=self._cost(response, plan)
+            response, model=request.model, latency=raw.latency, cost=self._cost(response, plan)
         )
         if limits := rate_limit_of(raw.headers):
             meta = {**completion.meta, "rate_limit": limits}
@@ -292,8 +275,8 @@ class ProviderTransport:
             key = (
                 private.get("api_key") or key or next(map(os.environ.get, keys.KEYS.get(provider, ())), None)
             )
-            base = base or address.base_from_environment(provider)
-            if not key or not (base or shapes.default_known(provider)):
+            base = base or address.base_from_environment(provider) or shapes.DEFAULTS.get(provider)
+            if not key or not base:
                 return None
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
                 model=model, provider=litellm.LlmProviders(provider)
@@ -329,7 +312,6 @@ class ProviderTransport:
                 api_base=base,
             )
             if provider == "anthropic":
-                base = base or "https://api.anthropic.com"
                 base = base if base.endswith("/v1/messages") else base + "/v1/messages"
             url = config.get_complete_url(
                 api_base=base,
@@ -369,32 +351,8 @@ class ProviderTransport:
         fixed: list[dict[str, Any]] = self._litellm.utils.validate_and_fix_openai_messages(messages=copies)
         return fixed
 
-    def _open(self) -> Any:
-        import aiohttp
 
-        try:
-            from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
-
-            ssl = get_ssl_configuration(None)
-        except ImportError:
-            ssl = True
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=300, ssl=ssl
-            ),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self._session
-
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-
-def unreadable(error: Exception, model: str, raw: _Raw) -> Failure:
+def unreadable(error: Exception, model: str, raw: Reply) -> Failure:
     """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
     status = getattr(error, "status_code", None)
     text = str(getattr(error, "message", None) or error)

@@ -117,7 +117,7 @@ def test_neither_key_nor_address_is_made_up(monkeypatch):
 
 
 def test_an_ordinary_reply_is_read():
-    found = plain.read("openai/x", reply())
+    found = plain.read("openai/x", reply(), unpriced={"x"})
     assert (found.text, found.finish_reason, found.model) == ("Hello, world", "stop", "x")
     assert (found.input_tokens, found.output_tokens, found.cost, found.latency) == (9, 3, None, 0.5)
     assert found.meta == {"system_fingerprint": "fp_1", "service_tier": "default"}
@@ -150,7 +150,7 @@ def test_an_ordinary_reply_is_read():
 )
 def test_any_other_is_left_to_litellm(changes):
     with pytest.raises(plain.NotPlain):
-        plain.read("openai/x", reply(**changes))
+        plain.read("openai/x", reply(**changes), unpriced={"x"})
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"null", b"{}", b'{"choices": 3}', b"\xff"])
@@ -186,7 +186,7 @@ def test_prices_by_more_than_tokens_are_left_to_litellm(monkeypatch, litellm):
             plain.read("openai/gpt-4o-mini", reply(usage__prompt_tokens=130_000))
     # A model without a price that answers by another name: LiteLLM takes that one's price, where it has one.
     with pytest.raises(plain.NotPlain):
-        plain.read("openai/mine", reply(model="gpt-4o"))
+        plain.read("openai/mine", reply(model="gpt-4o"), unpriced={"mine"})
 
 
 # --- the whole way
@@ -195,7 +195,8 @@ def test_prices_by_more_than_tokens_are_left_to_litellm(monkeypatch, litellm):
 @pytest.fixture
 def known(monkeypatch):
     """What a self-test has found out for ``openai/x`` in an earlier process."""
-    wire = plain.Wire(model="x", path="/chat/completions", params=frozenset({"temperature"}))
+    names = frozenset({"x", "x-2026-01-01"})
+    wire = plain.Wire(model="x", path="/chat/completions", params=frozenset({"temperature"}), unpriced=names)
     selftest.Results().put(
         "openai/x", selftest.Passed(frozenset({"temperature"}), frozenset({"user:str"}), wire=wire)
     )
@@ -237,6 +238,23 @@ def test_what_it_cannot_read_litellm_reads_without_another_call(known, fault):
     came, expected, calls = asyncio.run(call())
     assert calls == 1
     assert came == expected
+
+
+def test_that_what_answers_has_no_price_is_asked_of_litellm_once(monkeypatch):
+    wire = plain.Wire(model="x", path="/chat/completions", unpriced=frozenset({"x"}))
+    selftest.Results().put("openai/x", selftest.Passed(kinds=frozenset({"user:str"}), wire=wire))
+
+    async def call():
+        backend = LitellmBackend(Settings())
+        with LoopbackServer() as server:  # which answers as x-2026-01-01
+            completion = await backend.call(question(api_base=server.url), timeout=20)
+            await backend.close()
+        return completion
+
+    assert asyncio.run(call()).cost is None
+    assert selftest.Results().get("openai/x").wire.unpriced == {"x", "x-2026-01-01"}
+    monkeypatch.setattr(LitellmBackend, "_load", lambda self: pytest.fail("LiteLLM was loaded"))
+    assert asyncio.run(call()).model == "x-2026-01-01"
 
 
 def test_a_process_that_knows_the_model_never_imports_litellm(known, tmp_path):

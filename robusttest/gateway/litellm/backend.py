@@ -90,7 +90,10 @@ class LitellmBackend:
         if self._litellm is None:
             self._load()
         assert self._transport is not None
-        return self._transport.read(request, came)
+        completion = self._transport.read(request, came)
+        if completion.cost is None and completion.input_tokens and completion.model:
+            self._kept().learn_unpriced(request.model, completion.model)
+        return completion
 
     async def _told(self, made: Call, request: Request, *, timeout: float) -> Completion:
         """What a way of calling came to, in our words."""

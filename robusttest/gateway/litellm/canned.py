@@ -185,6 +185,11 @@ def _text(kind: str) -> str | None:
     return {"json": '{"label": "x"}', "null": None, "refusal": None, "tool": ""}.get(kind, "Hello, world")
 
 
+def served(model: str) -> str:
+    """The id that a canned reply in OpenAI's form bears."""
+    return f"{model}-2026-01-01"
+
+
 def _openai(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": _text(kind)}
     if kind == "tool":
@@ -196,7 +201,7 @@ def _openai(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1700000000,
-        "model": f"{body.get('model')}-2026-01-01",
+        "model": served(str(body.get("model"))),
         "system_fingerprint": "fp_1",
         "service_tier": "default",
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,8 @@ class Wire:
     """The provider's own address; None where it is not known, and must be given."""
     params: frozenset[str] = frozenset()
     """Parameters that are sent as they are."""
+    unpriced: frozenset[str] = frozenset()
+    """Ids of models that answered, by which LiteLLM found no price either."""
 
 
 class NotPlain(Exception):
@@ -88,7 +90,7 @@ class Plain:
         if isinstance(reply, Completion):
             return reply
         try:
-            return read(request.model, reply)
+            return read(request.model, reply, unpriced=wire.unpriced)
         except NotPlain:
             return reply
 
@@ -165,7 +167,7 @@ _NO_TEXT = ("audio", "image", "search_context", "code_interpreter")
 _ABOVE = re.compile(r"_above_(\d+)k_tokens")
 
 
-def read(model: str, reply: Reply) -> Completion:
+def read(model: str, reply: Reply, *, unpriced: Collection[str] = ()) -> Completion:
     """The completion of an ordinary reply. Raises `NotPlain` for all others."""
     try:
         data = reply.json()
@@ -198,11 +200,11 @@ def read(model: str, reply: Reply) -> Completion:
         meta["rate_limit"] = limits
     return Completion(
         text=text,
-        model=served_id(served, model),
+        model=(served := served_id(served, model)),
         finish_reason=finish,
         input_tokens=used[0],
         output_tokens=used[1],
-        cost=_cost(model, served, *used),
+        cost=_cost(model, served, *used, unpriced=unpriced),
         latency=reply.latency,
         created=now(),
         meta=meta,
@@ -221,12 +223,14 @@ def _plain_usage(usage: Mapping[str, Json]) -> bool:
     return True
 
 
-def _cost(model: str, served: str, tokens_in: int, tokens_out: int) -> float | None:
-    """US dollars; None where LiteLLM's table has no price. Raises `NotPlain` where it has more than one."""
+def _cost(
+    model: str, served: str, tokens_in: int, tokens_out: int, *, unpriced: Collection[str]
+) -> float | None:
+    """US dollars; None where LiteLLM finds no price. Raises `NotPlain` where only it knows."""
     entry = prices.entry_of(model, prices.current())
     if entry is None:
         # LiteLLM goes by the name of the model that answered, then, and by what such names have in common.
-        if served_id(served, model) != model.partition("/")[2]:
+        if served not in unpriced:
             raise NotPlain
         return None
     if any(value and _counts(name, tokens_in) for name, value in entry.items() if "_cost_per_" in name):

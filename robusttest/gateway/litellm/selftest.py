@@ -27,6 +27,8 @@ SECONDS = 10.0
 """For one canned call: the first one makes LiteLLM import what it needs."""
 KEPT = 4
 """Sets of versions whose results are kept."""
+UNPRICED_KEPT = 16
+"""Ids of models that answered, for each model that is asked."""
 _OWN_HEADERS = ("user-agent", "x-stainless", "accept", "connection", "content-length", "host")
 """By which a client introduces itself."""
 
@@ -173,7 +175,9 @@ def _wire(
         return None
     more = {k: v for k, v in _named(headers).items() if k not in ("authorization", "content-type")}
     base = base.removesuffix(after) if base is not None and base.endswith(after) else None
-    return plain.Wire(model=name, path=after, headers=more, base=base)
+    # That they have none is found out with the rest: a reply with a price would be read differently.
+    answered = frozenset((name, canned.served(name)))
+    return plain.Wire(model=name, path=after, headers=more, base=base, unpriced=answered)
 
 
 async def _plain_params(trial: _Trial, names: list[str]) -> frozenset[str] | None:
@@ -251,6 +255,15 @@ class Results:
     def get(self, model: str) -> Passed | None:
         return self._known.get(model)
 
+    def learn_unpriced(self, model: str, served: str) -> None:
+        """LiteLLM found no price for what answered in this model's name."""
+        passed = self._known.get(model)
+        if passed is None or passed.wire is None or served in passed.wire.unpriced:
+            return
+        if len(passed.wire.unpriced) < UNPRICED_KEPT:
+            wire = replace(passed.wire, unpriced=passed.wire.unpriced | {served})
+            self.put(model, replace(passed, wire=wire))
+
     def put(self, model: str, passed: Passed) -> None:
         """Kept where it can be; a folder that can't be written means another test in the next run."""
         self._known[model] = passed
@@ -261,9 +274,7 @@ class Results:
             "kinds": sorted(passed.kinds),
             "headers": dict(passed.headers),
             "reason": passed.reason,
-            "wire": None
-            if passed.wire is None
-            else {**asdict(passed.wire), "params": sorted(passed.wire.params)},
+            "wire": None if passed.wire is None else _plain_json(asdict(passed.wire)),
         }
         kept = dict(list(whole.items())[-(KEPT - 1) :])
         with contextlib.suppress(StorageError):
@@ -280,8 +291,15 @@ class Results:
         return found if good else {}
 
 
+def _plain_json(facts: dict[str, Any]) -> dict[str, Any]:
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in facts.items()}
+
+
 def _wire_from(facts: dict[str, Any] | None) -> plain.Wire | None:
-    return None if facts is None else plain.Wire(**{**facts, "params": frozenset(facts["params"])})
+    if facts is None:
+        return None
+    facts = {**facts, "params": frozenset(facts["params"]), "unpriced": frozenset(facts["unpriced"])}
+    return plain.Wire(**facts)
 
 
 def cache_folder() -> Path:

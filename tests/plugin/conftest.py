@@ -51,6 +51,9 @@ for _module in pkgutil.walk_packages(robusttest.__path__, "robusttest."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
 
+# No machine is lost between two tests: nobody has to wait for the disk.
+robusttest.gateway.store.database.SYNCHRONOUS = "OFF"
+
 QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:rerunfailures")
 ALONE = ("-p", "robusttest.plugin", "-p", "no:cacheprovider")
 

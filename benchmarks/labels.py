@@ -74,8 +74,8 @@ def specs(only: Sequence[str]) -> list[Perturbation]:
         try:
             default = make(name)
         except RobusttestError:
-            continue  # has no default, or needs something that is not installed
-        if default.apply is None or default.level not in ("input", "prompt"):
+            continue  # has no default, needs something that is not installed, or a rule for the right answer
+        if default.apply is None or default.preserves == "alters" or default.level not in ("input", "prompt"):
             continue
         made.append(default)
         if default.severity is not None and default.severity < HIGHER:
@@ -126,7 +126,8 @@ def _prompt(case: Case) -> Prompt:
 def _demos(case: Case, sets: Mapping[str, list[dict[str, Any]]]) -> tuple[Case, ...]:
     name = case.id.partition("/")[0]
     others = (case_of(name, row) for row in sets[name][:20])
-    return tuple([d for d in others if d.id != case.id and d.target is not None][:3])
+    alike = [d for d in others if d.id != case.id and d.target and bool(d.choices) == bool(case.choices)]
+    return tuple(alike[:3])
 
 
 def _row(p: Perturbation, case: Case, prompt: Prompt | None, v: Variant) -> dict[str, Any]:

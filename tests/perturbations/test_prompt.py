@@ -6,7 +6,7 @@ import pytest
 from robusttest.core.nouns import Case, Draft, NotApplicable, Prompt
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.prompt import prompt as p
-from robusttest.perturbations.prompt.layout import option_labels
+from robusttest.perturbations.prompt.layout import format_, option_labels
 from robusttest.perturbations.prompt.orders import movable, names_letters, other_order
 
 CASE = Case(
@@ -225,6 +225,11 @@ def test_options_that_are_named_by_letter_keep_letters_and_places(last):
     marked, _ = all_of(option_labels(), draft.with_(prompt=Prompt(template="{input}\n{options}")))
     assert marked
     assert all("{letter}" in d.prompt.option_marker for d in marked)
+    laid_out, _ = all_of(
+        format_(), draft.with_(prompt=Prompt(template="Question: {input}\n{options}\nAnswer:"))
+    )
+    assert len(laid_out) > 50
+    assert all("{letter}" in d.prompt.option_marker for d in laid_out)
 
 
 def test_plain_options_may_move():

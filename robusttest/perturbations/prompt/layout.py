@@ -76,7 +76,10 @@ def format_(arg: int | str | None = None) -> Perturbation:
         if index >= min(space.size, _LIMIT):
             return NotApplicable(reason=f"the prompt has {min(space.size, _LIMIT)} other formats only")
         numbers = _draws(space.size, derive_seed("format", *texts(draft.prompt), str(arg or "")))
-        return draft.with_(prompt=space.applied(draft.prompt, numbers[index]))
+        prompt = space.applied(draft.prompt, numbers[index])
+        if "{letter}" not in prompt.option_marker and names_letters(draft.case.choices or ()):
+            prompt = replace(prompt, option_marker=draft.prompt.option_marker)  # "both A and C" stands
+        return draft.with_(prompt=prompt)
 
     return Perturbation(
         name="format",

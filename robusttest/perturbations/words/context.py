@@ -274,9 +274,9 @@ def _add_trimmed(found: list[tuple[int, int]], text: str, start: int, end: int) 
         found.append((start, end))
 
 
-_ITEM = re.compile(r"(?:[-*•]|\(?\w{1,2}[.)])\s")
+_ITEM = re.compile(r"(?:[-*•]|\(?\w{1,2}[.)]|[^\W\d_]+:)\s")
 _LEANS = re.compile(
-    r"(?:that|but|and|so|or|yet|then|however|after|before|next|later|now|here|because)\b|"
+    r"(?:that|but|and|so|or|yet|then|however|after|before|next|later|now|here|because|for example|for instance)\b|"
     r".*?\b(?:he|she|it|they|him|her|them|his|hers|its|their|this|these|those|such|another|other|others|both|remaining|"
     r"rest|also|too|again|instead|meanwhile|finally)\b",
     re.IGNORECASE | re.DOTALL,
@@ -287,7 +287,7 @@ _LEANS = re.compile(
 def _movable(text: str, protected: Sequence[Span]) -> list[tuple[int, int]]:
     """Stretches of sentences that may change places.
 
-    Questions, headings, the items of a list and a last sentence that breaks off stay where they are; what leans on
+    Questions, headings, the items of a list, what is labelled (``Question: …``) and a last sentence that breaks off stay where they are; what leans on
     the sentence before it goes with that.
     """
     found: list[tuple[int, int]] = []

@@ -184,7 +184,7 @@ def contractions(direction: str | float | None = None, *, severity: float | None
 # --- numbers
 
 
-_NAMES = re.compile(r"[^\s(\"'“‘]$|[$£€¥₹]\s$|\d\s$|\w\s[A-Z]\w*\s$|\b\w+\d\w*\s$")
+_NAMES = re.compile(r"[^\s(\"'“‘]$|[$£€¥₹]\s$|\d\s$|[^.!?\s]\s[A-Z]\w+\s$|\b\w+\d\w*\s$")
 """Before an amount (``$ 4``), the number of a thing (``Fx 4300``), of a list or of two in a row (``a 3 4 defence``)."""
 
 

@@ -77,6 +77,11 @@ def evaluate(
     settings, made = _settings(settings, variants, options), thresholds(expect, "expect")
     if not isinstance(task, Task):
         raise UsageError(f"evaluate({type(task).__name__}): the first argument is a Task")
+    if task.prompts:
+        raise UsageError(
+            f"evaluate(): task {task.name!r} has several prompts: evaluate each, as in [evaluate(t, …) for t in "
+            "task.prompts.values()], and robusttest.stats.across.prompts.side_by_side([r.frame for r in results]) compares them"
+        )
     many = isinstance(model, list | tuple)
     names = [_name(m) for m in (model if many else [model])]
     if not names:

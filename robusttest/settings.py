@@ -282,6 +282,10 @@ class Settings:
         (), name, "break results down by this column: target, cluster, or one of the cases (repeatable)",
         ini="linelist", many=True, metavar="COLUMN", mark=True,
     )  # fmt: skip
+    prompt: tuple[str, ...] = option(
+        (), name, "of tasks with several prompts, put only this one (repeatable)", ini="linelist", many=True,
+        metavar="NAME",
+    )  # fmt: skip
     seed: int = option(0, whole(0), "seed of all variants (0)", ini="int", metavar="N", mark=True)
     concurrency: int = option(
         32, whole(1), "calls in flight at most, per endpoint (32)", ini="int", metavar="N", mark=True

@@ -387,6 +387,8 @@ class Record:
     """Column → value, of the columns by which results are broken down (``by=``)."""
     check: Mapping[str, Json] | None = None
     """What the second scorer says of the same reply; see `Score.check`."""
+    prompt: str | None = None
+    """The prompt's name, where the task has several; ``task`` is then ``NAME [PROMPT]``."""
     test: str | None = None
     """The test's node id without the model, where a test made the record."""
     request_key: str | None = None

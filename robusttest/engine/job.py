@@ -54,6 +54,7 @@ class BodyTask:
     params: Mapping[str, Json] = field(default_factory=dict)
     scorer: None = None
     scorer_check: None = None
+    prompt_name: None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ class Job:
     @property
     def names(self) -> dict[str, Any]:
         """What every record of the job is of."""
-        return {"task": self.task.name, "model": self.model, "test": self.test}
+        names = {"task": self.task.name, "model": self.model, "test": self.test}
+        return names if self.task.prompt_name is None else {**names, "prompt": self.task.prompt_name}
 
     @property
     def remembers(self) -> bool:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MODEL = "_robust_model"
 """The parameter that holds the model: private, so that a user's ``parametrize("model")`` does not collide."""
 
+PROMPT = "_robust_prompt"
+"""The parameter that holds the prompt's name, of a task with several."""
+
 RESULT, VARIANT, ASK = "result", "variant", "ask"
 ALIASES = {name: name.removeprefix("robust_") for name in
            (RESULT, VARIANT, ASK, "robust_result", "robust_variant", "robust_ask")}  # fmt: skip
@@ -49,19 +52,32 @@ def _generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) 
     wanted = own_arguments(definition)
     calls = [dict(c.params) for c in getattr(metafunc, "_calls", ())] or [{}]
     _check_arguments(definition, marked, wanted, calls)
-    for params in calls:
-        subject(marked, params)
+    prompts = _prompts(settings, [subject(marked, params) for params in calls])
     models = _models(marked, settings, wanted)
     for model in models or [""]:
         select_perturbations(marked.perturbations, settings, model=model)
     _check_callables(models)
-    names = [*wanted, MODEL]
-    if MODEL not in metafunc.fixturenames:
-        metafunc.fixturenames.append(MODEL)
-    axis: list[str | None] = [*models] if models else [None]
-    values = [[*[None] * len(wanted), m] for m in axis]
-    ids: list[Any] = list(models) if models else [pytest.HIDDEN_PARAM]
-    metafunc.parametrize(names, values, ids=ids)
+    own = [MODEL, PROMPT] if prompts else [MODEL]
+    metafunc.fixturenames.extend(name for name in own if name not in metafunc.fixturenames)
+    axis = [[m, p] if prompts else [m] for m in models or [None] for p in prompts or [None]]  # type: ignore[list-item]
+    ids: list[Any] = ["-".join(filter(None, at)) or pytest.HIDDEN_PARAM for at in axis]
+    metafunc.parametrize([*wanted, *own], [[*[None] * len(wanted), *at] for at in axis], ids=ids)
+
+
+def _prompts(settings: Settings, subjects: Iterable[Any]) -> list[str]:
+    """The names of the prompts that the tasks of a test are put by; none where they have one prompt."""
+    found = [tuple(getattr(task, "prompts", ())) for task in subjects]
+    if not found or not any(found):
+        return []
+    if len(set(found)) > 1:
+        names = " and ".join(", ".join(f) or "none" for f in dict.fromkeys(found))
+        raise UsageError(f"the tasks of one test have different prompts: {names}")
+    if not settings.prompt:
+        return list(found[0])
+    for name in settings.prompt:
+        if name not in found[0]:
+            raise UnknownNameError("prompt", name, found[0])
+    return [name for name in found[0] if name in settings.prompt]
 
 
 def own_arguments(item: Any) -> list[str]:
@@ -132,7 +148,7 @@ def subject(marked: Marked, params: Mapping[str, Any]) -> Any:
 
 
 def _chosen(what: str, choose: Callable[..., Any], params: Mapping[str, Any]) -> Any:
-    known = {k: v for k, v in params.items() if k != MODEL and k not in ALIASES}
+    known = {k: v for k, v in params.items() if k not in (MODEL, PROMPT) and k not in ALIASES}
     try:
         signature = inspect.signature(choose)
     except (TypeError, ValueError):

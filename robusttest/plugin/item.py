@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import CellKey, Record, Threshold
 from robusttest.engine.rounds import Stopping
-from robusttest.plugin.collect import MODEL, needs_model, own_arguments
+from robusttest.plugin.collect import MODEL, PROMPT, needs_model, own_arguments
 
 if TYPE_CHECKING:
     import pytest
@@ -136,8 +136,11 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
 
     params: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     model = params.get(MODEL) or ""
-    test = _without_model(item.nodeid, model)
+    prompt = params.get(PROMPT)
+    test = _without_model(item.nodeid, "-".join(filter(None, [model, prompt])))
     task = subject(marked, params)
+    if prompt is not None:
+        task = task.prompts[prompt]
     if not marked.declared:
         name, validity = marked.name or item.originalname, marked.validity or DEFAULT
         task = BodyTask(name=name, cases=tuple(task), protect=marked.protect, validity=validity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from robusttest.core.nouns import (
@@ -61,6 +61,10 @@ class Task:
     """The input fields that text perturbations vary."""
     scorer_check: Scorer | None
     """A second scorer of the same replies, which says what flips are the first one's doing."""
+    prompts: Mapping[str, Task]
+    """The task with each of its prompts, by the prompt's name; empty for a task of one prompt."""
+    prompt_name: str | None
+    """Of a task that is one of several prompts: its name."""
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Task:
         *,
         cases: Any,
         prompt: str | Prompt | None = None,
+        prompts: Mapping[str, str | Prompt] | None = None,
         system: str | None = None,
         messages: Sequence[Mapping[str, Json]] | None = None,
         params: Mapping[str, Json] | None = None,
@@ -86,7 +91,8 @@ class Task:
         """Make a task.
 
         ``cases``: what `load_cases` returns, or anything it reads. ``prompt``: the user message, with ``{field}``,
-        ``{choices}`` (one line) and ``{options}`` (marked lines); just the input if not given. ``messages``: a
+        ``{choices}`` (one line) and ``{options}`` (marked lines); just the input if not given. ``prompts``: several by
+        name, to be put side by side: which is best, and is the difference real? ``messages``: a
         whole conversation instead. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
         name or a function ``(reply, target)``; if not given, `choice` where the cases have choices, else `exact`.
         ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
@@ -103,6 +109,24 @@ class Task:
         loaded = tuple(load_cases(cases))
         if not loaded:
             raise CaseError(f"task {name!r} has no cases")
+        if prompts is not None:
+            if prompt is not None or messages is not None:
+                raise UsageError(f"task {name!r}: give prompt, prompts or messages, one of them")
+            rest: dict[str, Any] = {
+                "cases": loaded, "system": system, "params": params, "scorer": scorer, "choices": choices,
+                "demos": tuple(load_cases(demos)) if demos else (), "demo_template": demo_template,
+                "protect": protect if isinstance(protect, str) else tuple(protect), "validity": validity,
+                "language": language, "perturb": perturb, "labels": labels, "by": by, "scorer_check": scorer_check,
+            }  # fmt: skip
+            each = {
+                p: Task(f"{name} [{p}]", prompt=text, **rest) for p, text in _named_prompts(name, prompts)
+            }
+            for p, one in each.items():
+                object.__setattr__(one, "prompt_name", p)
+            held = {f.name: getattr(next(iter(each.values())), f.name) for f in fields(self)}
+            for attribute, of_first in {**held, "name": name, "prompts": each, "prompt_name": None}.items():
+                object.__setattr__(self, attribute, of_first)
+            return
         made = None if scorer is None else make_scorer(scorer)
         options = tuple(choices) if choices is not None else None
         if made is not None and made.labels is not None:
@@ -164,6 +188,8 @@ class Task:
             ("language", code),
             ("perturb", varied),
             ("scorer_check", second),
+            ("prompts", {}),
+            ("prompt_name", None),
         ):
             object.__setattr__(self, key, value)
 
@@ -218,6 +244,20 @@ def _by(where: str, given: str | Iterable[str], cases: tuple[Case, ...]) -> tupl
                 f"{', '.join(known)}"
             )
     return made
+
+
+def _named_prompts(name: str, prompts: Any) -> list[tuple[str, str | Prompt]]:
+    if not isinstance(prompts, Mapping) or len(prompts) < 2:
+        raise UsageError(
+            f"task {name!r}: prompts={prompts!r}: give two prompts or more by name, as in "
+            'prompts={"short": "…", "long": "…"}'
+        )
+    for key, text in prompts.items():
+        if not isinstance(key, str) or not key.strip():
+            raise UsageError(f"task {name!r}: prompts: {key!r} is no name of a prompt")
+        if not isinstance(text, str | Prompt):
+            raise UsageError(f"task {name!r}: prompts[{key!r}]={text!r} is neither a text nor a Prompt")
+    return list(prompts.items())
 
 
 def _perturb(

@@ -215,3 +215,29 @@ def test_it(): ...
     assert {r["test"] for r in project.records()} == {"test_it.py::test_it"}, (
         "a record's test does not depend on it"
     )
+
+
+def test_a_task_of_several_prompts_is_an_item_for_each(project):
+    project.test("""
+several = Task("several", cases=CASES, scorer=choice(["billing", "delivery", "account"]),
+               prompts={"short": "{input}", "long": "Route it: {input}"})
+
+@robust(several, perturbations=["casing"], variants=1, models=["python:models:steady"])
+def test_prompts(result):
+    assert result.task == f"several [{result.records[0].prompt}]"
+""")
+    project.run("-v").stdout.fnmatch_lines(
+        [
+            "*::test_prompts[[]python:models:steady-short[]]*",
+            "*::test_prompts[[]python:models:steady-long[]]*",
+        ]
+    )
+    rows = project.records()
+    assert {(r["task"], r["prompt"], r["test"]) for r in rows} == {
+        ("several [short]", "short", "test_it.py::test_prompts"),
+        ("several [long]", "long", "test_it.py::test_prompts"),
+    }
+    one = project.run("-v", "--robust-prompt=long").stdout.str()
+    assert "steady-short" not in one
+    wrong = project.run("--robust-prompt=lnog")
+    wrong.stdout.fnmatch_lines(["*unknown prompt 'lnog'. Did you mean 'long'*"])

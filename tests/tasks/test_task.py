@@ -181,3 +181,23 @@ def test_a_second_scorer_says_what_it_reads_in_the_same_reply() -> None:
             scorer=judge(model="openai/j", template="{answer}"),
             scorer_check="exact",
         )
+
+
+def test_a_task_of_several_prompts_is_one_task_for_each():
+    rows = [{"id": "1", "input": "a", "target": "yes"}, {"id": "2", "input": "b", "target": "no"}]
+    task = Task("t", cases=iter(rows), prompts={"short": "{input}?", "long": "Say yes or no: {input}"})
+    assert (task.name, list(task.prompts), task.prompt.template) == ("t", ["short", "long"], "{input}?")
+    long = task.prompts["long"]
+    assert (long.name, long.prompt_name, long.prompts) == ("t [long]", "long", {})
+    assert long.render(long.cases[0])[0]["content"] == "Say yes or no: a"
+    assert [c.id for c in long.cases] == ["1", "2"]
+    assert pickle.loads(pickle.dumps(task)).prompts["long"] == long
+    for wrong, said in (
+        ({"prompts": {"one": "{input}"}}, "two prompts or more"),
+        ({"prompts": {"a": "{input}", "b": 3}}, r"prompts\['b'\]=3 is neither"),
+        ({"prompts": {"a": "{input}", "": "x {input}"}}, "no name of a prompt"),
+        ({"prompts": {"a": "{input}", "b": "{inptu}"}}, r"task 't \[b\]'.*Did you mean"),
+        ({"prompts": {"a": "{input}", "b": "x {input}"}, "prompt": "{input}"}, "one of them"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            Task("t", cases=rows, **wrong)

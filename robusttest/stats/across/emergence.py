@@ -92,8 +92,10 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
     a run are told apart by test. Cells with fewer than two cases that have two replies are left out, as are those of
     adaptive runs, and it says so.
     """
-    every = list(cells)
+    every, further = _first_prompts(cells)
     chosen, names, notes = _once(c for c in every if not c.sequential)
+    if further:
+        notes.append(f"left out: {_cells(further)} of a task's further prompts: its first one stands for it")
     if early := sum(c.sequential for c in every):
         notes.append(
             f"left out: {_cells(early)} of adaptive runs, which stopped when their thresholds were decided"
@@ -144,6 +146,18 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
         claims=claims.answers(grid, enough=enough),
         notes=tuple(notes),
     )
+
+
+def _first_prompts(cells: Iterable[Frame]) -> tuple[list[Frame], int]:
+    """Without the cells of a task's second prompt and on, which are not tasks of their own; and how many they are."""
+    first: dict[tuple[str | None, str], str | None] = {}
+    kept, left = [], 0
+    for cell in cells:
+        if cell.prompt is None or first.setdefault((cell.test, cell.base_task), cell.prompt) == cell.prompt:
+            kept.append(cell)
+        else:
+            left += 1
+    return kept, left
 
 
 def _once(cells: Iterable[Frame]) -> tuple[list[Frame], list[str], list[str]]:

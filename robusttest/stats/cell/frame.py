@@ -96,6 +96,8 @@ class Frame:
     """The second scorer asked a model: its codes are right (1) and wrong (0), not answers."""
     by: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     """Column → the value of each case, of the columns by which results are broken down."""
+    prompt: str | None = None
+    """The prompt's name, where the task has several; ``task`` is then ``NAME [PROMPT]``."""
     whole: Frame | None = None
     """The cell that this one was selected from."""
     chosen: str | None = None
@@ -104,6 +106,11 @@ class Frame:
     @property
     def key(self) -> CellKey:
         return CellKey(self.test, self.task, self.model)
+
+    @property
+    def base_task(self) -> str:
+        """The task's name without its prompt's."""
+        return self.task if self.prompt is None else self.task.removesuffix(f" [{self.prompt}]")
 
     @property
     def n_cases(self) -> int:
@@ -282,6 +289,7 @@ class _Builder:
         self.known: dict[str, None] = {}
         self.answer, self.reply, self.question = Coder(), Coder(str), Coder(str)
         self.check, self.judged = Coder(), False
+        self.prompt: str | None = None
         self.by: dict[str, dict[int, str]] = {}
         self.rows: list[tuple[int, int, int, float, int, int, int, bool, bool, int]] = []
         self.kept: list[Record] | None = [] if any(m.own for m in METRICS.values()) else None
@@ -289,6 +297,7 @@ class _Builder:
     def add(self, r: Record) -> None:
         row = self.cases.get(r.case_id)
         if row is None:
+            self.prompt = r.prompt
             row = self.cases[r.case_id] = len(self.cases)
             self.clusters.append(r.cluster)
             for name, value in (r.by or {}).items():
@@ -387,6 +396,7 @@ class _Builder:
             known=tuple(p for p in self.known if p != REFERENCE),
             checks=spread(data[:, 9], -1, np.int64) if len(self.check) or self.judged else None,
             judged=self.judged,
+            prompt=self.prompt,
             by={name: tuple(held.get(i) for i in range(n)) for name, held in self.by.items()},
             questions=codes(self.question, 6),
             sequential=sequential,

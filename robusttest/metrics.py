@@ -480,6 +480,7 @@ _FORM = re.compile(
 )
 
 
+_COMPARES = re.compile(r"[<>=!]=|[<>=≥≤]")
 _COUNT = re.compile(r"(pass\^|pass@|robust_accuracy@)([1-9][0-9]{0,3})")
 
 
@@ -500,7 +501,10 @@ def thresholds(given: Any, where: str) -> tuple[Threshold, ...]:
     Raises `UsageError` that begins with ``where`` for what is none, and for one that is listed twice.
     """
     if isinstance(given, Mapping):
-        shown = ", ".join(f"{name} >= {limit}" for name, limit in list(given.items())[:3])
+        down = {name for name, metric in METRICS.items() if metric.direction == "down"}
+        shown = ", ".join(
+            f"{name} {'<=' if name in down else '>='} {limit}" for name, limit in list(given.items())[:3]
+        )
         raise UsageError(
             f"{where}: {_short(given)} is a dict: list thresholds with their direction, as in [{shown}]"
         )
@@ -518,9 +522,12 @@ def thresholds(given: Any, where: str) -> tuple[Threshold, ...]:
         try:
             found = parse_threshold(item) if isinstance(item, str) else item
             if not isinstance(found, Threshold):
-                raise UsageError(
-                    f"{_short(item)} ({type(item).__name__}) is not a threshold; write accuracy >= 0.9"
+                evaluated = (
+                    "; Python has compared two numbers there: write a metric and one limit"
+                    if isinstance(found, bool)
+                    else "; write accuracy >= 0.9"
                 )
+                raise UsageError(f"{_short(item)} ({type(item).__name__}) is not a threshold{evaluated}")
             # Made again: one that was built by hand is held to direction and range, too.
             metric = get_metric(found.metric)
             _ = (metric >= found.limit) if found.op == ">=" else (metric <= found.limit)
@@ -544,6 +551,16 @@ def _short(value: Any) -> str:
 def parse_threshold(text: str) -> Threshold:
     """``"flip_rate[keyboard] <= 0.05"`` → the same `Threshold` as ``flip_rate["keyboard"] <= 0.05``."""
     found = _FORM.fullmatch(text)
+    signs = _COMPARES.findall(text)
+    if len(signs) > 1:
+        raise ThresholdError(
+            f"can't read the threshold {text!r}: it compares twice; a threshold has one limit, so write "
+            "'flip_rate <= 0.1', and a second threshold for a second limit"
+        )
+    if signs == ["="]:
+        raise ThresholdError(
+            f"can't read the threshold {text!r}: write >= or <= for =, as in 'accuracy >= 0.9'"
+        )
     if not found:
         raise ThresholdError(
             f"can't read the threshold {text!r}: write it as 'accuracy >= 0.9' or 'flip_rate[ocr] <= 0.05'"

@@ -84,7 +84,7 @@ def whole(low: int) -> Check:
                 raise ValueError
             found = int(value)
         except (TypeError, ValueError):
-            raise UsageError(f"{value!r} is not a whole number") from None
+            raise UsageError(f"{value!r} is not a whole number: give {low} or more") from None
         if found < low:
             raise UsageError(f"{found} is too small: give {low} or more")
         return found
@@ -94,6 +94,7 @@ def whole(low: int) -> Check:
 
 def number(low: float, high: float | None = None) -> Check:
     """A finite number within these limits."""
+    between = f"between {low:g} and {high:g}" if high is not None else f"of {low:g} or more"
 
     def check(value: Any) -> float:
         try:
@@ -101,9 +102,8 @@ def number(low: float, high: float | None = None) -> Check:
                 raise ValueError
             x = float(value)
         except (TypeError, ValueError):
-            raise UsageError(f"{value!r} is not a number") from None
+            raise UsageError(f"{value!r} is not a number: give one {between}") from None
         if not low <= x < float("inf") or (high is not None and x > high):
-            between = f"between {low:g} and {high:g}" if high is not None else f"of {low:g} or more"
             raise UsageError(f"{value!r}: give a number {between}")
         return x
 
@@ -157,7 +157,7 @@ def updating(value: Any) -> str:
 def switch(value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
-        raise UsageError(f"{value!r} is neither True nor False")
+        raise UsageError(f"{value!r} is neither true nor false: write one of the two")
     return value
 
 

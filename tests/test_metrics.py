@@ -236,3 +236,21 @@ def test_a_case_that_a_metric_of_your_own_says_nothing_of_is_left_out(top2):
 def test_a_dict_of_limits_has_no_direction():
     with pytest.raises(UsageError, match=r"expect=: .* is a dict: .*\[accuracy >= 0.9\]"):
         thresholds({"accuracy": 0.9}, "expect=")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["flip_rate=0.1<0.2"], "it compares twice; a threshold has one limit"),
+        (["0.1 <= flip_rate <= 0.2"], "it compares twice"),
+        (["flip_rate <= 0.1 <= 0.2"], "it compares twice"),
+        (["accuracy = 0.9"], "write >= or <= for ="),
+        ([0.1 < 0.2], "Python has compared two numbers there"),
+        ({"accuracy": 0.9}, "is a dict: list thresholds with their direction, as in [accuracy >= 0.9]"),
+        ({"flip_rate": 0.1}, "as in [flip_rate <= 0.1]"),
+    ],
+)
+def test_what_is_no_threshold_is_told_how_to_be_written(given, said):
+    with pytest.raises(UsageError) as e:
+        thresholds(given, "expect")
+    assert said in str(e.value)

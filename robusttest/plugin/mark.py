@@ -31,12 +31,25 @@ def _by_name(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for key in kwargs:
-            if key not in ARGUMENTS:
-                raise UnknownNameError("argument of robust()", key, ARGUMENTS)
+        _refuse_unknown(kwargs, ARGUMENTS)
         return function(*args, **kwargs)
 
     return checked
+
+
+def _refuse_unknown(given: Iterable[str], known: Sequence[str]) -> None:
+    for key in given:
+        if key in known:
+            continue
+        from robusttest.metrics import METRICS, Metric
+
+        found: Metric | None = METRICS.get(key)
+        if found is not None:
+            limit = "<= 0.1" if found.direction == "down" else ">= 0.9"
+            raise UsageError(
+                f"robust({key}=…): that is a metric; a threshold is written expect=[{key} {limit}]"
+            )
+        raise UnknownNameError("argument of robust()", key, known)
 
 
 @_by_name
@@ -141,9 +154,7 @@ class Marked:
 
 def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
     """A mark, checked. Raises `UsageError` that names the argument, its value and the nearest valid one."""
-    for key in mark.kwargs:
-        if key not in arguments():
-            raise UnknownNameError("argument of robust()", key, arguments())
+    _refuse_unknown(mark.kwargs, arguments())
     if len(mark.args) > 1:
         raise UsageError(
             f"robust() takes one task, not {len(mark.args)}: give everything else by name, as in perturbations=…"

@@ -135,7 +135,7 @@ def expected(config: pytest.Config) -> list[Threshold]:
         return []
     from robusttest.metrics import thresholds
 
-    return list(thresholds(texts, EXPECT))
+    return list(thresholds(texts, f"{EXPECT} in {_where(config)}"))
 
 
 def _of_ini(config: pytest.Config, option: Option) -> Any:

@@ -168,7 +168,7 @@ def test_a_switch_of_the_ini_file_is_turned_off(project):
     [
         ("--robust-replies=lve", "unknown value 'lve'. Did you mean 'live'?"),
         ("--robust-variants=0", "0 is too small: give 1 or more"),
-        ("--robust-variants=many", "'many' is not a whole number"),
+        ("--robust-variants=many", "'many' is not a whole number: give 1 or more"),
         ("--robust-min-coverage=95", "give a number between 0 and 1"),
         ("--robust-min-coverage=nan", "give a number between 0 and 1"),
         ("--robust-max-age=soon", "as in 30m, 12h, 7d, 2w"),
@@ -190,10 +190,13 @@ def test_a_wrong_flag_is_a_usage_error(project, flag, said):
     ("ini", "said"),
     [
         ("robust_variant=3", "unknown ini key 'robust_variant'. Did you mean 'robust_variants'?"),
-        ("robust_variants=x", "robust_variants = 'x' in pyproject.toml: 'x' is not a whole number"),
+        (
+            "robust_variants=x",
+            "robust_variants = 'x' in pyproject.toml: 'x' is not a whole number: give 1 or more",
+        ),
         (
             "robust_adaptive=perhaps",
-            "robust_adaptive = 'perhaps' in pyproject.toml: 'perhaps' is neither True nor False",
+            "robust_adaptive = 'perhaps' in pyproject.toml: 'perhaps' is neither true nor false: write one of the two",
         ),
         ("robust_variants=0", "0 is too small"),
         ("robust_replies=nver", "unknown value 'nver'"),
@@ -231,13 +234,13 @@ def test_native_toml_has_native_types(project):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("robust_variants = [3]", "robust_variants = [3] in pyproject.toml: [3] is not a whole number"),
-        ("robust_variants = 2.5", "robust_variants = 2.5 in pyproject.toml: 2.5 is not a whole number"),
+        ("robust_variants = [3]", "robust_variants = [3] in pyproject.toml: [3] is not a whole number: give 1 or more"),
+        ("robust_variants = 2.5", "robust_variants = 2.5 in pyproject.toml: 2.5 is not a whole number: give 1 or more"),
         ("robust_model = 3", "robust_model = 3 in pyproject.toml: 3: give one, or a list of them"),
         ("robust_model = ['a', 3]", "robust_model = ['a', 3] in pyproject.toml: 3: give a name"),
-        ("robust_adaptive = 'yes'", "robust_adaptive = 'yes' in pyproject.toml: 'yes' is neither True nor False"),
+        ("robust_adaptive = 'yes'", "robust_adaptive = 'yes' in pyproject.toml: 'yes' is neither true nor false: write one of the two"),
         ("robust_writer = 1", "robust_writer = 1 in pyproject.toml: 1: give a name"),
-        ("robust_expect = 'accuracy'", "robust_expect: can't read the threshold 'accuracy'"),
+        ("robust_expect = 'accuracy'", "robust_expect in pyproject.toml: can't read the threshold 'accuracy'"),
         ("robust_max_age = true", "robust_max_age = True in pyproject.toml: True: give seconds"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -165,6 +165,7 @@ def update(session: RobustSession, run: RunInfo, records: Iterable[Record]) -> N
 
 def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
     """Report as failed, with the comparison as their text, tests that passed on their own and that the gate fails."""
+    from robusttest.plugin import listings
     from robusttest.report.escape import visible
 
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -179,16 +180,19 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
         if hasattr(passed, "wasxfail"):  # it was expected to fail
             excused += 1
             continue
-        _forget_pass(session.config, passed, entry)
+        listings.forget_pass(session.config, passed, entry)
         failed = _as(
             passed,
             "call",
             "failed",
             _text(cell, session) if cell is not None else f"robusttest: {visible(session.gate_broken)}",
         )
+        failed.duration = passed.duration
         ended = _as(passed, "teardown", "passed", None)
-        for report in (failed, ended):
-            session.config.hook.pytest_runtest_logreport(report=report)
+        hook = session.config.hook.pytest_runtest_logreport
+        hook(report=failed)
+        listings.keep_time(session.config, entry, failed)
+        hook(report=ended)
     if (
         len(session.regressed) > excused or session.gate_broken or session.unwritten
     ) and pytest_session.exitstatus == pytest.ExitCode.OK:
@@ -210,25 +214,3 @@ def _text(cell: CellComparison, session: RobustSession) -> str:
     found: Comparison = session.report.comparison
     head = f"robusttest: {text.WORDS[cell.verdict].lower()} against {found.old} (--robust-fail-on={session.settings.fail_on})"
     return "\n".join(visible(line) for line in [head, *text.cell_lines(found, cell)])
-
-
-def junit_entry(config: pytest.Config, report: pytest.TestReport) -> Any:
-    """What ``--junitxml`` writes of this report's test, to be taken back later; None without it."""
-    from _pytest.junitxml import xml_key
-
-    xml = config.stash.get(xml_key, None)
-    return None if xml is None else xml.node_reporter(report)
-
-
-def _forget_pass(config: pytest.Config, report: pytest.TestReport, entry: Any) -> None:
-    """A test is counted once: what the terminal and JUnit have noted of its pass is taken back."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        passed = reporter.stats.get("passed", [])
-        passed[:] = [r for r in passed if r is not report]
-    from _pytest.junitxml import xml_key
-
-    xml = config.stash.get(xml_key, None)
-    if xml is not None and entry in xml.node_reporters_ordered:
-        xml.node_reporters_ordered.remove(entry)
-        xml.stats["passed"] -= 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robusttest.errors import RobusttestError
-from robusttest.plugin import longrepr
+from robusttest.plugin import listings, longrepr
 from robusttest.plugin.collect import ALIASES, NO_MODEL
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.plugin.session import ITEM
@@ -154,7 +154,7 @@ class Hooks:
         if state is None or state.sent or not (state.result is not None or state.records):
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):
-            if getattr(item.config.option, "xmlpath", None):
+            if getattr(item.config.option, "xmlpath", None) and listings.within_tests(item.config):
                 _add_properties(state, item, report)
             report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]
         return report
@@ -176,6 +176,7 @@ class Hooks:
         done = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         stopped = bool(session.shouldstop or session.shouldfail)
         self.session.finish(complete=done and not stopped and not self.session.interrupted)
+        listings.add_properties(self.session)
         if self.session.regressed or self.session.gate_broken or self.session.unwritten:
             from robusttest.plugin import comparing
 

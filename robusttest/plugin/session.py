@@ -325,9 +325,9 @@ class RobustSession:
             self.notes += [note for note in data["of_run"] if note not in self.notes]
             cell, frozen = _received(data["cell"], lines), (data["frozen"], data["unfrozen"])
         if report is not None and self.settings.fail_on is not None:
-            from robusttest.plugin import comparing
+            from robusttest.plugin import listings
 
-            self.reports[cell.key] = (report, comparing.junit_entry(self.config, report))
+            self.reports[cell.key] = (report, listings.entry_of(self.config, report))
         self._add(cell, frozen, lines)
 
     def _add(self, cell: Cell, frozen: tuple[list[Json], list[str]], lines: Iterable[str]) -> None:
@@ -407,13 +407,14 @@ class RobustSession:
         self.report = self._built(ordered)
         if self._compares:
             self._compare(ordered)
-            if self.regressed:
+            if self.regressed or self.gate_broken:
                 self._gated()
                 told = {c.key: c for c in ordered}
                 cells = tuple(
                     replace(c, item=told[c.key].outcome, reason=told[c.key].reason) for c in self.report.cells
                 )
                 self.report = replace(self.report, cells=cells)
+        self._write_cells()
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
         if self._writer is not None:
             from robusttest.store.stream import end_parts
@@ -440,22 +441,37 @@ class RobustSession:
                 self.frozen[told.key] = ([], [])
             cell.outcome, cell.reason = self.outcomes.of(told.key)
         try:
-            writer = self._open()
-            for cell in self.cells.values() if writer is not None else ():
-                writer.write_cell(cell)  # type: ignore[union-attr]
+            self._open()
+        except StorageError as e:
+            self._problem(e)
+            self._writer = None
+
+    def _write_cells(self) -> None:
+        """What came of each test, to the run file: once that is settled."""
+        if self._writer is None:
+            return
+        try:
+            for cell in self.cells.values():
+                self._writer.write_cell(cell)
         except StorageError as e:
             self._problem(e)
             self._writer = None
 
     def _gated(self) -> None:
         """A test that the gate fails has failed, in every report."""
-        for key, found in self.regressed.items():
-            cell = self.cells.get(key)
-            if cell is not None and cell.outcome == "passed":
-                from robusttest.compare import text
+        from robusttest.compare import text
 
-                cell.outcome = "failed"
-                cell.reason = f"{text.WORDS[found.verdict].lower()} against the baseline (--robust-fail-on={self.settings.fail_on})"
+        gate = f"(--robust-fail-on={self.settings.fail_on})"
+        for key, cell in self.cells.items():
+            found = self.regressed.get(key)
+            if cell.outcome != "passed" or (found is None and not self.gate_broken):
+                continue
+            cell.outcome = "failed"
+            cell.reason = (
+                f"{self.gate_broken} {gate}"
+                if found is None
+                else f"{text.WORDS[found.verdict].lower()} against the baseline {gate}"
+            )
 
     def _take_rest(self) -> None:
         """Where the session reports: the cells that no report brought, as their test was interrupted, or their worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -15,6 +16,7 @@ import robusttest.plugin.comparing
 import robusttest.report.markdown
 import robusttest.store.baseline
 import robusttest.store.versions  # noqa: F401
+from robusttest.store import read_run
 
 TESTS = """
 @robust(task, perturbations=["casing"], variants=3)
@@ -143,6 +145,7 @@ def test_last_failed_and_junit_know_of_it(based):
     assert text is not None
     assert "regressed against" in (text.text or "") + (text.get("message") or "")
     assert failed["test_other[python:models:steady]"].find("failure") is None
+    assert float(failed["test_routing[python:models:steady]"].get("time", "0")) > 0
     again = based.pytester.runpytest_subprocess(
         "-p", "no:randomly", "-p", "no:asyncio", "--lf", "--collect-only", "-q"
     )
@@ -365,6 +368,36 @@ def test_a_baseline_of_another_task_fails_the_gate_and_says_so(based):
     assert gated.ret == pytest.ExitCode.TESTS_FAILED
     gated.assert_outcomes(failed=2)
     gated.stdout.fnmatch_lines(said)
+    cells = read_run(max(based.runs(), key=lambda p: p.stat().st_mtime_ns)).cells
+    assert [c.outcome for c in cells] == ["failed", "failed"]
+    assert all("nothing to compare" in (c.reason or "") for c in cells)
+
+
+@pytest.mark.parametrize("plugin", ["pytest_html", "pytest_jsonreport"])
+def test_other_reports_list_one_outcome_of_a_gated_test(based, plugin):
+    pytest.importorskip(plugin)
+    worse(based)
+    flags = {
+        "pytest_html": ("-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin", "--html=r.html", "--self-contained-html"),
+        "pytest_jsonreport": ("-p", "pytest_metadata.plugin", "-p", "pytest_jsonreport.plugin", "--json-report", "--json-report-file=r.json"),
+    }  # fmt: skip
+    args = ("--robust-baseline", "--robust-fail-on=regression", "--robust-replies=off")
+    assert based.run(*args, *flags[plugin]).ret == 1
+    told = ("test_it.py::test_routing[python:models:steady]", "test_it.py::test_other[python:models:steady]")
+    if plugin == "pytest_html":
+        page = (based.path / "r.html").read_text(encoding="utf-8")
+        found = re.search('data-jsonblob="([^"]*)"', page)
+        assert found is not None
+        tests = json.loads(html.unescape(found[1]))["tests"]
+        assert [[t["result"] for t in tests[node]] for node in told] == [["Failed"], ["Passed"]]
+        assert "1 Failed," in page
+        assert "1 Passed," in page
+    else:
+        data = json.loads((based.path / "r.json").read_text(encoding="utf-8"))
+        assert {t["nodeid"]: t["outcome"] for t in data["tests"]} == dict(
+            zip(told, ("failed", "passed"), strict=True)
+        )
+        assert (data["summary"]["failed"], data["summary"]["passed"]) == (1, 1)
 
 
 def edited(project, old: str, new: str) -> None:

@@ -90,6 +90,21 @@ def test_junit_carries_the_headline(project):
     assert properties["robust.verdict[robust_accuracy >= 0.75]"] == "failed"
 
 
+def test_junit_of_the_newer_family_has_nothing_that_its_schema_does_not_know(project):
+    """As junit-10.xsd has it: a test holds outcomes and output alone, a suite holds properties of a name and a value."""
+    project.test(ONE)
+    project.run("--junitxml=j.xml")
+    suite = ET.parse(project.path / "j.xml").getroot()[0]
+    for case in suite.iter("testcase"):
+        assert {child.tag for child in case} <= {"skipped", "error", "failure", "system-out", "system-err"}
+        assert set(case.attrib) <= {"name", "classname", "time"}
+    assert all(set(p.attrib) == {"name", "value"} for p in suite.iter("property"))
+    properties = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+    test = "test_it.py::test_it[python:models:route]"
+    assert properties[f"{test}::robust.accuracy"] == "1"
+    assert properties[f"{test}::robust.verdict[robust_accuracy >= 0.75]"] == "failed"
+
+
 def test_quiet_is_one_line(project):
     project.test(ONE)
     out = project.run("-q").stdout.str()

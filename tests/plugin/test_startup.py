@@ -21,7 +21,7 @@ def pytest_unconfigure(config):
 def loaded(project, *args: str) -> list[str]:
     project.pytester.makeconftest(LOADED.replace("{heavy!r}", repr(HEAVY)))
     result = project.pytester.runpytest_subprocess(
-        *("-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:randomly"), *args
+        *("-p", "no:hypothesispytest", "-p", "no:asyncio", "-p", "no:randomly", "-p", "no:html"), *args
     )
     (line,) = [line for line in result.outlines if line.startswith("LOADED")]
     return eval(line.removeprefix("LOADED "))

@@ -16,6 +16,7 @@ from typing import Any
 from robusttest.errors import RobusttestError, UsageError
 
 COMMANDS = {
+    "demo": "robusttest.cli.demo",
     "perturb": "robusttest.cli.perturb",
     "analyze": "robusttest.cli.analyze",
     "show": "robusttest.cli.show",

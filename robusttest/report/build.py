@@ -252,7 +252,7 @@ def worst_failures(
     records: Sequence[Record],
     *,
     replay: Any = None,
-    limit: int = WORST,
+    limit: int | None = WORST,
 ) -> tuple[tuple[Failure, ...], int]:
     """The worst failing variants and how many failing variants there are.
 

@@ -162,15 +162,16 @@ def marked(text: str, edits: Sequence[Sequence[Any]]) -> str:
     return "".join([*out, text[at:]])
 
 
-def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seed: int) -> None:
+def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) -> None:
     sets, count, old = data_sets(folder), 0, 0
     known = {d for read in judgements().values() for d in read["rows"]}
     with out.open("w", encoding="utf-8") as f:
         for p in specs(only):
-            for row in drawn(sets, p, rows, seed):
+            for row in (row for seed in seeds for row in drawn(sets, p, rows, seed)):
                 if row["digest"] in known:
                     old += 1
                     continue
+                known.add(row["digest"])
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
     print(f"{out}: {count} rows to judge; {old} were judged before")
@@ -180,12 +181,18 @@ def keep(sheet: Path) -> None:
     _write(merged(judgements(), _lines(sheet), made_now))
 
 
-def prune(folder: Path, rows: int, seed: int) -> None:
+def prune(folder: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) -> None:
     """Judgements of what is made no more go; what is left stands for the perturbation as it is now."""
     kept, sets = judgements(), data_sets(folder)
     out: dict[str, Read] = {}
     for spec, read in kept.items():
-        now = {row["digest"] for row in drawn(sets, make(spec), rows, seed)} if _known(spec) else set()
+        if only and spec not in only:
+            out[spec] = read
+            continue
+        now: set[str] = set()
+        for seed in seeds if _known(spec) else ():
+            if not set(read["rows"]) <= now:
+                now |= {row["digest"] for row in drawn(sets, make(spec), rows, seed)}
         left = {d: v for d, v in read["rows"].items() if d in now}
         print(f"{spec}: {len(read['rows']) - len(left)} of {len(read['rows'])} dropped")
         if left:
@@ -211,7 +218,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("sheet.jsonl"))
     parser.add_argument("--only", nargs="*", default=[], metavar="SPEC")
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, nargs="+", default=[0], help="one draw each; prune wants all of them"
+    )
     a = parser.parse_args(argv)
     if a.what == "table":
         for spec in judgements():
@@ -223,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif a.what == "keep":
         keep(a.path)
     else:
-        prune(a.path, a.rows, a.seed)
+        prune(a.path, a.only, a.rows, a.seed)
 
 
 if __name__ == "__main__":

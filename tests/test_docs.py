@@ -178,13 +178,28 @@ def test_the_reference_says_of_each_perturbation_whether_it_was_read() -> None:
         if name in made.ALTERS:
             assert "Not measured: what becomes of the right answer" in said, name
         elif "By reading: " in said:
-            assert re.search(rf"^\| `{name}` \|", table, re.MULTILINE), name
+            assert re.search(rf"^\| `{name}[`:]", table, re.MULTILINE), name
         else:
             assert made._made(name).level in ("decoding", "repeat"), name
     for spec in judgements():
         assert f"| `{spec}` |" in table
     made_here = {name: made._made(name) for name in BUILT_IN if name not in made.NO_EXAMPLE}
     assert {n for n, p in made_here.items() if p.preserves == "alters"} == set(made.ALTERS) - {"antonym"}
+
+
+def test_the_readme_gives_the_counts_of_what_was_read() -> None:
+    from robusttest.perturbations.base.judged import judged, judgements
+    from robusttest.report.judged import limit
+
+    text = PAGES["README.md"].read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w:.]+)` \| (\d+) of (\d+) \| ([\d.]+%) \|$", text, re.MULTILINE)
+    assert len(rows) >= 5
+    for spec, broken, n, at_most in rows:
+        found = judged(spec)
+        assert (found.broken, found.n, f"{limit(found):.1%}") == (int(broken), int(n), at_most), spec
+    every = [judged(spec) for spec in judgements()]
+    assert f"{sum(f.n for f in every):,} variants of real texts" in text
+    assert f"of {sum(f.broken for f in every)} the right answer was no longer right" in text
 
 
 def test_each_example_shows_a_change() -> None:

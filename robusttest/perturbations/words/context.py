@@ -287,15 +287,14 @@ _LEANS = re.compile(
 def _movable(text: str, protected: Sequence[Span]) -> list[tuple[int, int]]:
     """Stretches of sentences that may change places.
 
-    Questions, headings, the items of a list, what is labelled (``Question: …``) and a last sentence that breaks off stay where they are; what leans on
-    the sentence before it goes with that.
+    Questions, headings, the items of a list, what is labelled (``Question: …``) and lines without an end stay where
+    they are; what leans on the sentence before it goes with that.
     """
     found: list[tuple[int, int]] = []
     joins = False
     for start, end in sentences_of(text, protected):
         sentence = text[start:end]
-        last = end == len(text.rstrip())
-        if sentence[-1] in "?？؟:" or _ITEM.match(sentence) or (last and sentence[-1] not in _ENDS):
+        if sentence[-1] in "?？؟" or sentence[-1] not in _ENDS or _ITEM.match(sentence):
             joins = False
         elif _LEANS.match(sentence) and found:
             if joins:
@@ -310,7 +309,7 @@ def _movable(text: str, protected: Sequence[Span]) -> list[tuple[int, int]]:
 def sentence_order() -> Perturbation:
     """The sentences in another order; the blanks between them stay where they are.
 
-    Questions, list items and a last sentence that breaks off keep their places, and what refers to the sentence before
+    Questions, list items and lines without an end keep their places, and what refers to the sentence before
     it (``She …``, ``Then …``) moves with it. What is told in an order (a story, steps) may still mean something else
     afterwards.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -133,6 +134,9 @@ class Outcome:
 Run = Callable[[Mapping[str, Any]], "Outcome | Future[Outcome]"]
 """Calls a body with keyword arguments and says how that ended: at once, or later, as a future."""
 
+Arguments = Callable[[], "AbstractContextManager[Mapping[str, Any] | Outcome]"]
+"""What a body is given besides ours while it runs with one variant; an outcome where that could not be made."""
+
 
 class Body:
     """Asks by running a test's own function: the `Asker` of a job without a task.
@@ -149,7 +153,7 @@ class Body:
         gateway: GatewayLike,
         run: Run,
         *,
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         given: Mapping[str, str],
         most: int | None = None,
     ) -> None:
@@ -162,9 +166,10 @@ class Body:
     def ask(self, variant: Variant) -> Steps[Reply]:
         ask = Ask(self.gateway, self.job.model, variant)
         ours = {name: variant if what == "variant" else ask for name, what in self.given.items()}
-        outcome = self.run({**self.arguments, **ours})
-        if isinstance(outcome, Future):
-            outcome = yield outcome
+        with self.arguments() as theirs:
+            outcome = theirs if isinstance(theirs, Outcome) else self.run({**theirs, **ours})
+            if isinstance(outcome, Future):
+                outcome = yield outcome
         return _reply(outcome, ask)
 
     def record(self, variant: Variant, reply: Reply) -> Record:

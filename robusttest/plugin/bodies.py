@@ -19,6 +19,7 @@ from robusttest.engine.body import Body, Outcome, Run
 from robusttest.engine.driver import TICK, Runner
 from robusttest.errors import RobusttestError, RunAbortedError, UsageError
 from robusttest.plugin.collect import ALIASES
+from robusttest.plugin.fixtures import Fixtures
 from robusttest.plugin.verdicts import add_verdict
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ STOP = (pytest.exit.Exception, RunAbortedError, UsageError)
 Arguments = Mapping[str, Any]
 
 
-def run(session: RobustSession, item: RobustItem, function: Callable[..., Any], arguments: Arguments) -> None:
+def run(session: RobustSession, item: RobustItem, test: pytest.Function) -> None:
     """All variants of one item, one after another, or as many at a time as the test's ``concurrency=`` says."""
-    count = item.marked.settings.get("concurrency")
+    count, function = item.marked.settings.get("concurrency"), test.obj
+    fixtures = Fixtures(test, together=bool(count))
 
     def call(kwargs: Arguments) -> Outcome:
         before = item.subtests
@@ -49,7 +51,7 @@ def run(session: RobustSession, item: RobustItem, function: Callable[..., Any], 
         return Outcome(value=value)
 
     if not count:
-        with _runner(session, item, call, arguments) as runner:
+        with _runner(session, item, call, fixtures) as runner:
             runner.result(item.job, session.shrinking)
         return
     with ThreadPoolExecutor(count, thread_name_prefix="robusttest-body") as pool:
@@ -57,7 +59,7 @@ def run(session: RobustSession, item: RobustItem, function: Callable[..., Any], 
         def in_pool(kwargs: Arguments) -> Future[Outcome]:
             return pool.submit(call, kwargs)
 
-        with _runner(session, item, in_pool, arguments, most=2 * count) as runner:
+        with _runner(session, item, in_pool, fixtures, most=2 * count) as runner:
             try:
                 runner.result(item.job, session.shrinking)
             except BaseException:
@@ -66,9 +68,10 @@ def run(session: RobustSession, item: RobustItem, function: Callable[..., Any], 
 
 
 def coroutine(
-    session: RobustSession, item: RobustItem, function: Callable[..., Awaitable[Any]]
+    session: RobustSession, item: RobustItem, test: pytest.Function
 ) -> Callable[..., Awaitable[None]]:
     """A coroutine function in the body's place, on whatever loop the test has: it runs the body as often as it is to be run."""
+    function: Callable[..., Awaitable[Any]] = test.obj
 
     async def call(kwargs: Arguments) -> Outcome:
         try:
@@ -96,7 +99,8 @@ def coroutine(
             def begin(kwargs: Arguments) -> Future[Outcome]:
                 return loop.begin(functools.partial(call, kwargs))
 
-            with _runner(session, item, begin, theirs, most=most, wake=loop.wake) as runner:
+            fixtures = Fixtures(test, together=True)
+            with _runner(session, item, begin, fixtures, most=most, wake=loop.wake) as runner:
                 await runner.aresult(item.job, loop.wait, session.shrinking)
 
     return drive
@@ -107,7 +111,7 @@ def _runner(
     session: RobustSession,
     item: RobustItem,
     run: Run,
-    arguments: Arguments,
+    fixtures: Fixtures,
     *,
     most: int | None = None,
     wake: Callable[[], None] | None = None,
@@ -115,7 +119,9 @@ def _runner(
     """A runner of this item alone, as other tests' scorers are not to run among its fixtures; its records are the item's."""
     gateway = _Gateway(session)
     given = {name: ALIASES[name] for name in item.arguments}
-    body = Body(item.job, gateway, run, arguments=arguments, given=given, most=most)
+    if (note := fixtures.note()) is not None and note not in item.notes:
+        item.notes = (*item.notes, note)
+    body = Body(item.job, gateway, run, arguments=lambda: _arguments(fixtures), given=given, most=most)
 
     def recorded(record: Record, at: Sequence[int]) -> None:
         session.recorded(record, at)
@@ -137,6 +143,17 @@ def _runner(
             body.first_error,
         )
     item.finish(item.records, runner.stopping(item.job))
+
+
+@contextlib.contextmanager
+def _arguments(fixtures: Fixtures) -> Iterator[Arguments | Outcome]:
+    """Of one variant. A fixture that fails is an error of that variant, one that skips leaves it out."""
+    with contextlib.ExitStack() as stack:
+        try:
+            theirs: Arguments | Outcome = stack.enter_context(fixtures.of_variant())
+        except BaseException as e:
+            theirs = _outcome(e)
+        yield theirs
 
 
 def _outcome(error: BaseException) -> Outcome:

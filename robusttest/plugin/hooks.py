@@ -109,7 +109,7 @@ class Hooks:
             from robusttest.plugin.bodies import coroutine
 
             item.stash[ORIGINAL] = item.obj
-            item.obj = coroutine(self.session, state, item.obj)
+            item.obj = coroutine(self.session, state, item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -236,7 +236,7 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
         return
     from robusttest.plugin import bodies
 
-    bodies.run(session, state, function, _arguments(item))
+    bodies.run(session, state, item)
 
 
 def _conclude(state: RobustItem) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,13 @@ def record(outcome, variant=REFERENCE, asks=(), gateway=None):
             kwargs["ask"](prompt)
         return outcome
 
-    body = Body(a_job(), gateway or Gateway(), run, arguments={}, given={"variant": "variant", "ask": "ask"})
+    body = Body(
+        a_job(),
+        gateway or Gateway(),
+        run,
+        arguments=lambda: nullcontext({}),
+        given={"variant": "variant", "ask": "ask"},
+    )
     try:
         next(body.ask(variant))
     except StopIteration as stop:
@@ -186,7 +193,7 @@ def test_a_body_in_the_driver_and_what_it_raised():
         return Outcome(value="a") if index < 0 else Outcome.of((AssertionError("no"), KeyError("k"))[index])
 
     job = a_job("keyboard", variants=4)
-    body = Body(job, Gateway(), run, arguments={}, given={"v": "variant"})
+    body = Body(job, Gateway(), run, arguments=lambda: nullcontext({}), given={"v": "variant"})
     runner = Runner(Gateway(), job.settings)
     runner.add(job, body)
     with pytest.raises(KeyboardInterrupt):
@@ -212,6 +219,6 @@ def test_expectations_of_a_perturbation(said, score):
 
     job = a_job(replace(make("keyboard"), expect="same"), variants=1)
     runner = Runner(Gateway(), job.settings)
-    runner.add(job, Body(job, Gateway(), run, arguments={}, given={"v": "variant"}))
+    runner.add(job, Body(job, Gateway(), run, arguments=lambda: nullcontext({}), given={"v": "variant"}))
     typo = runner.result(job)[1]
     assert (typo.score, typo.status) == (score, "error" if score is None else "ok")

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import Estimate
+    from robusttest.engine.cell import Cell
     from robusttest.stats.across.advice import Advice
     from robusttest.stats.across.emergence import Emergence
+    from robusttest.stats.across.factors import FactorRow
+    from robusttest.stats.across.prompts import SideBySide
     from robusttest.stats.cell.frame import Frame
     from robusttest.stats.cell.spread import SpreadTest
 
@@ -70,3 +73,22 @@ def emergence(cells: Sequence[Frame | None]) -> Emergence | None:
 
     there = [cell for cell in cells if cell is not None]
     return analyse(there) if sum(not cell.sequential for cell in there) > 1 else None
+
+
+def prompts(cells: Sequence[Frame | None]) -> tuple[SideBySide, ...]:
+    """The tasks that were put by several prompts, each with its prompts side by side."""
+    if not any(cell is not None and cell.prompt is not None for cell in cells):
+        return ()
+    from robusttest.stats.across.prompts import side_by_side
+
+    return side_by_side(cell for cell in cells if cell is not None)
+
+
+def factors(cells: Sequence[Cell]) -> tuple[FactorRow, ...]:
+    """Each factor of the crossed designs over the cells that have it; none where there are not two such cells."""
+    found = [design for cell in cells for design in cell.factors]
+    if len({design.key for design in found}) < 2:
+        return ()
+    from robusttest.stats.across.factors import table
+
+    return table(found)

@@ -14,7 +14,7 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
 from robusttest.report import text
-from robusttest.report.across import advice_of, emergence, over_prompts, reaction, spread
+from robusttest.report.across import advice_of, emergence, factors, over_prompts, prompts, reaction, spread
 from robusttest.report.diff import original_of, segments
 from robusttest.report.later import Later, LaterMapping
 from robusttest.report.model import (
@@ -59,6 +59,8 @@ def build(
         notes=(*run.notes, *notes),
         emergence=Later(partial(emergence, frames)),
         comparison=comparison,
+        prompts=Later(partial(prompts, frames)),
+        factors=Later(partial(factors, told)),
     )
 
 
@@ -111,6 +113,10 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         reaction=Later(partial(reaction, frame)),
         spread=Later(partial(spread, frame)),
         over_prompts=Later(partial(over_prompts, frame)),
+        factors=Later(lambda: cell.factors),
+        blame=Later(lambda: cell.blame),
+        slices=Later(lambda: cell.slices),
+        confusion=Later(lambda: cell.confusion),
         adaptive=cell.adaptive,
         records=records,
     )

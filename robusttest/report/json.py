@@ -28,8 +28,8 @@ def as_dict(report: Report) -> dict[str, Json]:
         "notes": list(report.notes),
         "reply_age": report.reply_age,
     }
-    for name in ("emergence", "comparison", "history"):
-        if (value := getattr(report, name)) is not None:
+    for name in ("emergence", "comparison", "history", "prompts", "factors"):
+        if (value := getattr(report, name)) not in (None, ()):
             data[name] = codec.plain(value)
     return data
 
@@ -55,8 +55,18 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "first": list(c.first),
         "notes": list(c.notes),
     }
-    for name in ("advice", "reaction", "spread", "over_prompts", "adaptive"):
-        if (value := getattr(c, name)) is not None:
+    for name in (
+        "advice",
+        "reaction",
+        "spread",
+        "over_prompts",
+        "adaptive",
+        "factors",
+        "blame",
+        "slices",
+        "confusion",
+    ):
+        if (value := getattr(c, name)) not in (None, ()):
             data[name] = codec.plain(value)
     return data
 

@@ -200,6 +200,14 @@ class CellReport:
     """The advice on sensitivity (`robusttest.stats.across.advice.reaction`), where there is one."""
     spread: Part[Any] = Part(None)
     """The spread between variants against noise (`robusttest.stats.cell.spread`)."""
+    factors: Part[tuple[Any, ...]] = Part(())
+    """Which knob matters: the cell's crossed designs (`robusttest.stats.across.factors`)."""
+    blame: Part[Any] = Part(None)
+    """The flips by what made them (`robusttest.stats.across.blame`)."""
+    slices: Part[Any] = Part(None)
+    """The results by the columns of ``by=`` (`robusttest.stats.across.slices`)."""
+    confusion: Part[Any] = Part(None)
+    """Which answers are taken for which (`robusttest.stats.cell.confusion`)."""
     over_prompts: Part[Estimate | None] = Part(None)
     """``pass_rate`` for prompts like these, and not only for these; the other intervals are for those that ran."""
     adaptive: Any = None
@@ -268,6 +276,10 @@ class Report:
     the terminal prints the attribute ``lines`` (texts), JSON the whole dataclass, HTML what it knows."""
     comparison: Any = None
     """This run against a baseline."""
+    prompts: Part[tuple[Any, ...]] = Part(())
+    """Several prompts of a task side by side (`robusttest.stats.across.prompts`)."""
+    factors: Part[tuple[Any, ...]] = Part(())
+    """Each factor of the crossed designs over the cells that have it (`robusttest.stats.across.factors`)."""
     history: Any = None
     """Earlier versions and this one: `robusttest.report.history.Line`s, where a report is to show them."""
 

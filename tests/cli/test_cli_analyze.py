@@ -394,3 +394,26 @@ def test_in_a_process_of_its_own(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "")
     assert "4 failed" in done.stdout
+
+
+def test_factors_and_slices_of_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [
+        {
+            "model": "m", "task": "t", "case_id": f"c{i}", "wording": w, "shots": s, "topic": "even" if i % 2 == 0 else "odd",
+            "score": int(not (w == "formal" and i % 3 == 0)),
+        }
+        for i in range(30) for w in ("plain", "formal") for s in (0, 4)
+    ]  # fmt: skip
+    table = write(tmp_path / "t.csv", rows)
+    code, out, err = analyze(
+        capsys, table, "--factors=wording,shots", "--by=topic", "--reference=plain 0", "--report", f"json:{tmp_path}/r.json"
+    )  # fmt: skip
+    assert code == 0, err
+    assert "which knob matters: wording does (Holm over 2 factors); 30 cases x 4 configurations" in out
+    assert "wording: plain 1.000, formal 0.667; partial eta2" in out
+    assert "by topic: none surely differs from the rest" in out
+    made = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["cells"][0]
+    assert [f["name"] for f in made["factors"][0]["factors"]] == ["wording", "shots"]
+    code, _, err = analyze(capsys, table, "--factors=wordin,shots")
+    assert code == 2
+    assert "no such column. Did you mean 'wording'?" in err

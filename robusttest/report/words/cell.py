@@ -25,6 +25,7 @@ from robusttest.report.blocks import (
     count,
 )
 from robusttest.report.model import CellReport, PerturbationRow, label, outcome_word
+from robusttest.report.words import evidence
 from robusttest.report.words.summary import summary_sentence
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def section(c: CellReport, index: int = 0, found: Comparison | None = None) -> S
         blocks.append(_reactions(c))
     blocks += _tallies(c)
     blocks += advice(c)
+    blocks += evidence.of_cell(c)
     blocks += [Sentence(text=(note,), tone="note", indent=2) for note in c.notes]
     if c.failures:
         blocks.append(Failing(failures=c.failures, total=c.n_failures, detail=int(c.outcome == "passed")))

@@ -23,6 +23,7 @@ from robusttest.report.blocks import (
 )
 from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Report, label, outcome_word
 from robusttest.report.words import cell as cells
+from robusttest.report.words import evidence
 from robusttest.report.words.summary import summary
 
 ROWS = 24
@@ -38,6 +39,7 @@ def sections(report: Report) -> tuple[Section, ...]:
     if report.cells:
         ranked = sorted(enumerate(report.cells), key=lambda ic: OUTCOMES.index(ic[1].outcome))
         out += [_sentences(report, ranked), *_thresholds(ranked), _results(ranked)]
+        out += evidence.of_run(report)
         out += [cells.section(c, i, report.comparison) for i, c in ranked]
     return tuple(out)
 

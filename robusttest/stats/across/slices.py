@@ -3,11 +3,12 @@
 A slice differs from the rest where its mean overall accuracy (without labels: its mean flip rate) does so by more than
 a draw of as many cases without replacement from the whole would (two-sided permutation test, drawn `DRAWS` times from
 the hypergeometric; clusters are drawn whole where each lies in one slice). p-values are Holm's over all slices of the
-cell, whatever their column.
+cell, whatever their column; a column of two slices is one test.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -145,10 +146,16 @@ def slices(
         found += sorted(made, key=partial(_order, compared))
     if not found:
         return Slices(key=cell.key, compared=compared, slices=(), notes=tuple(notes)) if notes else None
-    tested_ = [s for s in found if s.p is not None]
-    adjusted = dict(zip(map(id, tested_), holm([s.p or 0.0 for s in tested_]), strict=True))
-    found = [replace(s, p_adjusted=adjusted.get(id(s))) for s in found]
-    return Slices(key=cell.key, compared=compared, slices=tuple(found), notes=tuple(notes))
+    return Slices(key=cell.key, compared=compared, slices=tuple(_adjusted(found)), notes=tuple(notes))
+
+
+def _adjusted(found: Sequence[Slice]) -> list[Slice]:
+    """With Holm's p-values over all of them; the two slices of a column that has two are one test."""
+    times = Counter(s.column for s in found)
+    names = [s.column if times[s.column] == 2 else (s.column, s.value) for s in found]
+    tests = {name: s.p for name, s in zip(names, found, strict=True) if s.p is not None}
+    adjusted = dict(zip(tests, holm(list(tests.values())), strict=True))
+    return [replace(s, p_adjusted=adjusted.get(name)) for name, s in zip(names, found, strict=True)]
 
 
 def _order(compared: str, s: Slice) -> float:

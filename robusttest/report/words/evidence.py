@@ -1,0 +1,263 @@
+"""What is behind the numbers: what made answers flip, which knob matters, slices, answers taken for others, prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from robusttest.core.nouns import Estimate
+from robusttest.report import text as written
+from robusttest.report.blocks import (
+    Block,
+    Code,
+    Column,
+    Figure,
+    Heading,
+    Number,
+    Row,
+    Section,
+    Sentence,
+    Strong,
+    Table,
+    Term,
+    Text,
+    Value,
+)
+from robusttest.report.model import CellReport, Report, label
+
+if TYPE_CHECKING:
+    from robusttest.stats.across.blame import Blame
+    from robusttest.stats.across.factors import Design, FactorRow
+    from robusttest.stats.across.prompts import SideBySide
+    from robusttest.stats.across.slices import Slices
+    from robusttest.stats.cell.confusion import Confusion
+
+
+def of_cell(c: CellReport) -> Iterable[Block]:
+    if c.blame is not None:
+        yield from _blame(c.blame)
+    for design in c.factors:
+        yield from _design(design)
+    if c.slices is not None:
+        yield from _slices(c.slices)
+    if c.confusion is not None and c.confusion.pairs:
+        yield from _confusion(c.confusion, detail=0 if c.slices is not None else 1)
+
+
+def of_run(report: Report) -> Iterable[Section]:
+    """Prompts side by side, and factors over all cells."""
+    for found in report.prompts:
+        yield Section(
+            key="prompts", heading=Heading(text=(f"Prompts of {found.key.task}",)), blocks=_prompts(found)
+        )
+    if report.factors:
+        yield Section(
+            key="factors", heading=Heading(text=("Which knob matters",)), blocks=_table(report.factors)
+        )
+
+
+def _lines(of: Any, detail: int = 0) -> Iterable[Sentence]:
+    for line in of.lines:
+        lead = len(line) - len(line.lstrip(" "))
+        yield Sentence(text=(line.lstrip(" "),), indent=2 + lead, on="terminal", detail=detail)
+
+
+def _number(value: float | None, digits: int = 3) -> Text:
+    return ("-",) if value is None else (Number(value, written.number(value, digits)),)
+
+
+def _p(value: float | None, reason: str | None) -> Text:
+    return (reason or "-",) if value is None else (Number(value, written.p_value(value)),)
+
+
+TELLING = 1 / 3
+"""Where nothing but unreadable replies was told from the wording, a terminal says so if they are this share of flips."""
+
+
+def _blame(b: Blame) -> Iterable[Block]:
+    unreadable = sum(p.value for p in b.parts if p.kind == "unreadable")
+    brief = len(b.unmeasured) < 2 or unreadable >= TELLING * b.flips
+    parts = [p for part in b.parts for p in (", ", f"{part.label} ", _share(part.value))][1:]
+    rest = f"; not measured, so within the wording: {', '.join(b.unmeasured)}" if b.unmeasured else ""
+    text: Text = (
+        f"{b.of} flip ", _share(b.flips), " (n=", Number(b.n, f"{b.n:,}"), "): ", *parts, rest,
+    )  # fmt: skip
+    yield Sentence(text=text, indent=2, on="terminal", detail=int(not brief))
+    yield Figure(kind="blame", data=b)
+    yield Table(
+        label="What made answers flip",
+        columns=(Column(head=(f"{b.of} that flip",), name=True), Column(head=("share [95 %]",)), Column(head=("n",), align="right")),
+        rows=tuple(
+            Row(cells=((name,), (_share(value), _limits(low, high)), (Number(b.n, f"{b.n:,}"),)))
+            for name, value, low, high in (
+                *((p.label, p.value, p.low, p.high) for p in b.parts), ("all", b.flips, b.low, b.high),
+            )
+        ),
+        legend=(
+            ("not measured, so within the wording: " + ", ".join(b.unmeasured),) if b.unmeasured else ()
+        ),
+        on="page",
+        shape="blame",
+    )  # fmt: skip
+
+
+def _share(value: float) -> Number:
+    return Number(value, f"{100 * value:.1f} %")
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _design(d: Design) -> Iterable[Block]:
+    yield from _lines(d)
+    rows = []
+    for f in (*d.factors, *([d.together] if d.together is not None else [])):
+        levels = ", ".join(f"{level.name} {level.accuracy:.3f}" for level in f.levels)
+        rows.append(
+            Row(
+                cells=(
+                    (Strong(f.name),) if f.matters else (f.name,), (levels,), _number(f.eta2),
+                    ("-",) if f.f is None or f.df is None else (Number(f.f, f"{f.f:.2f} ({f.df[0]:g}, {f.df[1]:.4g})"),),
+                    _p(f.p_adjusted if f.levels else f.p, f.reason),
+                )
+            )
+        )  # fmt: skip
+    yield Table(
+        label="Which knob matters",
+        columns=(
+            Column(head=(Term("factor", "factor"),), name=True), Column(head=("accuracy at each level",)),
+            Column(head=(Term("partial η²", "partial eta squared"),), align="right"), Column(head=("F (df)",), align="right"),
+            Column(head=("p (Holm)",), align="right"),
+        ),
+        rows=tuple(rows),
+        legend=(
+            "a factor is one knob of the crossed design; partial η² is the share of what varies within cases, and is not other "
+            f"factors' doing, that goes with it; {d.n:,} cases in {d.configurations} configurations; together: what the levels do "
+            "beyond the sum of what each does",
+        ),
+        on="page",
+        shape="factors",
+    )  # fmt: skip
+
+
+def _slices(s: Slices) -> Iterable[Block]:
+    yield from _lines(s)
+    names = (
+        ("flip_rate", "output_consistency")
+        if s.compared == "flip_rate"
+        else ("accuracy", "robust_accuracy", "flip_rate")
+    )
+    shown = [m for m in names if s.slices and any(e.metric == m for e in s.slices[0].metrics)]
+    for column in dict.fromkeys(x.column for x in s.slices):
+        yield Table(
+            label=f"By {column}",
+            columns=(
+                Column(head=(f"by {column}",), name=True), Column(head=("n",), align="right"),
+                *(Column(head=(Term(label(m), label(m)),)) for m in shown),
+                Column(head=("against the rest",), align="right"), Column(head=("p (Holm)",), align="right"),
+            ),
+            rows=tuple(
+                Row(
+                    cells=(
+                        (Strong(x.value),) if x.differs else (x.value,), (Number(x.n, f"{x.n:,}"),),
+                        *((Value(x.metric(m)),) for m in shown),
+                        ("-",) if x.difference is None else (Number(x.difference, f"{written.points(x.difference)} points"),),
+                        _p(x.p_adjusted, x.reason),
+                    )
+                )
+                for x in s.slices
+                if x.column == column
+            ),
+            on="page",
+            shape="slices",
+        )  # fmt: skip
+    for note in s.notes:
+        yield Sentence(text=(note,), tone="note", on="page")
+
+
+def _confusion(c: Confusion, detail: int) -> Iterable[Block]:
+    yield from _lines(c, detail)
+    yield Table(
+        label="Answers taken for others",
+        columns=(
+            Column(head=("right answer",), name=True), Column(head=("given instead",)), Column(head=("replies",), align="right"),
+            Column(head=("of those unperturbed",), align="right"), Column(head=("cases",), align="right"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    (_answer(p.target),), (_answer(p.answer),), (Number(p.count, f"{p.count:,} of {p.of:,}"),),
+                    (Number(p.unperturbed, f"{p.unperturbed:,} of {p.of_unperturbed:,}"),), (Number(p.cases, f"{p.cases:,}"),),
+                )
+            )
+            for p in c.pairs
+        ),
+        on="page",
+        shape="confusion",
+    )  # fmt: skip
+
+
+def _answer(value: Any) -> Code:
+    from robusttest.stats.cell.confusion import text
+
+    return Code(text(value))
+
+
+def _prompts(found: SideBySide) -> tuple[Block, ...]:
+    first, *rest = found.lines
+    shown = [
+        m
+        for m in ("accuracy", "robust_accuracy", "flip_rate")
+        if any(p.metric(m).value is not None for p in found.prompts)
+    ]
+    table = Table(
+        label=f"Prompts of {found.key.task}",
+        columns=(
+            Column(head=("prompt",), name=True), *(Column(head=(Term(label(m), label(m)),)) for m in shown),
+            Column(head=("behind the best",)), Column(head=("p (Holm)",), align="right"),
+            Column(head=("best with probability",), align="right"), Column(head=("regret",), align="right"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    (p.name,), *((Value(p.metric(m)),) for m in shown),
+                    (Value(Estimate(metric="drop", value=p.behind, low=p.low, high=p.high, n=found.n)),) if p.p is not None else ("-",),
+                    _p(p.p_adjusted, None), _number(p.best, 2), _number(p.regret),
+                )
+            )
+            for p in found.prompts
+        ),
+        legend=("regret: by how much the best prompt is better, on average over what the cases leave open",),
+        on="page",
+        shape="prompts",
+    )  # fmt: skip
+    return (
+        Sentence(text=(first,)),
+        *(Sentence(text=(line.strip(),), indent=2, on="terminal") for line in rest),
+        table,
+    )
+
+
+def _table(rows: tuple[FactorRow, ...]) -> tuple[Block, ...]:
+    return (
+        Table(
+            label="Factors over all cells",
+            columns=(
+                Column(head=(Term("factor", "factor"),), name=True), Column(head=("matters in",), align="right"),
+                Column(head=(Term("partial η²", "partial eta squared"), ", median"), brief="η² median", align="right"),
+                Column(head=("largest",), align="right"),
+                Column(head=("best to worst level, median",), brief="range", align="right"),
+            ),
+            rows=tuple(
+                Row(
+                    cells=(
+                        (r.name,), (Number(r.mattering, f"{r.mattering:,} of {r.tested:,} tested ({r.cells:,} cells)"),),
+                        _number(r.eta2_median), _number(r.eta2_most), _number(r.range_median),
+                    )
+                )
+                for r in rows
+            ),
+            shape="factors",
+        ),
+    )  # fmt: skip

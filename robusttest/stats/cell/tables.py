@@ -144,6 +144,8 @@ def _records(
     by: Sequence[str] = (),
 ) -> list[Record]:
     if factors and "variant" not in mapping and "variant" not in table.columns:
+        for name in factors:
+            _there(table, name, "factors")
         mapping = {**mapping, "variant": "+".join(factors)}
     columns, size = _columns(table, mapping), table.size
     design, sliced = _named(columns, factors, "factors"), _named(columns, by, "by")
@@ -221,16 +223,19 @@ def _named(columns: _Columns, names: Sequence[str], flag: str) -> list[dict[str,
         return None
     found: list[dict[str, str]] = [{} for _ in range(columns.table.size)]
     for name in names:
-        theirs = name if name in columns.table.columns else columns.names.get(name)
-        if theirs is None:
-            hint = did_you_mean(name, columns.table.columns)
-            raise UsageError(
-                f"--{flag} {name}: {columns.table.name} has no such column.{hint} It has: {_list(columns.table)}"
-            )
+        theirs = columns.names.get(name) if name not in columns.table.columns else name
+        theirs = _there(columns.table, theirs or name, flag)
         for row, value in zip(found, columns.table.values[theirs], strict=True):
             if value is not None:
                 row[name] = _plain(value)
     return found
+
+
+def _there(table: _Table, name: str, flag: str) -> str:
+    if name not in table.columns:
+        hint = did_you_mean(name, table.columns)
+        raise UsageError(f"--{flag} {name}: {table.name} has no such column.{hint} It has: {_list(table)}")
+    return name
 
 
 def _effects(columns: _Columns, *, test: list[Any], names: Sequence[Sequence[str]]) -> list[Effect]:

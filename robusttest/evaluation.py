@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,12 +15,12 @@ from robusttest.engine.job import Job
 from robusttest.engine.shrink import Budget
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.metrics import thresholds
+from robusttest.run import baseline
 from robusttest.settings import Settings
 from robusttest.tasks.task import Task
 from robusttest.variants.select import unknown_case
 
 if TYPE_CHECKING:
-    from robusttest.gateway import Progress
     from robusttest.variants.frozen import Freezer
 
 
@@ -67,7 +67,9 @@ def evaluate(
     ``model``: a name that LiteLLM knows, or ``python:module:callable``. ``options`` are the fields of `Settings`
     (``seed``, ``limit``, ``concurrency``, ``max_cost``, ``replies``, ``writer`` …; ``report="html:PATH"``, or several,
     writes what ``--robust-report`` does). Works within a running event loop
-    (Jupyter): calls are made by a thread of their own. Replies are stored in ``settings.directory`` as in pytest.
+    (Jupyter): calls are made by a thread of their own. As in pytest ``settings.directory`` keeps the replies, and the run:
+    its records as they are made, for ``robusttest show``, ``history`` and ``compare``. ``baseline="robust-baseline.json"``
+    compares in the reports, ``update_baseline="write"`` writes it; what could not be written is a warning.
 
     ``freeze="variants.jsonl"`` uses exactly the variants in that file, and refuses those that no longer fit; where there
     is no such file, or with ``update_freeze=True``, it is written, to be reviewed and committed (`robusttest.variants.frozen`).
@@ -93,6 +95,11 @@ def evaluate(
     freezers: list[Freezer] = []
     if settings.freeze is not None:
         jobs, freezers = _frozen(jobs, settings.freeze)
+    if settings.fail_on is not None:
+        raise UsageError(
+            f"evaluate(fail_on={settings.fail_on!r}): there is no test to fail; leave it out, and read the comparison in a report"
+        )
+    baseline.check(settings, flagged=False)
     if (refusal := unknown_case(settings, [job.tested() for job in jobs])) is not None:
         raise UsageError(
             refusal.replace("--robust-case=", "case=").replace(
@@ -101,17 +108,22 @@ def evaluate(
         )
     from robusttest.gateway import Gateway
     from robusttest.report import files
+    from robusttest.run.ledger import Ledger, tally
 
     for target in settings.report:
         files.check_writable(target.path)
-    started = time.monotonic()
+    ledger = Ledger(settings)
+    ledger.load_baseline()
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
-        runner = Runner(gateway, settings)
+        runner = Runner(gateway, settings, on_record=ledger.recorded)
         for job in jobs:
             runner.add(job)
         budget = Budget(settings.shrink) if settings.shrink else None
-        records = [runner.result(job, budget) for job in jobs]
+        try:
+            records = [runner.result(job, budget) for job in jobs]
+        finally:  # of a run that is interrupted, its records so far are there
+            ledger.end_stream()
         notes = _saved(settings, freezers)
         results = [
             Cell(
@@ -125,38 +137,13 @@ def evaluate(
             )
             for job, made_of in zip(jobs, records, strict=True)
         ]
-        progress = gateway.progress()
-    if settings.report:
-        seconds = time.monotonic() - started
-        _write_reports(results, settings, progress, seconds)
+        for result in results:
+            ledger.add(result, ledger.lines(result))
+        ledger.tallies["here"] = tally(gateway)
+    ledger.close(complete=True)
+    for problem in ledger.problems:
+        warnings.warn(f"robusttest: {problem}", stacklevel=2)
     return results if many else results[0]
-
-
-def _write_reports(results: Sequence[Result], settings: Settings, progress: Progress, seconds: float) -> None:
-    from robusttest.report import files
-    from robusttest.report.build import build
-    from robusttest.store import new_run, used_versions
-
-    created = [r.created for result in results for r in result.records if r.cached and r.created]
-    run = replace(
-        new_run(
-            label=settings.label,
-            models=[r.model for r in results],
-            seed=settings.seed,
-            versions=used_versions(),
-            settings=settings.to_json(),
-        ),
-        complete=True,
-        duration=seconds,
-        calls=progress.done,
-        cached=progress.cached,
-        errors=progress.failed,
-        cost=progress.cost,
-        oldest_reply=min(created, default=None),
-    )
-    report = build(run, results)
-    for target in settings.report:
-        files.write(report, target)
 
 
 def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:

@@ -178,9 +178,9 @@ class Hooks:
         self.session.finish(complete=done and not stopped and not self.session.interrupted)
         listings.add_properties(self.session)
         if self.session.regressed or self.session.gate_broken or self.session.unwritten:
-            from robusttest.plugin import comparing
+            from robusttest.plugin import gate
 
-            comparing.fail_tests(self.session, session)
+            gate.fail_tests(self.session, session)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         from robusttest.plugin import terminal

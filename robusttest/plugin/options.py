@@ -102,9 +102,9 @@ def validate(config: pytest.Config) -> None:
         settings = resolve(config)
         expected(config)
         if settings.fail_on is not None or settings.update_baseline:
-            from robusttest.plugin import comparing
+            from robusttest.run import baseline
 
-            comparing.check(settings, flagged=config.option.robust_fail_on is not None)
+            baseline.check(settings, flagged=config.option.robust_fail_on is not None)
         _check_names(settings)
     except RobusttestError as e:
         raise pytest.UsageError(str(e)) from None

@@ -7,7 +7,6 @@ sees neither never imports this.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,25 +15,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robusttest.core import codec
-from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
-from robusttest.errors import RobusttestError, RunAbortedError, StorageError
+from robusttest.core.nouns import CellKey, Json, Record, digest
+from robusttest.errors import RunAbortedError, StorageError
 from robusttest.plugin import RUN_KEY, options
 from robusttest.plugin import item as items
 from robusttest.plugin import mark as marks
 from robusttest.plugin.collect import MODEL
 from robusttest.plugin.item import RobustItem
 from robusttest.plugin.outcomes import Outcomes
+from robusttest.run.ledger import Ledger, tally
 
 if TYPE_CHECKING:
-    from robusttest.compare import CellComparison, Version
     from robusttest.engine.cell import Cell
     from robusttest.engine.driver import Runner
     from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
     from robusttest.plugin.terminal import Progress
-    from robusttest.report.model import Report
-    from robusttest.store import RunWriter
-    from robusttest.store.stream import Stream
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -61,52 +57,30 @@ def finish_early(config: pytest.Config, run_key: str) -> None:
         ensure(config).finish(complete=False)
 
 
-class RobustSession:
+class RobustSession(Ledger):
     """State of one pytest run. On xdist there is one in each worker, and one on the controller that reports."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.settings = options.resolve(config)
         self.worker: Mapping[str, Any] | None = getattr(config, "workerinput", None)
-        self.pid = os.getpid()
-        own = config.stash.get(RUN_KEY, None) or f"{self.pid}-{os.urandom(4).hex()}"
-        self.run_key = str(self.worker["testrunuid"]) if self.worker else own
-        """What all processes of this run share: their budget is one."""
-        self.started = time.monotonic()
+        super().__init__(
+            options.resolve(config),
+            key=str(self.worker["testrunuid"]) if self.worker else config.stash.get(RUN_KEY, None),
+            process=str(self.worker["workerid"]) if self.worker else "main",
+            folder=config.rootpath,
+        )
         self.items: dict[str, RobustItem] = {}
-        self.cells: dict[CellKey, Cell] = {}
-        """As they arrive."""
         self.frozen: dict[CellKey, tuple[list[Json], list[str]]] = {}
         """Variants as rows of a frozen file, and what of them could not be made, where they are to be written to one."""
         self.outcomes = Outcomes()
-        self.tallies: dict[str, dict[str, Json]] = {}
-        """Progress of each process that made calls, by its name."""
-        self.notes: list[str] = []
         self.unavailable: dict[str, RunAbortedError] = {}
         """Models that can't be called, as a look at them found before any call: an error of their own tests alone."""
         self.refused: str | None = None
         """Why a worker runs none of its tests; without xdist that is a usage error of the session."""
         self.interrupted = False
         self.progress: Progress | None = None
-        self.run: RunInfo | None = None
-        self.report: Report | None = None
-        self.problems: list[str] = []
-        """What could not be written."""
-        self.written: list[str] = []
-        """Reports, by path."""
-        self.baseline: Version | None = None
-        """What this run is compared with."""
         self.reports: dict[CellKey, tuple[pytest.TestReport, Any]] = {}
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
-        self.regressed: dict[CellKey, CellComparison] = {}
-        """What ``--robust-fail-on`` fails."""
-        self.gate_broken = ""
-        """Why a gate could compare nothing, which fails every test; empty where it could, or there is none."""
-        self.unwritten = False
-        """Whether the baseline that was asked for was refused."""
-        self._compares = self.settings.baseline is not None or self.settings.update_baseline
-        self._writer: RunWriter | None = None
-        self._stream: tuple[int, Stream | None] | None = None
         self._calls: tuple[int, Gateway, Runner] | None = None
         self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
 
@@ -235,57 +209,7 @@ class RobustSession:
             "tally": self._tally(),
             "of_run": self.notes,
         }
-        return "\n".join([codec.dumps(head), *self._lines(cell)])
-
-    # --- records on disk
-
-    def recorded(self, record: Record, at: Sequence[int]) -> None:
-        """Put a record on disk as it is made."""
-        try:
-            if (stream := self._streaming()) is not None:
-                stream.write(record, at)
-        except StorageError as e:
-            self._problem(e)
-            self._stream = (os.getpid(), None)
-
-    def _streaming(self) -> Stream | None:
-        """Where this process puts its records: a forked child has a part of its own."""
-        pid = os.getpid()
-        if self._stream is None or self._stream[0] != pid:
-            from robusttest.store.stream import Stream, begin_run
-
-            self._stream = (pid, None)
-            folder = begin_run(self.settings.directory, self.run_id, self._new_run)
-            name = str(self.worker["workerid"]) if self.worker is not None else "main"
-            self._stream = (pid, Stream(folder, name if pid == self.pid else f"{name}-{pid}"))
-        return self._stream[1]
-
-    def _lines(self, cell: Cell) -> list[str]:
-        """A cell's records as lines of a run file, as they were written when they were made."""
-        stream = self._stream[1] if self._stream is not None and self._stream[0] == os.getpid() else None
-        try:
-            if stream is not None:
-                return list(stream.lines(cell.records))
-        except StorageError as e:
-            self._problem(e)
-        return list(map(codec.record_line, cell.records))
-
-    @property
-    def run_id(self) -> str:
-        return digest(self.run_key, size=4)
-
-    def _new_run(self) -> RunInfo:
-        from robusttest.store import new_run, used_versions
-
-        return new_run(
-            self.run_id,
-            label=self.settings.label,
-            models=self.settings.models,
-            seed=self.settings.seed,
-            versions=used_versions(),
-            settings=self.settings.to_json(),
-            cwd=self.config.rootpath,
-        )
+        return "\n".join([codec.dumps(head), *self.lines(cell)])
 
     def collected(self, node: str, item: Sequence[Any]) -> None:
         """An item of ours whose first report has come."""
@@ -296,18 +220,7 @@ class RobustSession:
         self.outcomes.join(codec.loads(wire))
 
     def _tally(self) -> dict[str, Json]:
-        gateway = self.calling
-        if gateway is None:
-            return {}
-        p = gateway.progress()
-        return {
-            "calls": p.done,
-            "cached": p.cached,
-            "errors": p.failed,
-            "cost": p.cost,
-            "problems": gateway.problems(),
-            "versions": gateway.facts(),
-        }
+        return {} if self.calling is None else tally(self.calling)
 
     def receive(self, payload: str, report: pytest.TestReport | None = None) -> None:
         """Take one outcome off a report. One that is to be rerun is not final and leaves nothing."""
@@ -316,7 +229,7 @@ class RobustSession:
         if payload in self.items:
             item = self.items[payload]
             cell, frozen = item.cell, _frozen(item)
-            lines = self._lines(cell)
+            lines = self.lines(cell)
         else:
             head, *lines = payload.split("\n")
             data = codec.loads(head)
@@ -331,52 +244,12 @@ class RobustSession:
         self._add(cell, frozen, lines)
 
     def _add(self, cell: Cell, frozen: tuple[list[Json], list[str]], lines: Iterable[str]) -> None:
-        again = cell.key in self.cells
-        self.cells[cell.key], self.frozen[cell.key] = cell, frozen
-        if not again:
-            self._store(cell, lines)
+        self.frozen[cell.key] = frozen
+        self.add(cell, lines)
         hook = self.config.hook.pytest_robust_record
         if hook.get_hookimpls():
             for record in cell.records:
                 hook(config=self.config, record=record)
-
-    def _store(self, cell: Cell, lines: Iterable[str]) -> None:
-        try:
-            writer = self._open()
-            if writer is not None:
-                writer.write_cell(cell, lines)
-        except StorageError as e:
-            self._problem(e)
-            self._writer = None
-
-    def _open(self) -> RunWriter | None:
-        if self.run is None:
-            from robusttest.store import RunWriter, begun, run_path
-
-            self._load_baseline()
-            found = begun(self.settings.directory, self.run_id)
-            self.run = self._new_run() if found is None else found
-            self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
-        return self._writer
-
-    def load_baseline(self) -> None:
-        """Find what this run is compared with. Raises `RobusttestError` for a baseline that can't be used."""
-        if self._compares and self.baseline is None:
-            from robusttest.plugin import comparing
-
-            self.baseline = comparing.load(self.settings, but=self.run_id)
-
-    def _load_baseline(self) -> None:
-        """On xdist's controller, when the first outcome arrives: the workers have refused what is wrong."""
-        try:
-            self.load_baseline()
-        except RobusttestError as e:
-            self._problem(e)
-            self.gate_broken = "" if self.settings.fail_on is None else str(e)
-
-    def _problem(self, error: Exception) -> None:
-        if str(error) not in self.problems:
-            self.problems.append(str(error))
 
     def finish(self, *, complete: bool) -> None:
         """Stop calling; where the session reports: close the run file, build the report, write what was asked for."""
@@ -395,38 +268,24 @@ class RobustSession:
         if self.run is None and not self.cells:
             return
         assert self.run is not None
-        complete = complete and self.outcomes.all_ran
-        ordered = [self.cells[k] for k in sorted(self.cells, key=lambda key: key.order)]
-        self.run = replace(
-            self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
-        )
         if self.settings.freeze is not None:
             from robusttest.plugin import freeze
 
-            freeze.put(self, list(self.items.values()), [self.frozen[c.key] for c in ordered])
-        self.report = self._built(ordered)
-        if self._compares:
-            self._compare(ordered)
-            if self.regressed or self.gate_broken:
-                self._gated()
-                told = {c.key: c for c in ordered}
-                cells = tuple(
-                    replace(c, item=told[c.key].outcome, reason=told[c.key].reason) for c in self.report.cells
-                )
-                self.report = replace(self.report, cells=cells)
+            freeze.put(self, list(self.items.values()), [self.frozen[c.key] for c in self.ordered])
+        self.close(complete=complete and self.outcomes.all_ran)
+        self._write_summary()
+
+    def told(self) -> None:
+        assert self.report is not None
+        if self.regressed or self.gate_broken:
+            self._gated()
+            told = self.cells
+            cells = tuple(
+                replace(c, item=told[c.key].outcome, reason=told[c.key].reason) for c in self.report.cells
+            )
+            self.report = replace(self.report, cells=cells)
         self._write_cells()
         self.config.hook.pytest_robust_report(config=self.config, report=self.report)
-        if self._writer is not None:
-            from robusttest.store.stream import end_parts
-
-            try:
-                self._writer.close(self.run)
-                end_parts(self.settings.directory, self.run.id)
-            except StorageError as e:
-                self._problem(e)
-        self._keep_failing(ordered)
-        self._write_reports()
-        self._write_summary()
 
     def _add_outcomes(self) -> None:
         """What pytest says of each collected item; one that left no cell gets an empty one."""
@@ -441,9 +300,9 @@ class RobustSession:
                 self.frozen[told.key] = ([], [])
             cell.outcome, cell.reason = self.outcomes.of(told.key)
         try:
-            self._open()
+            self.open()
         except StorageError as e:
-            self._problem(e)
+            self.problem(e)
             self._writer = None
 
     def _write_cells(self) -> None:
@@ -454,7 +313,7 @@ class RobustSession:
             for cell in self.cells.values():
                 self._writer.write_cell(cell)
         except StorageError as e:
-            self._problem(e)
+            self.problem(e)
             self._writer = None
 
     def _gated(self) -> None:
@@ -483,8 +342,7 @@ class RobustSession:
                 item.records = self.runner.records(item.job)
             if item.records or item.result is not None:
                 self.receive(self.payload(item))
-        if self._stream is not None and self._stream[0] == os.getpid() and self._stream[1] is not None:
-            self._stream[1].close()
+        self.end_stream()
         if self.worker is not None:
             return
         from robusttest.store.reader import left_over
@@ -495,54 +353,7 @@ class RobustSession:
                     items.partial(key, records, unsent.get(key)), ([], []), map(codec.record_line, records)
                 )
         except StorageError as e:
-            self._problem(e)
-
-    def _keep_failing(self, ordered: Sequence[Cell]) -> None:
-        from robusttest.store.failing import keep
-
-        try:
-            keep(self.settings.directory, [c.records for c in ordered])
-        except StorageError as e:
-            self._problem(e)
-
-    def _compare(self, ordered: Sequence[Cell]) -> None:
-        from robusttest.plugin import comparing
-
-        assert self.run is not None
-        assert self.report is not None
-        records = [r for c in ordered for r in c.records]
-        found = comparing.compare(self, self.run, records)
-        if self.settings.update_baseline:
-            comparing.update(self, self.run, records)
-        said = [*self.notes, *self.problems]
-        self.report = replace(self.report, comparison=found, notes=(*self.run.notes, *said))
-
-    def _built(self, ordered: Sequence[Cell]) -> Report:
-        from robusttest.report.build import build
-
-        assert self.run is not None
-        told = dict.fromkeys(p for t in self.tallies.values() for p in t.get("problems", ()))
-        return build(self.run, ordered, notes=[*self.notes, *self.problems, *told])
-
-    def _write_reports(self) -> None:
-        assert self.report is not None
-        if not self.settings.report:
-            return
-        from robusttest.report import files
-
-        report = self.report
-        if any(target.kind == "html" for target in self.settings.report):
-            from robusttest.report.past import with_history
-
-            try:
-                report = with_history(report, self.settings.directory)
-            except RobusttestError as e:
-                self._problem(e)
-        for target in self.settings.report:
-            try:
-                self.written.append(os.path.relpath(files.write(report, target)))
-            except RobusttestError as e:
-                self._problem(e)
+            self.problem(e)
 
     def _write_summary(self) -> None:
         """GitHub shows it on the page of the run."""
@@ -554,24 +365,7 @@ class RobustSession:
         try:
             github.append_summary(self.report)
         except StorageError as e:
-            self._problem(e)
-
-    def _totals(self, ordered: Sequence[Cell]) -> dict[str, Any]:
-        records = [r for c in ordered for r in c.records]
-        models = tuple(dict.fromkeys(c.model for c in ordered if c.model))
-        tallies = list(self.tallies.values())
-        costs = [t["cost"] for t in tallies]
-        created = [r.created for r in records if r.cached and r.created]
-        return {
-            "models": models,
-            "calls": sum(t["calls"] for t in tallies),
-            "cached": sum(t["cached"] for t in tallies),
-            "errors": sum(t["errors"] for t in tallies),
-            "cost": None if any(c is None for c in costs) else sum(costs),
-            "oldest_reply": min(created, default=None),
-            "versions": dict(self.run.versions if self.run is not None else {})
-            | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
-        }
+            self.problem(e)
 
 
 def _received(cell: Json, lines: Iterable[str]) -> Cell:

@@ -12,8 +12,8 @@ import pytest
 # Loaded once out here, as in conftest.py.
 import robusttest.compare.against
 import robusttest.compare.text
-import robusttest.plugin.comparing
 import robusttest.report.markdown
+import robusttest.run.baseline
 import robusttest.store.baseline
 import robusttest.store.versions  # noqa: F401
 from robusttest.store import read_run

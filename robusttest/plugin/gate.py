@@ -1,0 +1,70 @@
+"""Tests that ``--robust-fail-on`` fails: Holm's adjustment runs over the whole suite, so no test can know by itself whether
+it regressed.
+
+On the process that reports, the tests that the gate fails are reported as failed after the last one has run: pytest
+counts, lists and remembers them (``--lf``) as any failed test, and exits with 1.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from robusttest.compare import CellComparison, Comparison
+    from robusttest.plugin.session import RobustSession
+
+
+def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
+    """Report as failed, with the comparison as their text, tests that passed on their own and that the gate fails."""
+    from robusttest.plugin import listings
+    from robusttest.report.escape import visible
+
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+    excused = 0
+    for key in session.cells:
+        cell = session.regressed.get(key)
+        passed, entry = session.reports.get(key, (None, None))
+        if passed is None or not passed.passed or (cell is None and not session.gate_broken):
+            continue
+        if hasattr(passed, "wasxfail"):  # it was expected to fail
+            excused += 1
+            continue
+        listings.forget_pass(session.config, passed, entry)
+        failed = _as(
+            passed,
+            "call",
+            "failed",
+            _text(cell, session) if cell is not None else f"robusttest: {visible(session.gate_broken)}",
+        )
+        failed.duration = passed.duration
+        ended = _as(passed, "teardown", "passed", None)
+        hook = session.config.hook.pytest_runtest_logreport
+        hook(report=failed)
+        listings.keep_time(session.config, entry, failed)
+        hook(report=ended)
+    if (
+        len(session.regressed) > excused or session.gate_broken or session.unwritten
+    ) and pytest_session.exitstatus == pytest.ExitCode.OK:
+        pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) -> pytest.TestReport:
+    made = copy.copy(report)
+    made.when, made.outcome, made.longrepr = when, outcome, text  # type: ignore[assignment]
+    made.sections, made.duration = [], 0.0
+    return made
+
+
+def _text(cell: CellComparison, session: RobustSession) -> str:
+    from robusttest.compare import text
+    from robusttest.report.escape import visible
+
+    assert session.report is not None
+    found: Comparison = session.report.comparison
+    head = f"robusttest: {text.WORDS[cell.verdict].lower()} against {found.old} (--robust-fail-on={session.settings.fail_on})"
+    return "\n".join(visible(line) for line in [head, *text.cell_lines(found, cell)])

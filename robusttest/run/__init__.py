@@ -1,0 +1,1 @@
+"""What a run leaves behind it, whoever runs it: pytest's plugin or `robusttest.evaluate`."""

@@ -1,0 +1,279 @@
+"""One run's cells and what is written of them: records as they are made, the run file, comparison, baseline, reports."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robusttest.core import codec
+from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
+from robusttest.errors import RobusttestError, StorageError
+from robusttest.settings import Settings
+
+if TYPE_CHECKING:
+    from robusttest.compare import CellComparison, Version
+    from robusttest.engine.cell import Cell
+    from robusttest.gateway import Gateway
+    from robusttest.report.model import Report
+    from robusttest.store import RunWriter
+    from robusttest.store.stream import Stream
+
+
+class Ledger:
+    """Of one process of a run; ``process`` names it among them, and ``key`` is what all of them share.
+
+    The process that reports gets each cell by `add`, and `close` writes what is left. What can't be written is told in
+    ``problems``, and ends no run.
+    """
+
+    def __init__(
+        self, settings: Settings, *, key: str | None = None, process: str = "main", folder: Path | None = None
+    ) -> None:
+        self.settings = settings
+        self.pid = os.getpid()
+        self.run_key = key or f"{self.pid}-{os.urandom(4).hex()}"
+        """What all processes of this run share: their budget is one."""
+        self.process = process
+        self.folder = folder
+        """Whose git says which commit is checked out; None for the current one."""
+        self.started = time.monotonic()
+        self.run: RunInfo | None = None
+        self.cells: dict[CellKey, Cell] = {}
+        """As they arrive."""
+        self.tallies: dict[str, dict[str, Json]] = {}
+        """Progress of each process that made calls, by its name."""
+        self.notes: list[str] = []
+        self.report: Report | None = None
+        self.problems: list[str] = []
+        """What could not be written."""
+        self.written: list[str] = []
+        """Reports, by path."""
+        self.baseline: Version | None = None
+        """What this run is compared with."""
+        self.regressed: dict[CellKey, CellComparison] = {}
+        """What ``--robust-fail-on`` fails."""
+        self.gate_broken = ""
+        """Why a gate could compare nothing, which fails every test; empty where it could, or there is none."""
+        self.unwritten = False
+        """Whether the baseline that was asked for was refused."""
+        self._compares = settings.baseline is not None or settings.update_baseline is not None
+        self._writer: RunWriter | None = None
+        self._stream: tuple[int, Stream | None] | None = None
+
+    @property
+    def run_id(self) -> str:
+        return digest(self.run_key, size=4)
+
+    # --- records on disk
+
+    def recorded(self, record: Record, at: Sequence[int]) -> None:
+        """Put a record on disk as it is made."""
+        try:
+            if (stream := self._streaming()) is not None:
+                stream.write(record, at)
+        except StorageError as e:
+            self.problem(e)
+            self._stream = (os.getpid(), None)
+
+    def _streaming(self) -> Stream | None:
+        """Where this process puts its records: a forked child has a part of its own."""
+        pid = os.getpid()
+        if self._stream is None or self._stream[0] != pid:
+            from robusttest.store.stream import Stream, begin_run
+
+            self._stream = (pid, None)
+            folder = begin_run(self.settings.directory, self.run_id, self._new_run)
+            self._stream = (
+                pid,
+                Stream(folder, self.process if pid == self.pid else f"{self.process}-{pid}"),
+            )
+        return self._stream[1]
+
+    def _streamed(self) -> Stream | None:
+        """The part of this process, if it has begun one."""
+        return self._stream[1] if self._stream is not None and self._stream[0] == os.getpid() else None
+
+    def lines(self, cell: Cell) -> list[str]:
+        """A cell's records as lines of a run file, as they were written when they were made."""
+        try:
+            if (stream := self._streamed()) is not None:
+                return list(stream.lines(cell.records))
+        except StorageError as e:
+            self.problem(e)
+        return list(map(codec.record_line, cell.records))
+
+    def end_stream(self) -> None:
+        """No record comes any more."""
+        if (stream := self._streamed()) is not None:
+            stream.close()
+
+    # --- the run file
+
+    def add(self, cell: Cell, lines: Iterable[str]) -> None:
+        """Take a cell that is complete, and put it into the run file; ``lines`` are its records there."""
+        again = cell.key in self.cells
+        self.cells[cell.key] = cell
+        if again:
+            return
+        try:
+            if (writer := self.open()) is not None:
+                writer.write_cell(cell, lines)
+        except StorageError as e:
+            self.problem(e)
+            self._writer = None
+
+    def open(self) -> RunWriter | None:
+        """The run file, once there is something to put into it; None where it can't be written."""
+        if self.run is None:
+            from robusttest.store import RunWriter, begun, run_path
+
+            self._find_baseline()
+            found = begun(self.settings.directory, self.run_id)
+            self.run = self._new_run() if found is None else found
+            self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
+        return self._writer
+
+    def _new_run(self) -> RunInfo:
+        from robusttest.store import new_run, used_versions
+
+        return new_run(
+            self.run_id,
+            label=self.settings.label,
+            models=self.settings.models,
+            seed=self.settings.seed,
+            versions=used_versions(),
+            settings=self.settings.to_json(),
+            cwd=self.folder,
+        )
+
+    def load_baseline(self) -> None:
+        """Find what this run is compared with. Raises `RobusttestError` for a baseline that can't be used."""
+        if self._compares and self.baseline is None:
+            from robusttest.run import baseline
+
+            self.baseline = baseline.load(self.settings, but=self.run_id)
+
+    def _find_baseline(self) -> None:
+        """On xdist's controller, when the first outcome arrives: the workers have refused what is wrong."""
+        try:
+            self.load_baseline()
+        except RobusttestError as e:
+            self.problem(e)
+            self.gate_broken = "" if self.settings.fail_on is None else str(e)
+
+    def problem(self, error: Exception) -> None:
+        """Something could not be written: it is told once."""
+        if str(error) not in self.problems:
+            self.problems.append(str(error))
+
+    # --- the end
+
+    @property
+    def ordered(self) -> list[Cell]:
+        return [self.cells[k] for k in sorted(self.cells, key=lambda key: key.order)]
+
+    def close(self, *, complete: bool) -> None:
+        """Build the report, compare, close the run file, write what was asked for. `open` came before it."""
+        assert self.run is not None
+        ordered = self.ordered
+        self.run = replace(
+            self.run, complete=complete, duration=time.monotonic() - self.started, **self._totals(ordered)
+        )
+        self.report = self._built(ordered)
+        if self._compares:
+            self._compare(ordered)
+        self.told()
+        if self._writer is not None:
+            from robusttest.store.stream import end_parts
+
+            try:
+                self._writer.close(self.run)
+                end_parts(self.settings.directory, self.run.id)
+            except StorageError as e:
+                self.problem(e)
+        self._keep_failing(ordered)
+        self._write_reports()
+
+    def told(self) -> None:
+        """The report is there, and nothing of it is written yet."""
+
+    def _built(self, ordered: Sequence[Cell]) -> Report:
+        from robusttest.report.build import build
+
+        assert self.run is not None
+        told = dict.fromkeys(p for t in self.tallies.values() for p in t.get("problems", ()))
+        return build(self.run, ordered, notes=[*self.notes, *self.problems, *told])
+
+    def _compare(self, ordered: Sequence[Cell]) -> None:
+        from robusttest.run import baseline
+
+        assert self.run is not None
+        assert self.report is not None
+        records = [r for c in ordered for r in c.records]
+        found = baseline.compare(self, self.run, records)
+        if self.settings.update_baseline:
+            baseline.update(self, self.run, records)
+        said = [*self.notes, *self.problems]
+        self.report = replace(self.report, comparison=found, notes=(*self.run.notes, *said))
+
+    def _keep_failing(self, ordered: Sequence[Cell]) -> None:
+        from robusttest.store.failing import keep
+
+        try:
+            keep(self.settings.directory, [c.records for c in ordered])
+        except StorageError as e:
+            self.problem(e)
+
+    def _write_reports(self) -> None:
+        assert self.report is not None
+        if not self.settings.report:
+            return
+        from robusttest.report import files
+
+        report = self.report
+        if any(target.kind == "html" for target in self.settings.report):
+            from robusttest.report.past import with_history
+
+            try:
+                report = with_history(report, self.settings.directory)
+            except RobusttestError as e:
+                self.problem(e)
+        for target in self.settings.report:
+            try:
+                self.written.append(os.path.relpath(files.write(report, target)))
+            except RobusttestError as e:
+                self.problem(e)
+
+    def _totals(self, ordered: Sequence[Cell]) -> dict[str, Any]:
+        records = [r for c in ordered for r in c.records]
+        models = tuple(dict.fromkeys(c.model for c in ordered if c.model))
+        tallies = list(self.tallies.values())
+        costs = [t["cost"] for t in tallies]
+        created = [r.created for r in records if r.cached and r.created]
+        return {
+            "models": models,
+            "calls": sum(t["calls"] for t in tallies),
+            "cached": sum(t["cached"] for t in tallies),
+            "errors": sum(t["errors"] for t in tallies),
+            "cost": None if any(c is None for c in costs) else sum(costs),
+            "oldest_reply": min(created, default=None),
+            "versions": dict(self.run.versions if self.run is not None else {})
+            | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
+        }
+
+
+def tally(gateway: Gateway) -> dict[str, Json]:
+    """What one process has asked so far."""
+    p = gateway.progress()
+    return {
+        "calls": p.done,
+        "cached": p.cached,
+        "errors": p.failed,
+        "cost": p.cost,
+        "problems": gateway.problems(),
+        "versions": gateway.facts(),
+    }

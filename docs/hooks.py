@@ -73,6 +73,18 @@ def metrics() -> str:
 TEXT = "My order hasn't arrived. Nobody answers the phone, can I have my money?"
 
 TEXTS: dict[str, str] = {
+    "line_ends": "Dear team,\nmy order hasn't arrived.\nCan I have my money?",
+    "acronyms": "The PDF of my XL order can't be opened.",
+    "slang": "Could you please tell me because it is late?",
+    "homophones": "Is there a way to hear whether their van is here?",
+    "persons": "Emily ordered a lamp. She wants to know where it is.",
+    "gender": "Emily ordered a lamp. She wants to know where it is.",
+    "dates": "I ordered it on 25 July 2025.",
+    "times": "The courier came at 10:30 pm.",
+    "amounts": "I was charged 1,250.50 for it.",
+    "currency": "I paid €12.50 for the parcel.",
+    "units": "The parcel weighs 2.5 kg.",
+    "json_keys": 'My order is {"item": "lamp", "colour": "blue"}, and it is late.',
     "normal_form": "The café in Köln opens at eight.",
     "numbers": "I ordered three copies and got 2 of them.",
     "spelling_variant": "The colour in the catalogue is not what arrived.",
@@ -102,6 +114,7 @@ NEEDS_ARGUMENTS: dict[str, str] = {
 _WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install nltk` and `python -m nltk.downloader wordnet`."
 
 NO_EXAMPLE: dict[str, str] = {
+    "document_order": "Acts on an input field that holds a list; the right answer stays right.",
     "synonym": _WORDNET + " *money* becomes *cash*, say. Severity 0.1 unless given.",
     "antonym": _WORDNET
     + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
@@ -263,7 +276,8 @@ def example(name: str) -> str:
                 lines.append(f"  {v.status.replace('_', ' ')}: {v.reason}")
         elif v.level == "input":
             said = str(v.input)
-            lines.append("  " + (ascii(said)[1:-1] if name == "normal_form" else visible(said)))
+            plain = name in ("normal_form", "line_ends", "amounts", "currency", "units")
+            lines.append("  " + (ascii(said)[1:-1] if plain else visible(said)))
         elif v.level in ("decoding", "repeat"):
             lines.append(
                 "  " + (", ".join(f"{k}={x}" for k, x in v.params.items()) or f"sample {v.draft.sample}")

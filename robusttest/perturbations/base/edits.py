@@ -243,7 +243,10 @@ def text_perturbation(
                 made.append(outcome)
                 if len(made) > index:
                     return outcome
-        other = f"the text has {len(made)} other {name}{'s' * (len(made) > 1)} only" if made else reason
+        plural = name if name.endswith("s") else name + "s"
+        other = (
+            f"the text has {len(made)} other {name if len(made) == 1 else plural} only" if made else reason
+        )
         return NotApplicable(reason=other)
 
     def on_texts(
@@ -268,7 +271,7 @@ def text_perturbation(
                 reasons.append(reason)
                 continue
             protected = protected_spans(text, case=case, extra=draft.protect, allow=allow)
-            if severity is not None and severity > 0.5 and case.choices is None:
+            if severity is not None and severity > 0.5:
                 protected = with_decoys(text, protected, rng)
             outcome = fn(text, rng=rng, index=index, protected=protected, **asked)
             if isinstance(outcome, NotApplicable):

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from robusttest.perturbations.base.catalog import PERTURBATIONS, Factory
-from robusttest.perturbations.chars import noise, surface, unicode
-from robusttest.perturbations.prompt import as_data, decoding, layout, prompt
-from robusttest.perturbations.words import context, meaning, pairs, wordnet, words, words_random
+from robusttest.perturbations.chars import lines, noise, surface, unicode
+from robusttest.perturbations.notation import amounts, dates, structures
+from robusttest.perturbations.prompt import as_data, conversation, decoding, edges, layout, prompt
+from robusttest.perturbations.words import (
+    context,
+    informal,
+    mail,
+    meaning,
+    pairs,
+    persons,
+    wordnet,
+    words,
+    words_random,
+)
 from robusttest.perturbations.written import rewrite, transformer
 
 BUILT_IN: dict[str, Factory] = {
@@ -23,6 +34,9 @@ BUILT_IN: dict[str, Factory] = {
     "punctuation": surface.punctuation,
     "doubled": surface.doubled,
     "missing_space": surface.missing_space,
+    "line_wrap": lines.line_wrap,
+    "line_ends": lines.line_ends,
+    "acronyms": surface.acronyms,
     "confusables": unicode.confusables,
     "zero_width": unicode.zero_width,
     "normal_form": unicode.normal_form,
@@ -31,6 +45,19 @@ BUILT_IN: dict[str, Factory] = {
     "contractions": words.contractions,
     "numbers": words.numbers,
     "spelling_variant": words.spelling_variant,
+    "fillers": informal.fillers,
+    "slang": informal.slang,
+    "speech": informal.speech,
+    "homophones": informal.homophones,
+    "persons": persons.persons,
+    "gender": persons.gender,
+    # the same value in another notation
+    "dates": dates.dates,
+    "times": dates.times,
+    "amounts": amounts.amounts,
+    "currency": amounts.currency,
+    "units": amounts.units,
+    "json_keys": structures.json_keys,
     "word_swap": words_random.word_swap,
     "word_delete": words_random.word_delete,
     "word_crop": words_random.word_crop,
@@ -42,10 +69,14 @@ BUILT_IN: dict[str, Factory] = {
     "contextual": transformer.contextual,
     # sentence and context
     "distractor": context.distractor,
+    "numeric_distractor": context.numeric_distractor,
+    "mail": mail.mail,
+    "emoji": context.emoji,
     "politeness": context.politeness,
     "url": context.url,
     "statement": context.statement,
     "sentence_order": context.sentence_order,
+    "document_order": structures.document_order,
     # written by people
     "counterpart": pairs.counterpart,
     # written by a model
@@ -59,6 +90,8 @@ BUILT_IN: dict[str, Factory] = {
     "system": prompt.system,
     "demos": prompt.demos,
     "demo_order": prompt.demo_order,
+    "filler_turns": conversation.filler_turns,
+    "prompt_edges": edges.prompt_edges,
     "option_order": prompt.option_order,
     "option_labels": layout.option_labels,
     "format": layout.format_,

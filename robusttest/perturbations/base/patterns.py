@@ -30,7 +30,7 @@ _UNITS = (
     r"|t|lbs?|oz|ounces?|stones?|(?:kilo|centi|milli|micro|nano)?(?:met(?:re|er)s?|lit(?:re|er)s?|grams?|grammes?|watts?"
     r"|volts?|joules?|hertz)|inch(?:es)?|in|ft|foot|feet|yards?|yd|miles?|mi|acres?|hectares?|ha|gallons?|pints?|cups?"
     r"|bars?|(?:k|M|h)?Pa|psi|atm|mmHg|(?:k|M|G|T)?Hz|(?:k|m|M|G)?[VWJNA]|(?:k|M|G)?Wh|k?cal|calories|mol|degrees?"
-    r"|[°º]?[CFK]|dB|rpm|bpm|fps|dpi|px|pixels?|mph|km/h|m/s2?|[kmgtKMGT]i?[bB]|bits?|bytes?|hours?|hrs?|h|minutes?|mins?"
+    r"|[°º]?[CFK]|dB|rpm|bpm|fps|dpi|px|pixels?|mph|km/h|m/s2?|[kmgtKMGT]i?[bB]|[kKMG]bit|bits?|bytes?|hours?|hrs?|h|minutes?|mins?"
     r"|seconds?|secs?|s|ms|days?|weeks?|months?|years?|yrs?|USD|EUR|GBP|JPY|CHF|CNY|INR"
 )
 _FILES = (
@@ -38,21 +38,26 @@ _FILES = (
     "|toml|ini|cfg|conf|log|xml|html?|css|docx?|xlsx?|pptx?|pdf|odt|png|jpe?g|gif|svg|webp|bmp|tiff?|mp[34]|wav|avi|mov"
     "|zip|tar|gz|exe|dll|so|db|sqlite"
 )
+_ELEMENTS = (
+    "Li|Na|Mg|Cl|Sc|Cr|Mn|Fe|Cu|Zn|Ga|Ge|Br|Kr|Rb|Zr|Nb|Tc|Ru|Rh|Pd|Ag|Cd|Sn|Sb|Xe|Cs|Nd|Gd|Tb|Dy|Tm|Yb|Lu|Hf|Ir|Pt|Au|Hg|Tl|Pb"
+    "|Bi|Rn|Np"
+)
 _COMMANDS = "docker|kubectl|git|pip3?|npm|npx|yarn|curl|wget|sudo|apt(?:-get)?|brew|cargo|ssh|scp|chmod|chown|tar|grep|sed|awk|python3?"
 _REFERENCES = (
     r"chapter|section|part|book|act|scene|volume|vol\.|figure|fig\.|table|phase|type|grade|stage|class|level|appendix|article"
-    r"|question|statement|problem|group|option"
+    r"|question|statement|problem|group|option|vitamin|hepatitis|influenza|team|room|gate|terminal|model|plan|version"
 )
 
 # Order matters: the first alternative that matches at a place names the span.
 PATTERNS: dict[str, str] = {
     "code": r"```[\s\S]*?(?:```|\Z)|~~~[\s\S]*?(?:~~~|\Z)|`[^`\n]{1,1000}`"
     r"|(?m:^[ \t]{0,40}(?:(?:def|class|import|from|return|function|const|let|var|public|private|static|INSERT"
-    r"|UPDATE|DELETE|CREATE|#include|@\w+)\b[^\n]{0,400}[;:{}()=][ \t]*$|[^\n]{0,400};[ \t]*$"
+    r"|UPDATE|DELETE|CREATE|@\w+)\b[^\n]{0,400}[;:{}()=][ \t]*$|[^\n]{0,400};[ \t]*$"
+    r"|#\s?(?:include|define|pragma|ifn?def|endif)\b[^\n]{0,300}$|[^\n{}]{0,300}\{[ \t]*$"
     # Statements of Python and its like, assignments, calls that stand alone.
     r"|(?:(?:for\b[^\n]{1,200}\bin\b|while\b|if\b|elif\b|with\b|except\b|match\b|case\b)[^\n]{0,300}|else|try|finally|do):[ \t]*$"
     r"|(?:raise|return|assert|yield|del|break|continue|pass|print|echo|import)\b(?=[^\n]{0,200}[(=)\]'\"\d]|[ \t]*$"
-    r"|[ \t]+[A-Z]\w*[ \t]*$)[^\n]{0,300}$"
+    r"|[ \t]+(?:[A-Z]\w*|[a-z_]\w{0,30})[ \t]*$)[^\n]{0,300}$"
     r"|[A-Za-z_][\w.\[\]'\"]{0,60}[ \t]?(?:[-+*/%|&]?=|:=)(?!=)[ \t]?\S[^\n]{0,300}$"
     r"|[A-Za-z_][\w.]{0,60}\([^\n]{0,300}\)[ \t]*;?[ \t]*$|[{}\])][,;)]{0,3}[ \t]*$"
     # SQL: clauses written large; small only where one follows another. Tables of bars, shell prompts.
@@ -60,12 +65,13 @@ PATTERNS: dict[str, str] = {
     r"|select\s[^\n]{1,300}\sfrom\s\w+[^\n]{0,40}?\s(?:where|order by|group by|limit|join|inner|left)\b[^\n]{0,300}$"
     r"|(?i:insert into|delete from|create table|drop table|alter table|update\s\w+\sset)\s[^\n]{1,400}$"
     r"|\|[^\n]{0,600}\|[ \t]*$|[^\n|]{1,200}\|[^\n|]{0,200}\|[^\n]{0,300}$|[|+:-][-=+|: ]{4,300}$|[$#%>]\s(?=[a-z./~])[^\n]{1,300}$))"
-    r"|\bSELECT\b[^;\n]{1,400}(?:\n(?=[A-Z]{2})[^;\n]{1,300}){0,8};?"
+    r"|\bSELECT\b[^;\n]{1,400}(?:\n(?=[A-Z]{2}|[ \t]{2})[^;\n]{1,300}){0,12};?"
     # Commands with flags; patterns of regular expressions; calls and signatures.
-    rf"|(?<![\w-])(?:{_COMMANDS})(?:[ \t]+[\w./:@=+]{{1,100}}){{0,4}}?(?:[ \t]+--?[A-Za-z][\w=./:-]{{0,80}}){{1,12}}"
+    rf"|(?<![\w-])(?:{_COMMANDS})(?:[ \t]+[\w./:@=+]{{1,100}}){{0,4}}?"
+    r"(?:[ \t]+--?[A-Za-z][\w=./:-]{0,80}(?:[ \t]+[\w./:@=+]{0,60}[\d./:@=][\w./:@=+]{0,60})?){1,12}"
     r"(?:[ \t]+[\w./:@=+]{1,100}(?:[ \t]+(?:bash|sh)(?!\w))?)?"
     r"|(?<!\S)[^\s\[\]]{0,40}\[[^\]\s]{1,40}\][+*?{]\S{0,60}"
-    r"|(?<![\w.])[A-Za-z_][\w.]{0,60}\((?:[^()\n]|\([^()\n]{0,200}\)){0,300}\)",
+    r"|(?<![\w.])[A-Za-z_][\w.]{0,60}\((?:[^()\n]|\([^()\n]{0,200}\)){0,300}\)(?:[ \t]?->[ \t]?[A-Za-z_][\w.\[\]|]{0,60})?",
     "chat": r"<\|[^|<>\n]{1,80}\|>(?:(?:system|user|assistant|tool|developer|ipython)(?=\s))?|\[/?INST\]|<</?SYS>>|</?s>"
     r"|<(?:start|end)_of_turn>(?:user|model)?"
     r"|(?m:^[ \t]{0,8}(?:#{1,6}[ \t])?(?:\*\*)?[A-ZÀ-ÞА-ЯΑ-Ω][\w'’.-]{0,30}(?:[ \t][A-ZÀ-ÞА-ЯΑ-Ω\d][\w'’.-]{0,20}){0,3}(?:\*\*)?[ \t]?:(?=\s|$))",
@@ -102,7 +108,10 @@ PATTERNS: dict[str, str] = {
     "identifier": r"(?<!\w)(?:(?=\w{0,80}_\w)\w+|\w{0,40}[a-z][A-Z]\w{0,40}|(?=[A-Za-z]{3,8}(?!\w))[A-Z]{2,3}[a-z]{1,2}[A-Za-z]{0,4})"
     r"|(?<![\w-])--?[A-Za-z][\w-]{0,80}(?=[\s=]|$)"
     # Names of one letter: of quantities, options, people under test.
-    r"|(?<![\w'’])[B-HJ-NP-Zb-df-hj-np-xz](?:['’](?!\w))?(?![\w'’]|\.\w)|(?<=[=+*/^<>(|])[aAIOeoiyE](?=[=+*/^<>)|,])",
+    r"|(?<![\w'’])[B-HJ-NP-Zb-df-hj-np-xz](?:['’](?!\w))?(?![\w'’]|\.\w)|(?<=[=+*/^<>(|])[aAIOeoiyE](?=[=+*/^<>)|,])"
+    r"|(?<=[a-z,] )A(?![\w'’])|(?<![\w'’])A(?=,\s?[B-Z](?!\w)|\s(?:and|or|to|with|versus|vs\.?)\s[B-Z](?!\w))"
+    # Symbols of elements that are no words of a European language.
+    rf"|(?<![\w'’.-])(?:{_ELEMENTS})(?![\w'’-])",
     "acronym": r"(?<!\w)(?:[A-ZÀ-ÖØ-ÞА-ЯΑ-Ω]{2,12}s?|(?:[A-Z]\.){2,12})(?!\w)",
 }
 

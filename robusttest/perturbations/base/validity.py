@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -138,7 +139,16 @@ def _edited_words(before: str, after: str, edits: tuple[Edit, ...], margin: int)
     return "\n".join(old), "\n".join(new)
 
 
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+
+
+def _as_read(text: str) -> str:
+    """Without what has no width, in one normal form: what a reader counts."""
+    return text if text.isascii() else unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+
+
 def _count_gates(case: Case, before: str, after: str, gates: tuple[str, ...]) -> str | None:
+    before, after = _as_read(before), _as_read(after)
     if "number" in gates:
         old, new = _numbers(before), tuple(sorted(_NUMBER.findall(after))) if _DIGIT.search(after) else ()
         if old == new:

@@ -325,8 +325,10 @@ def split(severity: float | str | None = None) -> Perturbation:
             return None
         i = 1 + _at(rng, len(parts) - 1)
         first, second = "".join(parts[:i]), "".join(parts[i:])
-        # "to day", "for got": two words are no slip within one.
+        # "to day", "for got": two words are no slip within one; and "n othing" must not deny.
         if is_word(first, language) and is_word(second, language):
+            return None
+        if denies(first, language) or denies(second, language):
             return None
         return f"{first} {second}"
 

@@ -18,6 +18,7 @@ from robusttest.perturbations.base.edits import (
     text_perturbation,
 )
 from robusttest.perturbations.base.letters import lower, swapped, title, upper
+from robusttest.perturbations.base.lexicon import english
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, graphemes, words
 
@@ -82,8 +83,12 @@ def whitespace(severity: float | str | None = None) -> Perturbation:
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
     ) -> Edited | NotApplicable:
+        begins, ends = {s.start for s in protected}, {s.end for s in protected}
+
         def gaps() -> Iterator[tuple[int, int, str]]:
             for m in _GAP.finditer(text):
+                if m.start() in ends and m.end() in begins:
+                    continue  # within a formula, a telephone number, a line of code
                 for new in ("  ", "   ", "\t", "\u00a0"):
                     yield m.start(), m.end(), new
             for new in (" ", "  "):
@@ -195,4 +200,38 @@ def missing_space(severity: float | str | None = None) -> Perturbation:
 
     return text_perturbation(
         "missing_space", fn, spec=spec, severity=value, description="two words run together"
+    )
+
+
+_ROMAN = re.compile(r"[IVXLCDM]+")
+_ACRONYM = re.compile(r"(?<![\w.'’-])(?![ACGTU]{5})[A-Z]{2,6}(?![\w.'’-])")
+
+
+@fielded
+def acronyms() -> Perturbation:
+    """Acronyms in small letters, as people type them: ``xl`` for ``XL``, ``nasa`` for ``NASA``; the first variant all, others some.
+
+    One that is another word in small letters (``US``, ``IT``, ``WHO``) stays, and so does each in a text of capitals.
+    """
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        if sum(c.isupper() for c in text) > sum(c.islower() for c in text):
+            return NotApplicable(reason="the text is in capitals")
+        made = (
+            (m.start(), m.end(), m[0].lower())
+            for m in _ACRONYM.finditer(text)
+            if m[0].lower() not in english("acronyms_that_are_words") and not _ROMAN.fullmatch(m[0])
+        )
+        part = None if index == 0 else 1 - rng.random()
+        return replace_spans(text, made, rng=rng, protected=protected, severity=part, what="acronym")
+
+    return text_perturbation(
+        "acronyms",
+        fn,
+        scripts=("Latin",),
+        languages=("en",),
+        changes=("acronym", "share"),
+        description="acronyms in small letters: xl, nasa",
     )

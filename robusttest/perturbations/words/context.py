@@ -130,6 +130,77 @@ def _fitting(text: str, places: tuple[str, ...]) -> tuple[str, ...]:
 _ENDS = frozenset(".!?…\"'”’)]。！？।؟")
 
 
+EMOJI = ("📌", "📎", "🗓️", "📝", "🔹", "💬", "👋", "📣", "🔎", "✏️", "➡️", "🕐")
+"""Of things and signs; none that smiles, frowns or judges."""
+
+
+@fielded
+def emoji(where: str | None = None) -> Perturbation:
+    """An emoji before or after the text, of a thing or a sign (``📌``, ``🗓️``, ``👋``); ``emoji:before`` and ``emoji:after`` keep to a side.
+
+    None of them says how somebody feels.
+    """
+    places = _places("emoji", where)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+    ) -> Edited | NotApplicable:
+        place = rng.choice(places)
+        sign = rng.choice(EMOJI)
+        at = len(text) - len(text.lstrip()) if place == "before" else len(text.rstrip())
+        edit = Edit(at, at, f"{sign} " if place == "before" else f" {sign}")
+        return apply_edits(text, [edit]), (edit,)
+
+    return text_perturbation(
+        "emoji",
+        fn,
+        spec="emoji" if where is None else f"emoji:{where}",
+        limit=len(EMOJI) * len(places),
+        changes=_ADDS,
+        adds=True,
+        description="an emoji of a thing or a sign, before or after the text",
+    )
+
+
+@fielded
+def numeric_distractor(where: str | None = None) -> Perturbation:
+    """A sentence beside the point that holds a number, before the text or before its last sentence (the question).
+
+    The number is none that the text or the answer holds. After the clauses without effect of GSM-Symbolic (Mirzadeh et al.,
+    arXiv 2410.05229), with a topic of its own. ``numeric_distractor:before`` and ``numeric_distractor:within`` keep to one place.
+    """
+    kinds = ("before", "within")
+    if where is not None and where not in kinds:
+        raise UnknownNameError("place of numeric_distractor", where, kinds)
+
+    def fn(
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], case: Case
+    ) -> Edited | NotApplicable:
+        patterns = table("context")["numeric_distractors"]
+        unused = [p for p in patterns if not labels_in(p, case) and p.partition("{n}")[0] not in text]
+        taken = set(re.findall(r"\d+", f"{text} {case.target} {case.choices}"))
+        numbers = [n for n in range(3, 90) if str(n) not in taken]
+        if not unused or not numbers:
+            return NotApplicable(reason="every sentence or number stands in the text already")
+        sentence = rng.choice(unused).replace("{n}", str(rng.choice(numbers)))
+        spans = sentences_of(text, protected)
+        place = where or rng.choice(kinds)
+        if place == "within" and len(spans) > 1 and "\n" not in text[spans[-2][1] : spans[-1][0]]:
+            edit = Edit(spans[-1][0], spans[-1][0], sentence + " ")
+            return apply_edits(text, [edit]), (edit,)
+        return _beside(text, sentence, "before")
+
+    return text_perturbation(
+        "numeric_distractor",
+        fn,
+        spec="numeric_distractor" if where is None else f"numeric_distractor:{where}",
+        languages=("en",),
+        changes=_ADDS,
+        adds=True,
+        description="a sentence beside the point that holds a number",
+    )
+
+
 def _beside(text: str, added: str, place: str) -> Edited:
     """``added`` inserted before or after the text's own blanks, set off by a space (by a line in a text of lines)."""
     gap = "\n" if "\n" in text.strip() else " "

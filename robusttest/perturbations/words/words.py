@@ -188,6 +188,14 @@ _NAMES = re.compile(r"[^\s(\"'“‘]$|[$£€¥₹]\s$|\d\s$|[^.!?\s]\s[A-Z]\w+
 """Before an amount (``$ 4``), the number of a thing (``Fx 4300``), of a list or of two in a row (``a 3 4 defence``)."""
 
 
+_COUNTS = re.compile(
+    r"(?=[ \t]+(?!(?:min|hrs?|lbs?|mins?|secs?|bar|mol|psi|rpm|bpm|kcal|oz|pm|am|x|and \d)(?!\w))(?:[a-z]{3}|(?:of|is|to|in|or|by|at|on|as|we"
+    r"|he|it|if)(?!\w)))|(?=\s*(?:$|[.,;!?)](?:\s|$)))"
+)
+"""What follows a number that counts: a word that is no unit, or the end of a clause."""
+_DIGITS_BEFORE = re.compile(r"[\d+/–-][ \u00a0]?\Z")
+
+
 def spell_candidates(text: str) -> list[Candidate]:
     """``42`` → ``forty-two`` for whole numbers that count something: no years, identifiers, ``order 17``."""
     found = []
@@ -196,6 +204,8 @@ def spell_candidates(text: str) -> list[Candidate]:
         if (len(plain) > 1 and plain[0] == "0") or (
             len(plain) == 4 and "," not in m[0] and "1500" <= plain <= "2199"
         ):
+            continue
+        if not _COUNTS.match(text, m.end()) or _DIGITS_BEFORE.search(text, max(0, m.start() - 3), m.start()):
             continue
         if int(plain) > LARGEST or _word_before(text, m.start()) in english("number_labels"):
             continue

@@ -212,7 +212,7 @@ def test_show_prints_a_stored_run(capsys: pytest.CaptureFixture[str], stored: st
         code, out, _ = run(capsys, "show", *ref, "--directory", stored)
         assert code == 0
         assert out.startswith("run 2026-11-24T12:00:00Z golden 353a334d9d 0123abcd\n")
-        assert "accuracy >= 0.9  1.000 [0.206, 1.000] n=1" in out
+        assert "accuracy >= 0.9  1.000 [0.206, 1.000]  n=1" in out
         assert "[refund→refubd] please" in out
         assert "pytest 'tests/test_a.py::test_a[openai/gpt-4o-mini]' --robust-case='c1::keyboard#0'" in out
 

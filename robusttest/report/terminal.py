@@ -115,7 +115,9 @@ def heading_lines(page: Page, h: Heading) -> list[str]:
 
 def _whole(page: Page, report: Report) -> list[str]:
     out: list[str] = []
-    for section in _chosen(page, words.sections(report)):
+    full = _in_full(page, report)
+    found = words.sections(report, only=full, detail=page.verbosity)
+    for section in _chosen(page, report, found):
         lines = section_lines(page, section)
         if lines:
             out += ([""] if out else []) + lines
@@ -125,17 +127,23 @@ def _whole(page: Page, report: Report) -> list[str]:
     return [*out, *([""] if out else []), *_footer(page, report)]
 
 
-def _chosen(page: Page, sections: Sequence[Section]) -> list[Section]:
+def _in_full(page: Page, report: Report) -> list[int]:
+    """Which cells are told in full: few all of them, of many the first failing ones."""
+    if len(report.cells) <= FULL or page.verbosity > 1:
+        return list(range(len(report.cells)))
+    failing = [i for word in ("error", "failed") for i, c in enumerate(report.cells) if c.outcome == word]
+    return failing if page.verbosity > 0 else failing[:DETAILED]
+
+
+def _chosen(page: Page, report: Report, sections: Sequence[Section]) -> list[Section]:
     """Of few tests each in full; of many the sentences, what was missed, the table, and the first failing ones in full."""
-    full = [s for s in sections if s.key == "cell"]
-    if len(full) <= FULL:
-        full.sort(key=lambda s: s.index or 0)
-        return [*full, *(s for s in sections if s.key not in ("cell", "summary", "verdicts", "results"))]
-    failing = [s for s in full if s.outcome in ("failed", "error")]
-    shown = full if page.verbosity > 1 else failing if page.verbosity > 0 else failing[:DETAILED]
-    front = [s for s in sections if s.key in ("summary", "verdicts", "results")]
+    shown = [s for s in sections if s.key == "cell"]
     rest = [s for s in sections if s.key not in ("cell", "summary", "verdicts", "results")]
-    left = len(failing) - len(shown)
+    if len(report.cells) <= FULL:
+        shown.sort(key=lambda s: s.index or 0)
+        return [*shown, *rest]
+    front = [s for s in sections if s.key in ("summary", "verdicts", "results")]
+    left = sum(c.outcome in ("failed", "error") for c in report.cells) - len(shown)
     more = (
         [
             Section(

@@ -6,8 +6,8 @@ import os
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from robusttest.core.nouns import Json, RunInfo
@@ -45,16 +45,25 @@ def used_versions() -> dict[str, str]:
     """Of what takes part in a run: a distribution that was not imported changes nothing."""
     import platform
     import sys
-    from importlib.metadata import PackageNotFoundError, version
 
     from robusttest import __version__
 
     found = {"robusttest": __version__, "python": platform.python_version()}
     for name in ("pytest", "litellm", "nlpaug", "numpy", "scipy"):
-        if name in sys.modules:
-            with suppress(PackageNotFoundError):
-                found[name] = version(name)
+        if name in sys.modules and (version := _version(name)) is not None:
+            found[name] = version
     return found
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Of a distribution; it takes milliseconds to find, and stays what it is as long as the process lives."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def list_runs(directory: str | os.PathLike[str]) -> list[Path]:

@@ -51,6 +51,7 @@ class Stream:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.jsonl"
         self._file: IO[bytes] | None = None
+        self._size = 0
         self._held: dict[int, tuple[Record, int, int]] = {}
         """Where the line of a record begins and ends: the run file gets the same line, encoded once."""
 
@@ -61,8 +62,9 @@ class Stream:
         with storage(self.path, "write"):
             if self._file is None:
                 self._file = open(self.path, "ab")  # noqa: SIM115 held until close
-            begin = self._file.tell()
-            self._file.write(line)
+                self._size = self._file.tell()
+            begin = self._size
+            self._size += self._file.write(line)
             self._file.flush()
         self._held[id(record)] = (record, begin + len(head), begin + len(line) - 1)
 

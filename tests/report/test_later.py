@@ -50,7 +50,7 @@ def test_a_mapping_computes_what_is_looked_up() -> None:
     assert dict(sizes) == {"one": 3, "three": 5}
 
 
-def cells() -> list[Cell]:
+def cells(tests: int = 4) -> list[Cell]:
     def of(test: str) -> Cell:
         records = [
             Record(
@@ -62,7 +62,7 @@ def cells() -> list[Cell]:
         ]  # fmt: skip
         return Cell(CellKey(test, "t", "m"), records, thresholds=[metrics.accuracy >= 0.2])
 
-    return [of(f"test_{i}") for i in range(4)]
+    return [of(f"test_{i}") for i in range(tests)]
 
 
 def test_one_line_of_a_run_computes_no_metric_that_nothing_decides_by(
@@ -81,6 +81,11 @@ def test_one_line_of_a_run_computes_no_metric_that_nothing_decides_by(
     assert set(asked) == {"accuracy"}  # the verdicts'
     terminal.render(report, verbosity=-1)
     assert set(asked) == {"accuracy"}
+    many = build.build(run, cells(30))
+    asked.clear()
+    terminal.render(many)
+    assert asked.count("net_drop") == asked.count("tara") == 0
+    assert asked.count("pass_rate") <= 12 * 3  # of those told in a sentence; 30 are in the table
     terminal.render(report)
     assert 1 < len(set(asked)) < 20
     whole = json.as_dict(report)

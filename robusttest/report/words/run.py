@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from robusttest.report import text as written
 from robusttest.report.blocks import (
@@ -33,14 +33,22 @@ SENTENCES = 12
 """Tests told in a sentence each on a terminal without ``-v``; those that need a look come first."""
 
 
-def sections(report: Report) -> tuple[Section, ...]:
-    """The report from the top: sentences, thresholds, numbers, each test in full."""
+def sections(report: Report, *, only: Collection[int] | None = None, detail: int = 1) -> tuple[Section, ...]:
+    """The report from the top: sentences, thresholds, numbers, each test in full.
+
+    What a reader won't be shown need not be computed: ``only`` are the places of the cells that are told in full (all), and
+    ``detail`` is the verbosity of a terminal.
+    """
     out = [head(report)]
     if report.cells:
         ranked = sorted(enumerate(report.cells), key=lambda ic: OUTCOMES.index(ic[1].outcome))
-        out += [_sentences(report, ranked), *_thresholds(ranked), _results(ranked)]
+        out += [
+            _sentences(report, ranked if detail > 0 else ranked[:SENTENCES], len(ranked)),
+            *_thresholds(ranked),
+            _results(ranked),
+        ]
         out += evidence.of_run(report)
-        out += [cells.section(c, i, report.comparison) for i, c in ranked]
+        out += [cells.section(c, i, report.comparison) for i, c in ranked if only is None or i in only]
     return tuple(out)
 
 
@@ -101,7 +109,7 @@ def outcomes(report: Report) -> Text:
 Ranked = Sequence[tuple[int, CellReport]]
 
 
-def _sentences(report: Report, ranked: Ranked) -> Section:
+def _sentences(report: Report, ranked: Ranked, every: int) -> Section:
     """One sentence for each test, the ones that need a look first."""
     blocks: list[Block] = []
     for place, (_, c) in enumerate(ranked):
@@ -110,7 +118,7 @@ def _sentences(report: Report, ranked: Ranked) -> Section:
             blocks.append(
                 Sentence(text=(*name_of(c), ": ", *said), tone="item", detail=int(place >= SENTENCES))
             )
-    left = len(ranked) - SENTENCES
+    left = every - SENTENCES
     if left > 0:
         blocks.append(
             Sentence(text=(f"… {left:,} more (-v tells them)",), tone="dim", on="terminal", until=1)

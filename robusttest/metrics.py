@@ -82,6 +82,15 @@ class Metric:
         return {"sensitivity": "sensitive", "repeats": "repeats"}.get(self.family, "same")  # type: ignore[return-value]
 
     @property
+    def is_net(self) -> bool:
+        """Whether it is over the noise floor of repeated prompts."""
+        return self.name.startswith("net_")
+
+    @property
+    def needs_repeats(self) -> bool:
+        return self.is_net or self.over == "repeats"
+
+    @property
     def case_mean(self) -> bool:
         """Whether it is the mean of one number for each case."""
         return ":" not in self.by

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Case, Threshold, Variant
 from robusttest.errors import UnknownNameError, UsageError, did_you_mean
+from robusttest.metrics import get_metric
 from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
 from robusttest.perturbations.base.protocol import Perturbation, need_rules
 from robusttest.perturbations.written.rewrite import with_writer
@@ -168,7 +169,9 @@ def select_perturbations(
 
 
 def check_thresholds(thresholds: Iterable[Threshold], perturbations: Iterable[Perturbation]) -> None:
-    """Refuse a threshold at a perturbation that the test does not have, by name."""
+    """Refuse a threshold at a perturbation that the test does not have, by name, and one whose metric stays undefined with
+    the perturbations that it has, whatever the model says.
+    """
     perturbations = list(perturbations)
     names = {p.spec for p in perturbations} | {p.name for p in perturbations}
     for threshold in thresholds:
@@ -176,6 +179,23 @@ def check_thresholds(thresholds: Iterable[Threshold], perturbations: Iterable[Pe
             raise UnknownNameError(
                 f"perturbation in the threshold '{threshold}':", threshold.perturbation, names
             )
+        if (lacking := _lacking(threshold, perturbations)) is not None:
+            raise UsageError(f"the threshold '{threshold}' stays undefined: {lacking}")
+
+
+def _lacking(threshold: Threshold, perturbations: Sequence[Perturbation]) -> str | None:
+    """What it takes to define a threshold's metric, where the perturbations of the test do not give it."""
+    metric = get_metric(threshold.metric)
+    if metric.needs_repeats and not any(p.level == "repeat" for p in perturbations):
+        return "it takes several replies to one prompt: add the perturbation 'repeat'"
+    if threshold.perturbation is not None:
+        return None
+    lacks = metric.lacks
+    if lacks == "sensitive" and not any(p.effect != "same" or p.aims for p in perturbations):
+        return "it is of variants that change the right answer: add one, as directional('negation', expect='changes')"
+    if lacks in ("variants", "pairs") and not perturbations:
+        return "it compares variants of a prompt: add perturbations=[…], as 'keyboard'"
+    return None
 
 
 def judged(

@@ -7,12 +7,14 @@ import pytest
 from robusttest import Settings
 from robusttest.core.nouns import Case
 from robusttest.errors import UsageError
+from robusttest.metrics import parse_threshold
 from robusttest.perturbations import perturbation
+from robusttest.perturbations.base.catalog import make_all
 from robusttest.perturbations.base.designs import crossed
 from robusttest.perturbations.words.meaning import directional, negation
 from robusttest.perturbations.words.pairs import counterpart
 from robusttest.variants.expand import expand_case
-from robusttest.variants.select import select_perturbations
+from robusttest.variants.select import check_thresholds, select_perturbations
 
 CASE = Case(id="1", fields={"input": "the food was good"}, target="positive")
 
@@ -69,3 +71,34 @@ def test_a_function_of_the_text_alone_needs_a_rule():
 
     with pytest.raises(UsageError, match="'shorter' changes the right answer"):
         select_perturbations([shorter], Settings())
+
+
+RULED = directional(negation(), expect="changes")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "perturbations", "said"),
+    [
+        ("flip_rate <= 0.1", [], "it compares variants of a prompt: add perturbations=[…]"),
+        ("robust_accuracy >= 0.9", [], "add perturbations=[…]"),
+        ("consistency_icc >= 0.1", [], "add perturbations=[…]"),
+        ("pass^3 >= 0.5", ["casing"], "add the perturbation 'repeat'"),
+        ("net_drop <= 0.5", ["casing"], "add the perturbation 'repeat'"),
+        ("sensitivity >= 0.5", ["casing"], "add one, as directional('negation', expect='changes')"),
+        ("accuracy >= 0.9", [], None),
+        ("unreadable <= 0.1", [], None),
+        ("pass^3 >= 0.5", ["repeat"], None),
+        ("net_drop <= 0.5", ["casing", "repeat"], None),
+        ("flip_rate[repeat] <= 0.5", ["repeat"], None),
+        ("sensitivity >= 0.5", [RULED], None),
+    ],
+)
+def test_a_threshold_that_stays_undefined_is_refused_before_a_call(threshold, perturbations, said):
+    made = make_all(perturbations)
+    if said is None:
+        check_thresholds([parse_threshold(threshold)], made)
+    else:
+        with pytest.raises(UsageError) as e:
+            check_thresholds([parse_threshold(threshold)], made)
+        assert f"the threshold '{threshold}' stays undefined" in str(e.value)
+        assert said in str(e.value)

@@ -60,7 +60,9 @@ def section(c: CellReport, index: int = 0, found: Comparison | None = None) -> S
     blocks += evidence.of_cell(c)
     blocks += [Sentence(text=(note,), tone="note", indent=2) for note in c.notes]
     if c.failures:
-        blocks.append(Failing(failures=c.failures, total=c.n_failures, detail=int(c.outcome == "passed")))
+        shown = c.item in ("failed", "error")
+        detail = int(c.outcome == "passed")
+        blocks.append(Failing(failures=c.failures, total=c.n_failures, elsewhere=shown, detail=detail))
     return Section(
         key="cell", heading=heading(c), blocks=tuple(blocks), outcome=c.outcome, index=index,
     )  # fmt: skip

@@ -78,7 +78,7 @@ def local(cell: Frame, perturbation: str) -> list[str]:
     def told(m: Metric) -> bool:
         if m.family == "sensitivity":
             return sensitive
-        return (same or m.family == "replies") and (cell.has_repeats or not m.name.startswith("net_"))
+        return (same or m.family == "replies") and (cell.has_repeats or not m.is_net)
 
     return [m.name for m in METRICS.values() if (m.local or m.own is not None) and told(m)]
 
@@ -237,12 +237,9 @@ def _why(cell: Frame, at: Frame, m: Measures, spec: Metric, perturbation: str | 
         sensitive = cell.has(perturbation, sensitive=True)
         if sensitive and not cell.has(perturbation, sensitive=False):
             return f"{perturbation} changes the right answer: sensitivity[{perturbation}] is its metric"
-    if spec.name.startswith("net_"):
-        if perturbation == REPEAT:
-            return "repeat is the noise floor itself"
-        if not cell.has_repeats:
-            return NO_REPEATS
-    if spec.over == "repeats" and not cell.has_repeats:
+    if spec.is_net and perturbation == REPEAT:
+        return "repeat is the noise floor itself"
+    if spec.needs_repeats and not cell.has_repeats:
         return NO_REPEATS
     if not scored and not answered:
         return NO_DATA

@@ -17,7 +17,19 @@ from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.consistency import MIN_FAILING
-from robusttest.stats.cell.estimates import NO_LABELS, estimate, selected
+from robusttest.stats.cell.estimates import (
+    LACKS,
+    NO_ANSWERS,
+    NO_LABELS,
+    NO_PAIRS,
+    NO_REFERENCE,
+    NO_REPEATS,
+    NO_SENSITIVE,
+    NO_VARIANTS,
+    ONLY_REPEATS,
+    estimate,
+    selected,
+)
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
 
@@ -62,13 +74,32 @@ def _by_point(threshold: Threshold, value: float) -> VerdictStatus:
     return "passed" if met else "failed"
 
 
+TAKES = {
+    NO_REFERENCE: "each case's prompt as it is, unperturbed",
+    NO_VARIANTS: "perturbations, or rows of perturbed prompts",
+    NO_PAIRS: "perturbations, or rows of perturbed prompts",
+    NO_ANSWERS: "answers, not scores alone",
+    NO_REPEATS: "the perturbation 'repeat', or rows of reruns",
+    ONLY_REPEATS: "another perturbation than 'repeat', or a threshold on flip_rate['repeat']",
+    NO_SENSITIVE: "a perturbation that changes the right answer, as directional('negation', expect='changes')",
+    LACKS["right"]: "cases that are answered right unperturbed",
+    LACKS["wrong"]: "cases that are answered wrong unperturbed",
+}
+"""What would make an undefined metric defined, where more of the same cases do not."""
+
+
 def _takes(reason: str | None) -> str:
-    """What would make an undefined metric defined, where more of the same cases do not."""
     if reason == NO_LABELS:
         return ": nothing says what is right; it takes targets, or a threshold on consistency or flip_rate"
-    if reason is not None and reason.startswith("saturated"):
+    if reason in TAKES:
+        return f"; it takes {TAKES[reason]}"
+    if reason is None or not reason.startswith("saturated"):
+        return ""
+    if "right" in reason or "no error" in reason:
         return "; it takes harder cases, or a threshold on accuracy or robust_accuracy"
-    return ""
+    if "wrong" in reason:
+        return "; it takes easier cases, or a threshold on accuracy"
+    return "; it takes cases that are answered differently, or a threshold on consistency"
 
 
 def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Verdict:
@@ -115,7 +146,7 @@ def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None
     shares = {"replies": at.coverage}
     if get_metric(threshold.metric).needs_reference:
         shares["replies to unperturbed prompts"] = at.reference_coverage
-    if threshold.metric.startswith("net_") and cell.has_repeats:
+    if get_metric(threshold.metric).is_net and cell.has_repeats:
         shares["replies to repeats"] = cell.select(REPEAT).coverage
     for what, share in shares.items():
         if share is not None and share < least:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a job in the background: the processes that tests interrupt would inherit it, and not hear them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if sys.dont_write_bytecode:
     # Hundreds of tests start a Python of their own, and each would compile the package anew: three quarters of its time.

@@ -12,7 +12,7 @@ import yaml
 
 from robusttest import cli
 
-QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider")
+QUIET = ("-p", "no:hypothesispytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider")
 WRITTEN = ("tests/test_robustness.py", "pyproject.toml", ".github/workflows/robustness.yml")
 
 

@@ -54,7 +54,19 @@ for _module in pkgutil.walk_packages(robusttest.__path__, "robusttest."):
 # No machine is lost between two tests: nobody has to wait for the disk.
 robusttest.gateway.store.database.SYNCHRONOUS = "OFF"
 
-QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:rerunfailures")
+# hypothesis' own plugin imports it in each process, for a third of what the rest takes.
+QUIET = (
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:asyncio",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:rerunfailures",
+)
 ALONE = ("-p", "robusttest.plugin", "-p", "no:cacheprovider")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from robusttest.compare import Version, compare
 from robusttest.core.nouns import Record, RunInfo
+from robusttest.report.told import told
 from robusttest.store import RunWriter, read_run
 from robusttest.store.versions import load_version
 
@@ -69,7 +70,7 @@ def measure(folder: Path, count: int) -> bool:
     start = time.process_time()
     old, new = (load_version(str(path)) for path in paths)
     found = compare(old, new)
-    lines = found.lines
+    lines = told(found)
     seconds = time.process_time() - start
 
     held = [read_run(path).records for path in paths]

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from learners import KINDS, SIZES
 
+from robusttest.report.told import told
 from robusttest.stats.across.emergence import Emergence, analyse
 from robusttest.stats.cell.frame import frames
 from robusttest.store import read_run
@@ -22,7 +23,7 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 330, 44, 34, 56
 
 def main(run: str, target: str) -> None:
     found = analyse(frames(read_run(Path(run)).records))
-    print("\n".join(found.lines))
+    print("\n".join(told(found)))
     print("\n".join(_means(found)))
     Path(target).write_text(drawn(found), encoding="utf-8")
 

@@ -42,7 +42,7 @@ def run(a: argparse.Namespace) -> int:
     from robusttest.compare import compare
     from robusttest.core.fail_on import FailOn
     from robusttest.report import files
-    from robusttest.report.page import Page
+    from robusttest.report.told import told
 
     gate = None if a.fail_on is None else FailOn.parse(a.fail_on)
     for wanted in a.report:
@@ -54,8 +54,7 @@ def run(a: argparse.Namespace) -> int:
     for wanted in a.report:
         say(f"wrote {os.fspath(files.write(_report(a, found), wanted))}")
     if not a.report:
-        page = Page.of(width(), color(), encoding())
-        for line in page.told(found):
+        for line in told(found, width=width(), color=color(), encoding=encoding()):
             say(line)
     failing = [] if gate is None else found.failing(gate)
     if failing:

@@ -139,17 +139,3 @@ class Comparison:
     def failing(self, fail_on: FailOn) -> list[CellComparison]:
         """The cells that the gate fails: by their verdict, or as too little of them could be compared."""
         return [c for c in self.cells if not c.covered or fail_on.fails(c.verdict)]
-
-    @property
-    def summary(self) -> str:
-        """``1 regressed, 2 no worse``."""
-        from robusttest.compare.text import summary
-
-        return summary(self)
-
-    @property
-    def lines(self) -> list[str]:
-        """The comparison as lines of text, unescaped: what the terminal prints."""
-        from robusttest.compare.text import lines
-
-        return lines(self)

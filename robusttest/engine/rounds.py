@@ -165,24 +165,3 @@ class Stopping:
     decided: bool
     """Every threshold; False where the cases ran out, or reached ``--robust-max-cases``."""
     of: str = "call"
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """For people."""
-        all_ = self.made + self.saved
-        share = f" ({self.saved / all_:.0%})" if all_ else ""
-        if self.saved:
-            saved = f"about {self.saved:,} of {all_:,} {self.of}s saved{share}"
-        else:
-            saved = f"no {self.of} saved"
-        if self.decided:
-            how = f"every threshold decided after {self.cases:,} of {self.available:,} cases"
-        else:
-            end = "all" if self.cases == self.available else "the"
-            how = f"not every threshold decided by {end} {self.cases:,} cases asked" + (
-                "" if self.cases == self.available else f" of {self.available:,}"
-            )
-        return (
-            f"adaptive: {how}; {saved}",
-            "intervals are confidence sequences, valid whenever a run stops",
-        )

@@ -61,10 +61,11 @@ def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) ->
 
 
 def _text(cell: CellComparison, session: RobustSession) -> str:
-    from robusttest.compare import text
     from robusttest.report.escape import visible
+    from robusttest.report.told import cell_told
+    from robusttest.report.words.against import WORDS
 
     assert session.report is not None
     found: Comparison = session.report.comparison
-    head = f"robusttest: {text.WORDS[cell.verdict].lower()} against {found.old} (--robust-fail-on={session.settings.fail_on})"
-    return "\n".join(visible(line) for line in [head, *text.cell_lines(found, cell)])
+    head = f"robusttest: {WORDS[cell.verdict].lower()} against {found.old} (--robust-fail-on={session.settings.fail_on})"
+    return "\n".join([visible(head), *cell_told(found, cell)])

@@ -318,7 +318,7 @@ class RobustSession(Ledger):
 
     def _gated(self) -> None:
         """A test that the gate fails has failed, in every report."""
-        from robusttest.compare import text
+        from robusttest.report.words.against import WORDS
 
         gate = f"(--robust-fail-on={self.settings.fail_on})"
         for key, cell in self.cells.items():
@@ -329,7 +329,7 @@ class RobustSession(Ledger):
             cell.reason = (
                 f"{self.gate_broken} {gate}"
                 if found is None
-                else f"{text.WORDS[found.verdict].lower()} against the baseline {gate}"
+                else f"{WORDS[found.verdict].lower()} against the baseline {gate}"
             )
 
     def _take_rest(self) -> None:

@@ -64,8 +64,8 @@ class Outcome:
 Piece: TypeAlias = str | Number | Value | Term | Code | Strong | Outcome
 Text: TypeAlias = tuple[Piece, ...]
 
-Place: TypeAlias = Literal["", "terminal", "page"]
-"""Where a block is shown: everywhere, on the terminal alone, or on pages (Markdown, HTML) alone."""
+Place: TypeAlias = Literal["", "terminal", "page", "html"]
+"""Where a block is shown: everywhere, on the terminal alone, on pages (Markdown, HTML) alone, in HTML alone."""
 
 Tone: TypeAlias = Literal["lead", "plain", "first", "note", "dim", "item"]
 
@@ -151,6 +151,7 @@ class Table:
     on: Place = ""
     gap: bool = True
     """An empty line goes before it."""
+    indent: int = 2
     heads: bool = True
     """Whether a terminal shows the columns' heads."""
     shape: str = ""
@@ -201,6 +202,8 @@ class Section:
     opened: bool = True
     on: Place = ""
     outcome: CellOutcome | None = None
+    detail: int = 0
+    """Shown from this verbosity of a terminal on; pages show all."""
     index: int | None = None
     """Of a cell: its place in the report."""
 
@@ -216,6 +219,16 @@ def number(value: float, written: str) -> Number:
 def count(n: int, noun: str, plural: str | None = None) -> Text:
     """``1 case``, ``1,560 calls``."""
     return (Number(float(n), f"{n:,}"), f" {noun if n == 1 else plural or noun + 's'}")
+
+
+def plain(said: Text) -> str:
+    """The words alone; an estimate with its interval."""
+    from robusttest.report.text import value_interval
+
+    return "".join(
+        p if isinstance(p, str) else value_interval(p.estimate) if isinstance(p, Value) else p.text
+        for p in said
+    )
 
 
 def walk(blocks: Sequence[Block]) -> Iterator[Block]:

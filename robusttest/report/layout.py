@@ -24,7 +24,6 @@ from robusttest.report.blocks import (
 from robusttest.report.escape import cut, visible
 from robusttest.report.page import GLUE, Page
 
-INDENT = 2
 NAME_LINES = 3
 """A name that is longer than so many lines loses its middle."""
 
@@ -142,13 +141,13 @@ def table_lines(page: Page, table: Table) -> list[str]:
     assert laid is not None
     lines = laid.lines()
     left = len(table.rows) - len(rows)
+    pad = " " * table.indent
     if left and table.left:
         told = tuple(p.replace("{}", f"{left:,}") if isinstance(p, str) else p for p in table.left)
-        lines += [page.style.dim(x) for x in page.wrapped(" " * INDENT + said(page, told), indent=INDENT + 2)]
+        lines += [page.style.dim(x) for x in page.wrapped(pad + said(page, told), indent=len(pad) + 2)]
     if table.legend:
         lines += [
-            page.style.dim(x)
-            for x in page.wrapped(" " * INDENT + said(page, table.legend), indent=INDENT + 2)
+            page.style.dim(x) for x in page.wrapped(pad + said(page, table.legend), indent=len(pad) + 2)
         ]
     return lines
 
@@ -187,7 +186,7 @@ class _Grid:
     @property
     def lead(self) -> int:
         """Indentation; what there is room for where names stand on lines of their own."""
-        wanted = INDENT * (2 if self.plan.own_line else 1)
+        wanted = self.table.indent + (2 if self.plan.own_line else 0)
         return max(0, min(wanted, self.page.width - self.needed)) if self.plan.own_line else wanted
 
     @property
@@ -233,19 +232,19 @@ class _Grid:
 
     def _named(self, i: int) -> list[str]:
         page = self.page
-        pad = " " * INDENT
+        pad = " " * self.table.indent
         name, right = self.names[i], "  ".join(x for x in self.aside[i] if x)
-        size = page.size(name) + INDENT
+        size = page.size(name) + len(pad)
         if size + 2 + page.size(right) <= page.width:
             between = " " * (page.width - size - page.size(right))
             return [(pad + page.style.bold(name) + between + right).rstrip()]
-        broken = [pad + page.style.bold(x) for x in page.broken(name, page.width - INDENT, NAME_LINES)]
+        broken = [pad + page.style.bold(x) for x in page.broken(name, page.width - len(pad), NAME_LINES)]
         if not right:
             return broken
         if page.size(broken[-1]) + 2 + page.size(right) <= page.width:
             broken[-1] += " " * (page.width - page.size(broken[-1]) - page.size(right)) + right
             return broken
-        return [*broken, " " * max(INDENT, page.width - page.size(right)) + right]
+        return [*broken, " " * max(len(pad), page.width - page.size(right)) + right]
 
     def _noted(self, lines: list[str], row: Row) -> list[str]:
         if not row.note:
@@ -259,7 +258,7 @@ class _Grid:
 
 def _laid(page: Page, table: Table, rows: Sequence[Row], plan: _Plan) -> _Grid:
     def there(c: Column) -> bool:
-        return c.on != "page" and (not c.optional or c.optional < plan.dropped)
+        return c.on in ("", "terminal") and (not c.optional or c.optional < plan.dropped)
 
     kept = [i for i, c in enumerate(table.columns) if there(c)]
     name = next((i for i in kept if table.columns[i].name), None)

@@ -27,12 +27,11 @@ from robusttest.report.blocks import (
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
-from robusttest.report.model import Failure, Report, label
+from robusttest.report.model import Failure, Report
 from robusttest.report.words import sections
 
 if TYPE_CHECKING:
-    from robusttest.compare import Comparison
-    from robusttest.stats.across.emergence import Emergence
+    pass
 
 MARKS = {
     "passed": "✅", "failed": "❌", "error": "❌", "inconclusive": "⚠️", "not_run": "⚠️", "xpassed": "⚠️",
@@ -46,9 +45,7 @@ LONGEST = 300
 def render(report: Report, *, max_bytes: int | None = None) -> str:
     """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
     found = sections(report)
-    told = [_section(s) for s in found if s.key != "cell"]
-    told += [_comparison(report.comparison), _emergence(report.emergence)]
-    told += [_section(s) for s in found if s.key == "cell"]
+    told = [_section(s) for s in found]
     if max_bytes is not None:
         told = _fitting(told, max_bytes)
     return "\n\n".join(s for s in told if s) + "\n"
@@ -70,7 +67,7 @@ def _fitting(sections: list[str], room: int) -> list[str]:
 
 
 def _section(s: Section) -> str:
-    if s.on == "terminal":
+    if s.on in ("terminal", "html"):
         return ""
     parts = [*([_heading(s.heading)] if s.heading is not None else []), *map(_block, s.blocks)]
     joined: list[str] = []
@@ -85,7 +82,7 @@ def _section(s: Section) -> str:
 
 
 def _block(block: Block) -> str:
-    if block.on == "terminal":
+    if block.on in ("terminal", "html"):
         return ""
     match block:
         case Section():
@@ -163,130 +160,6 @@ def _failing(block: Failing) -> str:
         f", the worst {len(shown)}:" if block.total > len(shown) else ":"
     )
     return "\n\n".join([head, "\n".join(_failure(f) for f in shown)])
-
-
-def _comparison(found: Comparison | None) -> str:
-    """What regressed, and the cases behind it."""
-    if found is None:
-        return ""
-    from robusttest.compare import text as said
-
-    parts = [f"## Against {markdown(found.old)}: {said.summary(found)}"]
-    rows = []
-    for cell in found.cells:
-        for i, c in enumerate(cell.changes):
-            if i == 0 or c.verdict in ("regressed", "improved"):
-                verdict = cell.verdict if i == 0 else c.verdict
-                mark = {"regressed": "❌ ", "undecided": "⚠️ "}.get(verdict, "") if i == 0 else ""
-                rows.append(
-                    [mark + said.WORDS[verdict], markdown(cell.name), *map(markdown, said.columns(c))]
-                )
-        if not cell.changes:
-            rows.append([f"⚠️ {said.WORDS[cell.verdict]}", markdown(cell.name), *[""] * len(said.COLUMNS)])
-    if rows:
-        parts.append(_rows(["", "", *said.COLUMNS], rows))
-    for cell in found.cells:
-        told = said.details(cell, found.margin)
-        if told:
-            parts.append(f"**{markdown(cell.name)}**\n\n" + "\n".join(_bullet(line) for line in told))
-    parts += [f"> {markdown(line)}" for line in said.outside(found)]
-    return "\n\n".join(parts)
-
-
-def _bullet(line: str) -> str:
-    return f"{'  ' * line.startswith('  ')}- {markdown(line.strip())}"
-
-
-def _emergence(e: Emergence | None) -> str:
-    """Robustness against accuracy; empty with fewer than three models or tasks."""
-    if e is None or not e.relations:
-        return ""
-    parts = ["## Robustness against accuracy"]
-    parts += [f"- **{markdown(c.claim)}** {markdown(c.sentence)}" for c in e.claims]
-    parts.append(
-        _rows(
-            [
-                "metric",
-                "slope on accuracy",
-                "R²",
-                "Pearson",
-                "Spearman",
-                "within tasks",
-                "within models",
-                "cells",
-                "",
-            ],
-            [
-                [
-                    label(metric),
-                    _line(r.slope, r.slope_low, r.slope_high),
-                    text.number(r.r_squared),
-                    _line(r.pearson, r.pearson_low, r.pearson_high),
-                    _line(r.spearman, r.spearman_low, r.spearman_high),
-                    *(
-                        text.number(getattr(e.relation(metric, view), "pearson", None))
-                        for view in ("within_tasks", "within_models")
-                    ),
-                    f"{r.n}",
-                    "arithmetic included" if r.arithmetic else markdown(r.reason or ""),
-                ]
-                for metric in dict.fromkeys(r.metric for r in e.relations)
-                if (r := e.relation(metric)) is not None
-            ],
-        )
-    )
-    parts.append(
-        _rows(
-            ["variance of", "task", "model", "both together", "sampling noise", ""],
-            [
-                [
-                    label(s.metric),
-                    *(text.percent(share) for share in (s.task, s.model, s.interaction, s.noise)),
-                    markdown(s.reason or ""),
-                ]
-                for s in e.shares
-            ],
-        )
-    )
-    parts.append(
-        _rows(
-            [
-                "task",
-                "model",
-                "accuracy",
-                "consistency",
-                "robust accuracy",
-                "p^K",
-                "predicted",
-                "ICC",
-                "robustness",
-            ],
-            [
-                [
-                    markdown(p.task),
-                    markdown(p.model),
-                    text.value_interval(p.accuracy),
-                    text.value_interval(p.output_consistency),
-                    text.value_interval(p.robust_accuracy),
-                    text.number(p.by_accuracy_alone),
-                    text.number(p.robust_accuracy_predicted),
-                    text.value_interval(p.consistency_icc),
-                    p.residual.standing or markdown(p.residual.reason or ""),
-                ]
-                for p in e.points
-            ],
-        )
-    )
-    parts.append(
-        "p^K: robust accuracy by accuracy alone, if all cases were equally hard; predicted: robust accuracy with the "
-        "chance-corrected consistency (ICC) of the other cells."
-    )
-    return "\n\n".join([*parts, *(f"> {markdown(note)}" for note in e.notes)])
-
-
-def _line(value: float | None, low: float | None, high: float | None) -> str:
-    limits = "" if low is None or high is None else f" [{text.number(low)}, {text.number(high)}]"
-    return text.number(value) + limits
 
 
 def _failure(f: Failure) -> str:

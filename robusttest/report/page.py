@@ -62,11 +62,3 @@ class Page:
             current += word if empty else f" {word}"
             empty = False
         return [x.replace(GLUE, " ") for x in [*lines, current]]
-
-    def told(self, extra: object, *, indent: int = 0) -> list[str]:
-        """What an optional part of a report says of itself: its ``lines``, escaped and wrapped."""
-        out: list[str] = []
-        for line in getattr(extra, "lines", ()):
-            lead = len(line) - len(line.lstrip(" "))
-            out += self.wrapped(" " * indent + visible(line), indent=indent + lead + 2)
-        return out

@@ -14,6 +14,7 @@ from robusttest.report.failing import failing_lines
 from robusttest.report.layout import listing_lines, said, sentence_lines, table_lines
 from robusttest.report.model import CellReport, Report, label
 from robusttest.report.page import GLUE, Page
+from robusttest.report.words import against
 from robusttest.report.words import run as words
 from robusttest.report.words.cell import failing as failing_blocks
 
@@ -25,6 +26,9 @@ DETAILED = 3
 
 WORST = 3
 """Failing variants of a cell."""
+
+TIGHT = ("compared",)
+"""Sections without an empty line before them."""
 
 QUIET = "robustness: "
 """What pytest's ``-q`` puts before the one line."""
@@ -64,7 +68,7 @@ def block_lines(page: Page, blocks: Sequence[Block], *, limit: int = WORST) -> l
     """Blocks under each other, an empty line before tables and failing variants."""
     out: list[str] = []
     for block in blocks:
-        if block.on == "page":
+        if block.on in ("page", "html"):
             continue
         lines: list[str] = []
         gap = False
@@ -81,13 +85,16 @@ def block_lines(page: Page, blocks: Sequence[Block], *, limit: int = WORST) -> l
                 if page.verbosity >= block.detail and not (block.elsewhere and page.elsewhere):
                     lines, gap = failing_lines(page, block, limit), True
             case Section():
-                lines, gap = section_lines(page, block), True
+                lines = section_lines(page, block) if page.verbosity >= block.detail else []
+                gap = block.key not in TIGHT
         if lines:
             out += ([""] if gap and out else []) + lines
     return out
 
 
 def section_lines(page: Page, s: Section) -> list[str]:
+    if s.on in ("page", "html"):
+        return []
     head = heading_lines(page, s.heading) if s.heading is not None and s.key == "cell" else []
     return [*head, *block_lines(page, s.blocks)]
 
@@ -121,9 +128,6 @@ def _whole(page: Page, report: Report) -> list[str]:
         lines = section_lines(page, section)
         if lines:
             out += ([""] if out else []) + lines
-    for extra in (report.emergence, report.comparison, report.history):
-        if told := page.told(extra):
-            out += ["", *told]
     return [*out, *([""] if out else []), *_footer(page, report)]
 
 
@@ -180,7 +184,7 @@ def _one_line(page: Page, report: Report) -> str:
         for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())
     ]
     if report.comparison is not None:
-        parts.append(visible(report.comparison.summary))
+        parts.append(visible(against.summary(report.comparison)))
     calls, *rest = [_line(page, p) for p in words.counts(report)] or [""]
     short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
     last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays

@@ -3,14 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from robusttest.compare import compare
-from robusttest.compare.text import SHOWN_CASES
+from robusttest.report.told import told
+from robusttest.report.words.against import SHOWN_CASES
 
 NAMES = ["", "keyboard#0", "casing#0"]
 
 
 def both(rows, version, after, **options):
     before = rows({f"c{i}": "111" for i in range(100)}, NAMES)
-    return "\n".join(compare(version(before), version(after), **options).lines)
+    return "\n".join(told(compare(version(before), version(after), **options), width=140))
 
 
 def test_a_regression_in_words(rows, version):
@@ -76,7 +77,7 @@ def test_cells_of_one_side_alone_are_named(rows, version):
     before = rows({"c1": "1"}, [""])
     gone = [replace(r, task="gone", test="a.py::test_gone") for r in before]
     fresh = [replace(r, task="fresh", test="a.py::test_fresh") for r in before]
-    said = "\n".join(compare(version([*before, *gone]), version([*before, *fresh])).lines)
+    said = "\n".join(told(compare(version([*before, *gone]), version([*before, *fresh]))))
     assert "not in the old run: a.py::test_fresh · m" in said
     assert "not in the new run: a.py::test_gone · m" in said
 
@@ -87,6 +88,6 @@ def test_many_quiet_cells_are_counted(rows, version):
         for i in range(12)
         for r in rows({f"c{j}": "1" for j in range(80)}, [""])
     ]
-    said = compare(version(before), version(before)).lines
+    said = told(compare(version(before), version(before)))
     assert said[0].endswith("12 no worse")
     assert said[-1] == "  and 4 more that are no worse or improved"

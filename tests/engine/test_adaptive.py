@@ -20,6 +20,7 @@ from robusttest.perturbations import make
 from robusttest.report import terminal
 from robusttest.report.build import build
 from robusttest.report.json import as_dict
+from robusttest.report.told import told
 from robusttest.scorers import exact
 from robusttest.settings import Settings
 from robusttest.store import RunWriter, new_run, read_run
@@ -88,7 +89,7 @@ def test_it_stops_where_the_threshold_is_decided_and_says_what_it_saved():
     assert len(asked) == 43
     assert len(gateway.asked) == len(records) == 3 * 43
     assert stopping == Stopping(cases=43, available=300, made=129, saved=771, decided=True)
-    assert "43 of 300 cases; about 771 of 900 calls saved (86%)" in stopping.lines[0]
+    assert "43 of 300 cases; about 771 of 900 calls saved (86%)" in told(stopping)[0]
 
 
 def test_a_bad_model_is_found_out_sooner():
@@ -171,8 +172,8 @@ def test_max_cases_caps_it_and_leaves_the_verdict_open():
 def test_a_limit_comes_first():
     made = result(job(settings=replace(ADAPTIVE, limit=20)))
     assert {r.case_id for r in made.records} == {f"c{i}" for i in range(20)}
-    assert "all 20 cases" in made.adaptive.lines[0]
-    assert "no call saved" in made.adaptive.lines[0]
+    assert "all 20 cases" in " ".join(told(made.adaptive))
+    assert "no call saved" in " ".join(told(made.adaptive))
 
 
 def test_one_case_asked_for_is_run():

@@ -11,8 +11,8 @@ import pytest
 
 # Loaded once out here, as in conftest.py.
 import robusttest.compare.against
-import robusttest.compare.text
 import robusttest.report.markdown
+import robusttest.report.told
 import robusttest.run.baseline
 import robusttest.store.baseline
 import robusttest.store.versions  # noqa: F401

@@ -26,3 +26,18 @@ def many_cells() -> Report:
             for model in ("openai/gpt-4o-mini", "ollama/llama3.2")
         ],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def nine() -> Report:
+    return build(
+        run_info(),
+        [
+            result(
+                "accuracy >= 0.5", task=task, model=model, cases=60, variants=2, seed=seed, accuracy=accuracy - 0.02 * m,
+                test=f"tests/test_suite.py::test_{task}",
+            )
+            for seed, (task, accuracy) in enumerate([("intents", 0.95), ("sentiment", 0.8), ("entailment", 0.6)])
+            for m, model in enumerate(("openai/gpt-4o-mini", "ollama/llama3.2", "python:desk:v1"))
+        ],
+    )  # fmt: skip

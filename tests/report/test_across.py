@@ -15,21 +15,7 @@ from robusttest.report import markdown
 from robusttest.report.build import build
 from robusttest.report.model import Report
 from robusttest.report.terminal import render
-
-
-@pytest.fixture(scope="module")
-def nine() -> Report:
-    return build(
-        run_info(),
-        [
-            result(
-                "accuracy >= 0.5", task=task, model=model, cases=60, variants=2, seed=seed, accuracy=accuracy - 0.02 * m,
-                test=f"tests/test_suite.py::test_{task}",
-            )
-            for seed, (task, accuracy) in enumerate([("intents", 0.95), ("sentiment", 0.8), ("entailment", 0.6)])
-            for m, model in enumerate(("openai/gpt-4o-mini", "ollama/llama3.2", "python:desk:v1"))
-        ],
-    )  # fmt: skip
+from robusttest.report.told import told
 
 
 def test_three_models_on_three_tasks_are_set_against_accuracy(nine: Report):
@@ -80,7 +66,7 @@ def test_one_cell_has_advice_and_no_analysis(one_cell: Report):
 
 def test_few_cells_are_in_json_alone(many_cells: Report):
     assert len(many_cells.emergence.points) == 10
-    assert many_cells.emergence.lines == []
+    assert told(many_cells.emergence) == []
     assert "Robustness against accuracy" not in markdown.render(many_cells)
 
 

@@ -38,8 +38,8 @@ def floor() -> Report:
     return build(run_info(), [made_cell("support-intents", "m", rows[0].test, rows)])
 
 
-def test_json_holds_every_number_of_the_blocks(one_cell: Report, many_cells: Report):
-    for report in (one_cell, many_cells, floor(), compared()):
+def test_json_holds_every_number_of_the_blocks(one_cell: Report, many_cells: Report, nine: Report):
+    for report in (one_cell, many_cells, nine, floor(), compared()):
         there = held(json.loads(json_report.render(report)))
         shown = list(numbers(sections(report)))
         assert len(shown) > 30

@@ -311,8 +311,8 @@ def test_every_format_tells_the_comparison():
     page = markdown.render(report)
     assert "## Against v\\|1 (2026-11-24, 353a334d): 1 regressed" in page
     assert f"| ❌ REGRESSED | {cell.name.replace('_', chr(92) + '_')} | all variants | -" in page
-    assert "- broke: " in page
-    assert f"  - {cell.broke[0].case_id}" in page
+    assert "\nbroke: " in page
+    assert f"\n- {cell.broke[0].case_id}" in page
     lines = terminal.render(report, width=80)
     assert any(line.startswith("against v|1") for line in lines)
     assert any("REGRESSED" in line for line in lines)

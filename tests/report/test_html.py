@@ -18,12 +18,12 @@ from synthetic_results import made_cell, result, run_info
 from test_formats import odd_report
 
 from robusttest.compare import Version, compare
-from robusttest.compare import text as said
 from robusttest.core.nouns import Record, Verdict
 from robusttest.engine.cell import Cell
 from robusttest.metrics import parse_threshold
 from robusttest.report import files, html, markdown, terminal
 from robusttest.report import json as json_report
+from robusttest.report.blocks import plain as words_of
 from robusttest.report.build import build
 from robusttest.report.html import cases as explorers
 from robusttest.report.html import plots
@@ -31,6 +31,8 @@ from robusttest.report.html.against import against
 from robusttest.report.html.geometry import Axis
 from robusttest.report.model import HEADLINE, Report
 from robusttest.report.text import value_interval
+from robusttest.report.told import cell_told
+from robusttest.report.words import against as said
 from robusttest.settings import ReportTarget
 
 
@@ -220,13 +222,14 @@ def test_the_comparison_tells_what_the_terminal_tells():
     page = html.render(replace(build(run_info(label="v2"), new), comparison=found))
     section = page.partition('id="comparison"')[2].partition("</section>")[0]
     text = plain("<" + section)
-    assert f"Against {found.old}: {found.summary}." in text
+    assert f"Against {found.old}: {said.summary(found)}." in text
     for cell in found.cells:
         assert f"{cell.name} " in text
         for change in cell.changes:
-            assert re.sub(r"\s+", " ", " ".join(said.columns(change))) in text
-        for line in said.details(cell, found.margin):
-            assert line.strip() in text
+            assert re.sub(r"\s+", " ", " ".join(map(words_of, said.columns(change)))) in text
+        for line in cell_told(found, cell, width=400)[1:]:
+            if " · " not in line and "  " not in line.strip():
+                assert line.strip() in text, line
     (drawn,) = [c for c in against(found).cells if c.word == "regressed"]
     assert drawn.opened
     change = next(c for c in drawn.changes if c.columns[0] == "keyboard")

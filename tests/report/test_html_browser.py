@@ -14,6 +14,7 @@ from robusttest.core.nouns import Record
 from robusttest.report import html, text
 from robusttest.report.build import build
 from robusttest.report.model import Report
+from robusttest.report.told import told
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
@@ -332,7 +333,7 @@ def test_the_claims_and_the_advice_are_told(browser: Browser, grid_page: tuple[P
     advised = sorted(report.cells, key=lambda c: -(c.advice.error or 0))
     for row, cell in zip(rows, advised, strict=True):
         assert row.startswith(cell.task)
-        assert cell.advice.lines[0] in row
+        assert told(cell.advice, width=500)[0] in row
         assert text.number(cell.advice.error) in row
 
 

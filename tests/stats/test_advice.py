@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import t
 from worlds import case_scores, cell_of_scores, world
 
+from robusttest.report.told import told
 from robusttest.stats.across.advice import Advice, advise, where_to_work
 from robusttest.stats.cell.estimates import estimate
 
@@ -130,12 +131,12 @@ def test_few_others_are_no_yardstick():
 
 def test_one_short_line():
     for advice in advise(world(6, models=2, k=5)):
-        (line,) = advice.lines
+        (line,) = told(advice)
         assert advice.kind in line
         assert line.isascii()
-        assert len(line) <= 78
-    assert Advice(kind="undecided", reason="x", n=3, cases_needed=1200).lines == [
-        "undecided: x; 1,200 cases would tell"
+        assert len(line) <= 80
+    assert told(Advice(kind="undecided", reason="x", n=3, cases_needed=1200)) == [
+        "  undecided: x; 1,200 cases would tell"
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from robusttest.errors import CaseError, UsageError
+from robusttest.report.told import told
 from robusttest.stats.cell.cell_tables import emergence_of, is_cell_table
 
 ACCURACY = [[0.97, 0.85, 0.62], [0.96, 0.80, 0.58], [0.98, 0.90, 0.66]]
@@ -48,7 +49,7 @@ def test_the_worked_example(tmp_path):
     assert s.noise == 0
     assert e.claims == ()
     assert "no claim is tested, and no sampling noise" in e.notes[0]
-    assert any("robust accuracy on accuracy" in line for line in e.lines)
+    assert any("robust accuracy on accuracy" in line for line in told(e))
 
 
 def test_with_the_number_of_cases_noise_is_taken_out(tmp_path):
@@ -83,7 +84,7 @@ def test_gaps_and_too_few(tmp_path):
     e = emergence_of(write(tmp_path, rows()[:5]))
     assert e.relations == e.shares == ()
     assert "a statistic needs 3 of each" in e.reason
-    assert e.lines == []
+    assert told(e) == []
     gappy = [{**r, "robust_accuracy": "" if i == 4 else r["robust_accuracy"]} for i, r in enumerate(rows())]
     e = emergence_of(write(tmp_path, gappy))
     assert e.relation("robust_accuracy").n == 8

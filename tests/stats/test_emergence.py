@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from worlds import case_scores, cell_of_scores, world
 
 from robusttest.core.nouns import Record
+from robusttest.report.told import told
 from robusttest.stats.across.advice import advise, where_to_work
 from robusttest.stats.across.emergence import Emergence, analyse
 from robusttest.stats.across.two_way import over_prompts, two_way
@@ -122,7 +123,7 @@ def test_json_and_back(equal):
 @pytest.mark.parametrize("which", ["equal", "small"])
 def test_lines_fit_a_terminal(which, request):
     e = request.getfixturevalue(which)
-    lines = e.lines
+    lines = told(e)
     assert lines
     assert max(map(len, lines)) <= 80
     "\n".join(lines).encode("ascii")
@@ -133,8 +134,8 @@ def test_lines_fit_a_terminal(which, request):
 
 
 def test_cells_are_shown_one_by_one_up_to_nine(small, equal):
-    assert sum(line.startswith("  task0, model") for line in small.lines) == 3
-    assert sum(line.startswith("  task") for line in equal.lines) == 1 + 6
+    assert sum(line.startswith("  task0, model") for line in told(small)) == 3
+    assert sum(line.startswith("  task") for line in told(equal)) == 1 + 6
 
 
 @pytest.mark.parametrize(("models", "tasks"), [(2, (0.9, 0.7, 0.5)), (4, (0.9, 0.6)), (1, (0.9,))])
@@ -145,7 +146,7 @@ def test_too_few_cells_are_a_scatter_without_a_statistic(models, tasks):
     assert not e.relations
     assert not e.shares
     assert not e.claims
-    assert e.lines == []
+    assert told(e) == []
     assert e.reason == f"{models} models on {len(tasks)} tasks: a statistic needs 3 of each"
 
 
@@ -153,7 +154,7 @@ def test_two_models_on_five_tasks_have_claim_1_alone():
     e = analyse(world(1, models=2, tasks=(0.95, 0.9, 0.8, 0.7, 0.5), k=6))
     assert [c.key for c in e.claims] == ["competence"]
     assert not e.relations
-    assert not e.lines
+    assert not told(e)
 
 
 def test_no_cells():
@@ -240,10 +241,10 @@ def test_graded_scores_have_no_null_curve_of_their_own():
     ]  # fmt: skip
     e = analyse(frames(rows))
     assert all(p.by_accuracy_alone is None for p in e.points)
-    assert not any("p^K: robust" in line for line in e.lines)
-    assert "K=" not in replace(e, k=None).lines[0]
+    assert not any("p^K: robust" in line for line in told(e))
+    assert "K=" not in told(replace(e, k=None))[0]
     assert e.relation("consistency_icc").n == 9
-    assert e.lines
+    assert told(e)
 
 
 @settings(max_examples=40, deadline=None)
@@ -267,7 +268,7 @@ def test_whatever_comes_is_json_without_nan(data, models, tasks, n, k):
             made.append(cell)
     e = analyse(made)
     json.dumps(asdict(e), allow_nan=False)
-    assert all(len(line) <= 80 for line in e.lines)
+    assert all(len(line) <= 80 for line in told(e))
     for advice, cell in zip(advise(made), made, strict=True):
         json.dumps(asdict(advice), allow_nan=False)
         json.dumps(asdict(spread_test(cell, resamples=20)), allow_nan=False)

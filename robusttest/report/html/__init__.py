@@ -19,10 +19,12 @@ from markupsafe import Markup
 from robusttest.core import codec
 from robusttest.core.nouns import Json
 from robusttest.report import text
+from robusttest.report.blocks import plain
 from robusttest.report.escape import visible
 from robusttest.report.html import page, plots
 from robusttest.report.html.cases import FIELDS, Explorer, explorer
 from robusttest.report.model import HEADLINE, Report, label
+from robusttest.report.words import cell as cell_words
 
 
 def render(report: Report) -> str:
@@ -97,7 +99,13 @@ def _environment() -> Environment:
     from robusttest import __version__
 
     environment.globals.update(
-        version=__version__, text=text, label=label, marks=page.MARKS, headline=HEADLINE, plots=plots
+        version=__version__,
+        text=text,
+        label=label,
+        marks=page.MARKS,
+        headline=HEADLINE,
+        plots=plots,
+        said=lambda extra: [plain(s.text) for s in cell_words.said(extra)],
     )
     environment.filters["px"] = pixels
     return environment

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from robusttest.core.nouns import Json, RunInfo, Verdict
 from robusttest.report import text
+from robusttest.report.blocks import plain
 from robusttest.report.history import Line
 from robusttest.report.html import plots
 from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
 from robusttest.report.model import OUTCOMES, CellOutcome, CellReport, Report
+from robusttest.report.words import cell as cell_words
 
 MANY_VERDICTS = 15
 """More than so many: the passed ones are folded away."""
@@ -123,7 +125,10 @@ def _advised(report: Report) -> list[Advised]:
     cells = [c for c in report.cells if c.advice is not None]
     cells.sort(key=lambda c: -(c.advice.error or 0.0))
     found = plots.splits(c.advice for c in cells)
-    return [Advised(c, tuple(c.advice.lines), split) for c, split in zip(cells, found, strict=True)]
+    return [
+        Advised(c, tuple(plain(s.text) for s in cell_words.said(c.advice)), split)
+        for c, split in zip(cells, found, strict=True)
+    ]
 
 
 def _facts(report: Report) -> list[str]:

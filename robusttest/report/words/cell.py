@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import Estimate, Verdict
 from robusttest.report import text as written
@@ -25,6 +25,7 @@ from robusttest.report.blocks import (
     count,
 )
 from robusttest.report.model import CellReport, PerturbationRow, label, outcome_word
+from robusttest.report.words import advice as advising
 from robusttest.report.words import evidence
 from robusttest.report.words.summary import summary_sentence
 
@@ -241,8 +242,7 @@ def _tallies(c: CellReport) -> Iterable[Block]:
 def advice(c: CellReport) -> Iterable[Block]:
     """Where work pays, whether it reacts, how an adaptive run ended, whether the variants differ by more than noise."""
     for extra in (c.advice, c.reaction, c.adaptive):
-        for line in getattr(extra, "lines", ()):
-            yield Sentence(text=(line,), indent=2)
+        yield from said(extra)
     if c.spread is not None and c.spread.spread is not None:
         yield Sentence(
             text=(
@@ -253,6 +253,19 @@ def advice(c: CellReport) -> Iterable[Block]:
             ),
             on="page",
         )  # fmt: skip
+
+
+def said(extra: Any) -> Iterable[Sentence]:
+    """An `Advice`, or how an adaptive run stopped."""
+    if extra is not None:
+        for line in _lines(extra):
+            yield Sentence(text=line, indent=2)
+
+
+def _lines(extra: Any) -> list[Text]:
+    if hasattr(extra, "decided"):
+        return advising.stopping(extra)
+    return [advising.advice(extra)] if hasattr(extra, "kind") else [(line,) for line in extra.lines]
 
 
 def failing(c: CellReport, limit: int) -> Sequence[Block]:

@@ -22,6 +22,7 @@ from robusttest.report.blocks import (
     count,
 )
 from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Report, label, outcome_word
+from robusttest.report.words import against, emergence
 from robusttest.report.words import cell as cells
 from robusttest.report.words import evidence
 from robusttest.report.words.summary import summary
@@ -47,6 +48,11 @@ def sections(report: Report, *, only: Collection[int] | None = None, detail: int
             *_thresholds(ranked),
             _results(ranked),
         ]
+    if report.emergence is not None and (section := emergence.section(report.emergence)) is not None:
+        out.append(section)
+    if report.comparison is not None:
+        out.append(against.section(report.comparison))
+    if report.cells:
         out += evidence.of_run(report)
         out += [cells.section(c, i, report.comparison) for i, c in ranked if only is None or i in only]
     return tuple(out)

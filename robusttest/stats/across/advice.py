@@ -36,14 +36,6 @@ UNREADABLE = 0.5
 """Of replies: at this share nothing else is worth saying."""
 
 Kind = Literal["competence-limited", "fragile", "saturated", "format-limited", "does not react", "undecided"]
-_DO: dict[Kind, str] = {
-    "format-limited": ": mend the prompt or the parser",
-    "does not react": ": it misses what changes the answer",
-    "competence-limited": ": raise accuracy",
-    "fragile": ": raise robustness",
-    "saturated": ": little left to test",
-    "undecided": "",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +66,6 @@ class Advice:
     residual_high: float | None = None
     cases_needed: int | None = None
     """About how many cases would decide, where it is undecided; None where no number of them would."""
-
-    @property
-    def lines(self) -> list[str]:
-        """One short line for a terminal, ASCII."""
-        more = f"; {self.cases_needed:,} cases would tell" if self.cases_needed is not None else ""
-        return [f"{self.kind}: {self.reason}{_DO[self.kind]}{more}"]
 
 
 def where_to_work(

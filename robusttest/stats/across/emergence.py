@@ -71,13 +71,6 @@ class Emergence:
     """Why there is no statistic."""
     notes: tuple[str, ...] = ()
 
-    @property
-    def lines(self) -> list[str]:
-        """For a terminal: at most 80 columns, ASCII; empty with fewer than three models or tasks."""
-        from robusttest.stats.across.emergence_text import lines
-
-        return lines(self)
-
     def relation(self, metric: str, view: View = "all") -> Relation | None:
         return next((r for r in self.relations if (r.metric, r.view) == (metric, view)), None)
 

@@ -1,0 +1,45 @@
+"""Advice in words: what kind of cell it is, why, what to do; how an adaptive run ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from robusttest.report.blocks import Number, Strong, Term, Text
+
+if TYPE_CHECKING:
+    from robusttest.engine.rounds import Stopping
+    from robusttest.stats.across.advice import Advice, Kind
+
+DO: dict[Kind, str] = {
+    "format-limited": ": mend the prompt or the parser",
+    "does not react": ": it misses what changes the answer",
+    "competence-limited": ": raise accuracy",
+    "fragile": ": raise robustness",
+    "saturated": ": little left to test",
+    "undecided": "",
+}
+
+
+def advice(a: Advice) -> Text:
+    """``fragile: at least 64 % of errors go when reworded: raise robustness``."""
+    more: Text = ()
+    if a.cases_needed is not None:
+        more = ("; ", Number(a.cases_needed, f"{a.cases_needed:,}"), " cases would tell")
+    return (Term(a.kind, a.kind), f": {a.reason}{DO[a.kind]}", *more)
+
+
+def stopping(s: Stopping) -> list[Text]:
+    """How an adaptive run ended, and what its intervals are."""
+    every = s.made + s.saved
+    share = f" ({s.saved / every:.0%})" if every else ""
+    saved = f"about {s.saved:,} of {every:,} {s.of}s saved{share}" if s.saved else f"no {s.of} saved"
+    if s.decided:
+        how = f"every threshold decided after {s.cases:,} of {s.available:,} cases"
+    else:
+        end = "all" if s.cases == s.available else "the"
+        of = "" if s.cases == s.available else f" of {s.available:,}"
+        how = f"not every threshold decided by {end} {s.cases:,} cases asked{of}"
+    return [
+        (Strong("adaptive"), f": {how}; {saved}"),
+        ("intervals are confidence sequences, valid whenever a run stops",),
+    ]

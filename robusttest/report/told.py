@@ -28,8 +28,8 @@ def told(
     return [encodable(line.rstrip(), encoding) for line in block_lines(page, _blocks(found))]
 
 
-def cell_told(found: Comparison, one: CellComparison, *, width: int = 80) -> list[str]:
-    """One cell of a comparison."""
+def cell_told(found: Comparison, one: CellComparison, *, width: int = 1_000) -> list[str]:
+    """One cell of a comparison, for a failed test's text, whose lines pytest lays out."""
     page = Page.of(width, False, "utf-8")
     return [line.rstrip() for line in block_lines(page, against.cell_section(found, one).blocks)]
 

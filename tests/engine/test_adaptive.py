@@ -89,7 +89,7 @@ def test_it_stops_where_the_threshold_is_decided_and_says_what_it_saved():
     assert len(asked) == 43
     assert len(gateway.asked) == len(records) == 3 * 43
     assert stopping == Stopping(cases=43, available=300, made=129, saved=771, decided=True)
-    assert "43 of 300 cases; about 771 of 900 calls saved (86%)" in told(stopping)[0]
+    assert "43 of 300 cases; about 771 of 900 calls saved (86%)" in told(stopping, width=120)[0]
 
 
 def test_a_bad_model_is_found_out_sooner():

@@ -159,7 +159,8 @@ def _reacts(c: CellReport) -> Text:
 
 
 def _gate(c: CellReport, found: Comparison | None) -> Text:
-    parts = [p for p in (_thresholds(c), _expected(c), _compared(c, found)) if p]
+    compared = _compared(c, found)
+    parts = [p for p in (_thresholds(c), () if compared else _expected(c), compared) if p]
     out: list[Piece] = []
     for i, said in enumerate(parts):
         out += [*(("; ",) if i else ()), *said]

@@ -22,9 +22,8 @@ from robusttest.report.blocks import (
     count,
 )
 from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Report, label, outcome_word
-from robusttest.report.words import against, emergence
+from robusttest.report.words import against, emergence, evidence
 from robusttest.report.words import cell as cells
-from robusttest.report.words import evidence
 from robusttest.report.words.summary import summary
 
 ROWS = 24

@@ -238,15 +238,14 @@ def test_a_failing_test_tells_thresholds_and_worst_variants(one_cell: Report):
     assert sum("--robust-case=" in line for line in lines) == 3
 
 
-def test_optional_parts_are_told_escaped_and_wrapped(one_cell: Report):
-    from types import SimpleNamespace
-
-    (cell,) = one_cell.cells
-    advised = replace(cell, advice=SimpleNamespace(lines=["work here: " + "word " * 30]))
-    report = replace(one_cell, cells=(advised,), emergence=SimpleNamespace(lines=["robustness\x1b[2J"]))
-    lines = render(report)
-    assert "robustness\\x1b[2J" in lines
-    assert any(line.startswith("  work here: word") for line in lines)
+def test_advice_and_studies_are_told_escaped_and_wrapped(nine: Report):
+    e = nine.emergence
+    claims = (replace(e.claims[0], sentence="robustness\x1b[2J " + "word " * 30), *e.claims[1:])
+    advised = replace(nine.cells[0], advice=replace(nine.cells[0].advice, reason="because " * 20))
+    one = replace(nine, cells=(advised,), emergence=replace(e, claims=claims))
+    lines = render(one)
+    assert any("robustness\\x1b[2J word" in line for line in lines)
+    assert any(line.startswith(f"  {advised.advice.kind}: because") for line in lines)
     assert all(width_of(line) <= 80 or line.lstrip().startswith("pytest ") for line in lines)
 
 

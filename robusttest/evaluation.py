@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from robusttest.core.nouns import CellKey, Threshold
+from robusttest.core.nouns import Threshold
 from robusttest.engine.cell import Cell, Result
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
@@ -112,8 +113,9 @@ def evaluate(
 
     for target in settings.report:
         files.check_writable(target.path)
-    ledger = Ledger(settings)
+    ledger = Ledger(settings, files=lambda: _files(jobs, settings))
     ledger.load_baseline()
+    jobs = ledger.look_back(jobs)
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         runner = Runner(gateway, settings, on_record=ledger.recorded)
@@ -127,7 +129,7 @@ def evaluate(
         notes = _saved(settings, freezers)
         results = [
             Cell(
-                CellKey(None, task.name, job.model),
+                job.key,
                 made_of,
                 thresholds=job.judged,
                 settings=settings,
@@ -144,6 +146,15 @@ def evaluate(
     for problem in ledger.problems:
         warnings.warn(f"robusttest: {problem}", stacklevel=2)
     return results if many else results[0]
+
+
+def _files(jobs: Iterable[Job], settings: Settings) -> dict[str, Path | None]:
+    """The models, and the program that calls `evaluate`: what is typed into a notebook has no file."""
+    from robusttest.run.resume import files_of
+
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    found = files_of((m for job in jobs for m in job.models()), settings.directory)
+    return {"the program": None if program is None else Path(program), **found}
 
 
 def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:

@@ -373,6 +373,11 @@ class Settings:
         (), ReportTarget.parse, f"write a report: {', '.join(f'{kind}:PATH' for kind in REPORT_KINDS)} (repeatable)",
         ini="linelist", many=True, metavar="KIND:PATH",
     )  # fmt: skip
+    resume: bool = option(
+        False,
+        switch,
+        "go on with the last run of these tests, which did not end: ask only what it has no answer of",
+    )
     label: str | None = option(None, name, "name this run, for history and comparison")
     directory: Path = option(Path(".robusttest"), Path, "where replies and runs are kept", flagged=False)
 

@@ -511,3 +511,9 @@ class RunInfo:
     """Distribution → version (robusttest, python, litellm, nlpaug … those that were used)."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Files of tests and ``python:`` models → a digest of each: whether the code is the same."""
+    process: str | None = None
+    """Who writes it, ``PID@MACHINE``: a run that did not end may still go on."""
+    resumed: str | None = None
+    """The id of the run that it goes on with."""

@@ -61,7 +61,11 @@ class Asker(Protocol):
         ...
 
     def record(self, variant: Variant, reply: Reply) -> Record:
-        """The record of a reply, once it is judged: exactly one for each variant of the run."""
+        """The record of a reply, once it is judged: exactly one for each variant of the run that is asked."""
+        ...
+
+    def took(self, record: Record) -> None:
+        """A record of an earlier run stands in the place of asking."""
         ...
 
 
@@ -111,3 +115,6 @@ class TaskAsker:
             completion=reply.completion,
             **self.job.names,
         )
+
+    def took(self, record: Record) -> None:
+        """It says all."""

@@ -181,6 +181,10 @@ class Body:
             self.first_error = self.first_error or ended.error
         return body_record(variant, reply, **self.job.names)
 
+    def took(self, record: Record) -> None:
+        """Of a failed assertion the record has the reason, which a body that returned 0 or False has not."""
+        self.failed += record.score == 0 and record.reason is not None
+
 
 def _reply(outcome: Outcome, ask: Ask) -> Reply:
     completion = _together(ask.replies)

@@ -17,7 +17,7 @@ from typing import Any
 from robusttest.core.nouns import Record, Request, Score, Variant
 from robusttest.engine.asker import Asker, Reply, Steps, TaskAsker
 from robusttest.engine.job import GatewayLike, Job
-from robusttest.engine.record import by_expectation, make_record
+from robusttest.engine.record import by_expectation, make_record, score_of
 from robusttest.engine.rounds import Rounds, Stopping
 from robusttest.engine.shrink import Budget, searches
 from robusttest.errors import CallError, RobusttestError, RunAbortedError
@@ -270,7 +270,12 @@ class Runner:
             return
         if state.job.keep is not None:
             state.job.keep(item)
-        if item.status == "ok":
+        if (held := state.job.held(item)) is not None:
+            state.asker.took(held)
+            self._record(state, case, item, held)
+            if not item.perturbation:
+                self._reference(state, case, score_of(held))
+        elif item.status == "ok":
             self._drive(state, state.asker.ask(item), lambda reply: self._answered(state, case, item, reply))
         else:
             self._record(

@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 from robusttest import __version__
-from robusttest.core.nouns import Case, Completion, Json, Request, Threshold, Variant
+from robusttest.core.nouns import Case, CellKey, Completion, Json, Record, Request, Threshold, Variant
 from robusttest.core.secrets import secret_in
+from robusttest.engine.record import case_hash
 from robusttest.engine.rounds import Plan, plan
 from robusttest.errors import did_you_mean
 from robusttest.perturbations.base.protocol import Perturbation
@@ -73,6 +74,8 @@ class Job:
     """Told of each variant as it is made (to freeze it)."""
     first: frozenset[str] = frozenset()
     """Cases that are planned before the others, as they failed the last time. No number depends on it."""
+    resumed: Mapping[tuple[str, str], Record] = field(default_factory=dict)
+    """Records by case and variant that stand in the place of asking: an earlier run, which did not end, made them."""
     wanted: tuple[Perturbation, ...] = field(init=False)
     """The perturbations that this run takes, with their writers."""
     judged: tuple[Threshold, ...] = field(init=False)
@@ -102,6 +105,11 @@ class Job:
         object.__setattr__(self, "_names", names)
 
     @property
+    def key(self) -> CellKey:
+        """The cell that it makes."""
+        return CellKey(self.test, self.task.name, self.model)
+
+    @property
     def names(self) -> dict[str, Any]:
         """What every record of the job is of."""
         names = {"task": self.task.name, "model": self.model, "test": self.test}
@@ -111,6 +119,11 @@ class Job:
     def remembers(self) -> bool:
         """Whether some of its variants are kept in the reply store."""
         return self.source is None and any(rememberable(p, self._names) for p in self.wanted)
+
+    def held(self, variant: Variant) -> Record | None:
+        """The record that an earlier run has of this very variant."""
+        found = self.resumed.get((variant.original.id, variant.id)) if self.resumed else None
+        return found if found is not None and found.case_hash == case_hash(variant) else None
 
     def selected(self) -> list[Selected]:
         """The cases in the order they are put; of an adaptive job those that it may take."""

@@ -94,12 +94,17 @@ def model(
     return mark if fn is None else mark(fn)
 
 
+def looked_in(directory: Path) -> tuple[Path, ...]:
+    """Where modules of models are looked for, besides where Python does; ``directory`` is the project's ``.robusttest``."""
+    return tuple(dict.fromkeys([directory.absolute().parent, Path.cwd()]))
+
+
 class Callables:
     """Every callable of a run, resolved once."""
 
     def __init__(self, *, most: int, directory: Path = Path(".robusttest")) -> None:
         self._most = most
-        self._folders = tuple(dict.fromkeys([directory.absolute().parent, Path.cwd()]))
+        self._folders = looked_in(directory)
         self._models: dict[str, PythonModel] = {}
 
     def get(self, name: str) -> PythonModel:
@@ -149,6 +154,13 @@ def resolve(model: str, folders: Iterable[Path] = ()) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigurationError(f"model {model!r}: {name} is not callable: it is a {type(found).__name__}")
     return found  # type: ignore[no-any-return]
+
+
+def source_of(model: str, folders: Iterable[Path] = ()) -> Path | None:
+    """The file of the module that ``python:module:name`` names; None where it has none. Raises as `resolve`."""
+    resolve(model, folders)
+    file = getattr(sys.modules.get(module_and_name(model)[0]), "__file__", None)
+    return None if file is None else Path(file)
 
 
 def _imported(module: str, folders: Sequence[str]) -> Any:

@@ -92,7 +92,7 @@ class RobustItem:
 
     @property
     def key(self) -> CellKey:
-        return CellKey(self.test, self.task, self.model)
+        return self.job.key
 
     def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Cell:
         """Make the result, once all records are there."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,7 @@ class RobustSession(Ledger):
             key=str(self.worker["testrunuid"]) if self.worker else config.stash.get(RUN_KEY, None),
             process=str(self.worker["workerid"]) if self.worker else "main",
             folder=config.rootpath,
+            files=self._files,
         )
         self.items: dict[str, RobustItem] = {}
         self.frozen: dict[CellKey, tuple[list[Json], list[str]]] = {}
@@ -192,6 +194,14 @@ class RobustSession(Ledger):
 
     def body_gateway(self) -> Gateway:
         return self.gateway
+
+    def _files(self) -> dict[str, Path | None]:
+        from robusttest.run.resume import files_of
+
+        states = self.items.values()
+        tests = [state.node.partition("::")[0] for state in states]
+        models = files_of((m for state in states for m in state.job.models()), self.settings.directory)
+        return {name: self.config.rootpath / name for name in tests} | models
 
     # --- what comes out
 

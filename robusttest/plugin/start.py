@@ -57,6 +57,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
         raise pytest.UsageError(f"--robust-report: {e}") from None
     try:
         session.load_baseline()
+        _look_back(session, states)
     except RobusttestError as e:
         raise pytest.UsageError(f"robusttest: {e}") from None
     _say(session, states)
@@ -130,6 +131,7 @@ def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None
     try:
         _freeze(session, states)
         session.load_baseline()
+        _look_back(session, states)
         session.preflight(_models(states), _with_key(states))
         return _unknown_case(session, states)
     except RobusttestError as e:
@@ -145,6 +147,11 @@ def _freeze(session: RobustSession, states: Sequence[RobustItem]) -> None:
         from robusttest.plugin import freeze
 
         freeze.attach(session, states)
+
+
+def _look_back(session: RobustSession, states: Sequence[RobustItem]) -> None:
+    for state, job in zip(states, session.look_back([s.job for s in states]), strict=True):
+        state.job = job
 
 
 def _check_reports(session: RobustSession) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core import codec
 from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
-from robusttest.errors import RobusttestError, StorageError
+from robusttest.errors import RobusttestError, StorageError, UsageError
 from robusttest.settings import Settings
 
 if TYPE_CHECKING:
     from robusttest.compare import CellComparison, Version
     from robusttest.engine.cell import Cell
+    from robusttest.engine.job import Job
     from robusttest.gateway import Gateway
     from robusttest.report.model import Report
+    from robusttest.run.resume import Unfinished
     from robusttest.store import RunWriter
     from robusttest.store.stream import Stream
 
@@ -31,7 +34,13 @@ class Ledger:
     """
 
     def __init__(
-        self, settings: Settings, *, key: str | None = None, process: str = "main", folder: Path | None = None
+        self,
+        settings: Settings,
+        *,
+        key: str | None = None,
+        process: str = "main",
+        folder: Path | None = None,
+        files: Callable[[], Mapping[str, Path | None]] = dict,
     ) -> None:
         self.settings = settings
         self.pid = os.getpid()
@@ -40,6 +49,8 @@ class Ledger:
         self.process = process
         self.folder = folder
         """Whose git says which commit is checked out; None for the current one."""
+        self.files = files
+        """Tests and ``python:`` models by name, with their files."""
         self.started = time.monotonic()
         self.run: RunInfo | None = None
         self.cells: dict[CellKey, Cell] = {}
@@ -61,6 +72,8 @@ class Ledger:
         self.unwritten = False
         """Whether the baseline that was asked for was refused."""
         self._compares = settings.baseline is not None or settings.update_baseline is not None
+        self.resumed: Unfinished | None = None
+        """What this run goes on with."""
         self._writer: RunWriter | None = None
         self._stream: tuple[int, Stream | None] | None = None
 
@@ -86,7 +99,7 @@ class Ledger:
             from robusttest.store.stream import Stream, begin_run
 
             self._stream = (pid, None)
-            folder = begin_run(self.settings.directory, self.run_id, self._new_run)
+            folder = begin_run(self.settings.directory, self.run_id, lambda: self.new_run)
             self._stream = (
                 pid,
                 Stream(folder, self.process if pid == self.pid else f"{self.process}-{pid}"),
@@ -133,14 +146,17 @@ class Ledger:
 
             self._find_baseline()
             found = begun(self.settings.directory, self.run_id)
-            self.run = self._new_run() if found is None else found
+            self.run = self.new_run if found is None else found
             self._writer = RunWriter(run_path(self.settings.directory, self.run), self.run)
         return self._writer
 
-    def _new_run(self) -> RunInfo:
+    @cached_property
+    def new_run(self) -> RunInfo:
+        """The run as it begins. What tests it is known by then."""
+        from robusttest.run.resume import digests, this_process
         from robusttest.store import new_run, used_versions
 
-        return new_run(
+        made = new_run(
             self.run_id,
             label=self.settings.label,
             models=self.settings.models,
@@ -149,6 +165,37 @@ class Ledger:
             settings=self.settings.to_json(),
             cwd=self.folder,
         )
+        resumed = None if self.resumed is None else self.resumed.info.id
+        return replace(made, sources=digests(self.files()), process=this_process(), resumed=resumed)
+
+    def look_back(self, jobs: Iterable[Job]) -> list[Job]:
+        """The jobs, with the records of a run that did not end where they are asked for. A note says what there is.
+
+        Raises `UsageError` where it was asked for and can't be.
+        """
+        from robusttest.run import resume
+
+        jobs = list(jobs)
+        if not (self.settings.directory / "runs").is_dir():
+            found = None
+        else:
+            found = resume.find(self.settings, lambda: self.new_run, self.run_id, [job.key for job in jobs])
+        if not self.settings.resume:
+            self.notes += [] if found is None else [found.offer]
+            return jobs
+        if found is None:
+            self.notes.append(
+                "--robust-resume: no run of these tests is left unfinished; everything is asked"
+            )
+            return jobs
+        if found.refusal is not None:
+            raise UsageError(
+                f"--robust-resume can't go on with run {found.info.id}: {found.refusal}. Leave the flag out to ask everything"
+            )
+        self.notes.append(found.taken)
+        self.resumed = found
+        self.__dict__.pop("new_run", None)  # it says so
+        return [replace(job, resumed=found.records.get(job.key, {})) for job in jobs]
 
     def load_baseline(self) -> None:
         """Find what this run is compared with. Raises `RobusttestError` for a baseline that can't be used."""

@@ -21,9 +21,11 @@ CALLS = os.path.join(os.path.dirname(__file__), f"calls-{os.getpid()}")
 
 def slow(prompt):
     """Right, and ever so slow after thirty calls in one process."""
-    with open(CALLS, "a") as f:
+    with open(CALLS, "a+") as f:
         f.write(prompt.replace("\\n", " ") + "\\n")
-    if sum(1 for _ in open(CALLS)) > 30:
+        f.seek(0)
+        many = len(f.readlines()) > 30
+    if many:
         time.sleep(60)
     return next(label for word, label in {"refund": "billing", "parcel": "delivery", "password": "account"}.items() if word in prompt)
 '''
@@ -73,6 +75,18 @@ def slow(project):
     return project
 
 
+def committed(project) -> None:
+    """The project as a git repository without a change."""
+    quiet = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
+    for args in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*quiet, *args], cwd=project.path, check=True)
+
+
+def calls_here(project) -> list[str]:
+    """Prompts that this process put to the model."""
+    return (project.path / f"calls-{os.getpid()}").read_text(encoding="utf-8").splitlines()
+
+
 def the_run(project) -> Path:
     (path,) = project.runs()
     return path
@@ -81,6 +95,7 @@ def the_run(project) -> Path:
 @pytest.mark.parametrize("source", [DECLARED, BODY], ids=["declared", "body"])
 def test_all_but_the_last_moment_is_there_after_kill_9(slow, source):
     slow.test(source)
+    committed(slow)
     kill_when(start(slow, "-p", "no:xdist"), made(slow, 30))
     run = read_run(the_run(slow))
     assert not run.info.complete
@@ -95,9 +110,28 @@ def test_all_but_the_last_moment_is_there_after_kill_9(slow, source):
     (cell,) = run.cells
     assert cell.verdicts == ()
 
+    code = (slow.path / "slow.py").read_text(encoding="utf-8")
+    (slow.path / "slow.py").write_text(code + "# better\n", encoding="utf-8")
+    refused = slow.run("--robust-resume")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "files differ from commit" in refused.stderr.str()
+    (slow.path / "slow.py").write_text(code, encoding="utf-8")
+
+    went_on = slow.run("--robust-resume")
+    went_on.assert_outcomes(passed=1)
+    assert f"robusttest: goes on with run {run.info.id}, which did not end" in went_on.stdout.str()
+    assert len(calls_here(slow)) == 60 - len(scored), "nothing is asked twice"
+    (path,) = (p for p in slow.runs() if run.info.id not in p.name)
+    whole = read_run(path)
+    assert (whole.info.complete, whole.info.resumed) == (True, run.info.id)
+    assert [(r.case_id, r.variant) for r in whole.records] == [
+        (f"t{i}", v) for i in range(12) for v in ("", *(f"whitespace#{n}" for n in range(4)))
+    ]
+
 
 def test_each_worker_has_a_part_of_its_own(slow):
     slow.test(DECLARED + BODY)
+    committed(slow)
     kill_when(start(slow, "-n", "2"), made(slow, 60))
     run = read_run(the_run(slow))
     assert not run.info.complete
@@ -105,6 +139,13 @@ def test_each_worker_has_a_part_of_its_own(slow):
         "test_body": True,
         "test_declared": True,
     }
+    before = sum(len(path.read_text().splitlines()) for path in slow.path.glob("calls-*"))
+    process = start(slow, "-n", "2", "--robust-resume")
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, out
+    assert f"goes on with run {run.info.id}" in out
+    calls = sum(len(path.read_text().splitlines()) for path in slow.path.glob("calls-*")) - before
+    assert calls == 120 - sum(r.score is not None for r in run.records)
 
 
 def test_a_killed_worker_leaves_its_records_to_the_report(slow):
@@ -153,3 +194,35 @@ def test_a_run_that_ends_leaves_one_file_in_order(slow):
     run = read_run(the_run(slow))
     assert run.info.complete
     assert [r.case_id for r in run.records] == [f"t{i}" for i in range(12) for _ in range(5)]
+
+
+INTERRUPTED = """
+count = [0]
+
+@robust(cases=CASES[:4], perturbations=["whitespace"], variants=1)
+def test_body(variant, ask):
+    count[0] += 1
+    if count[0] == 4:
+        pytest.exit("enough", returncode=2)
+    return ask(variant.input)
+"""
+
+
+def test_the_next_run_says_in_a_line_what_it_found(project):
+    project.test(INTERRUPTED)
+    assert project.run().ret == pytest.ExitCode.INTERRUPTED
+    (first,) = project.runs()
+    project.test(INTERRUPTED.replace("== 4", "== 0"))
+    said = (
+        f"run {read_run(first).info.id} did not end: it has 3 answered records of these tests; --robust-resume can't go on from "
+        "there: without a git commit nobody knows whether the code is the same; commit, and run again"
+    )
+    refused = project.run("--robust-resume")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--robust-resume can't go on with run" in refused.stderr.str()
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([f"robusttest: {said}"])
+    again = project.run("--robust-resume")
+    again.assert_outcomes(passed=1)
+    assert "--robust-resume: no run of these tests is left unfinished" in again.stdout.str()

@@ -73,6 +73,7 @@ def robust(
     max_cases: int | None = None,
     inconclusive: InconclusivePolicy | None = None,
     min_coverage: float | None = None,
+    by: str | Sequence[str] | None = None,
 ) -> pytest.MarkDecorator:
     """Mark a test (or a class of them) as a robustness test. Same as ``@pytest.mark.robust(...)``, typed.
 

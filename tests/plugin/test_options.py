@@ -271,6 +271,7 @@ def test_every_option_has_help_and_settings_have_ini_keys(project):
     assert {o.name for o in flagged() if o.ini is None} == {
         "case",
         "dry_run",
+        "resume",
         "update_baseline",
         "update_freeze",
         "label",

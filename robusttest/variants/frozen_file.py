@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
+from robusttest.core.codec import check_schema
 from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, Prompt, VariantStatus
 from robusttest.core.secrets import secret_in
@@ -82,7 +83,7 @@ def named(row: Row) -> str:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a file. Raises `UsageError` that names the line for whatever is not one."""
+    """The rows of a file. Raises `UsageError` that names the line for whatever is not one, `StorageError` for a newer schema."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as e:
@@ -99,6 +100,8 @@ def read(path: Path) -> list[Row]:
             row = json.loads(line)
         except ValueError as e:
             raise UsageError(f"{where}: not JSON ({e})") from None
+        if isinstance(row, dict) and "frozen" in row:
+            check_schema(row["frozen"], SCHEMA, where)
         if wrong := _wrong(row):
             raise UsageError(f"{where}: {wrong}")
         key = key_of(row)
@@ -129,10 +132,6 @@ def _wrong(row: Json) -> str | None:
     if not isinstance(row.get("task"), str) or not isinstance(row.get("perturbation"), str):
         return "an object needs a task and a perturbation, both texts"
     if "frozen" in row:
-        if row["frozen"] != SCHEMA:
-            return (
-                f"frozen by another version of robusttest (schema {row['frozen']!r}, this one reads {SCHEMA})"
-            )
         good = isinstance(row.get("variants"), int) and isinstance(row.get("seed"), int)
         return None if good else "needs variants and seed, both whole numbers"
     if not isinstance(row.get("case"), str) or not isinstance(row.get("of"), str):

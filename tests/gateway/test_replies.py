@@ -150,7 +150,7 @@ def test_a_later_schema_is_refused(tmp_path):
     db.execute(f"PRAGMA user_version={database.SCHEMA + 1}")
     db.close()
     for read_only in (False, True):
-        with pytest.raises(StorageError, match=r"later version.*upgrade robusttest"):
+        with pytest.raises(StorageError, match=r"newer robusttest; this one reads up to 1: pip install -U"):
             ReplyStore(tmp_path, read_only=read_only)
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from robusttest.core.codec import check_schema
 from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, canonical_json, digest
 from robusttest.core.secrets import HIDDEN, scrubbed
@@ -71,10 +72,7 @@ def _read(file: Path) -> Iterator[tuple[str, Json, Json]]:
         try:
             row = json.loads(line)
             if number == 1 and row.get("kind") == KIND:
-                if row["schema"] > SCHEMA:
-                    raise UsageError(
-                        f"{file} was written by a later version of robusttest (schema {row['schema']})"
-                    )
+                check_schema(row.get("schema"), SCHEMA, f"the cassette {str(file)!r}")
                 continue
             request, completion = row["request"], row["completion"]
             completion_from(completion)

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from robusttest.core.codec import check_schema
 from robusttest.errors import StorageError
 from robusttest.gateway.store.stored import completion_from, loads
 
@@ -46,7 +47,7 @@ def connect(path: Path) -> sqlite3.Connection:
             db.executescript(_TABLES)
             db.execute(f"PRAGMA user_version={SCHEMA}")
         db.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
-        _check_schema(path, version)
+        _check(path, version)
     except (sqlite3.Error, StorageError):
         db.close()
         raise
@@ -60,7 +61,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(f"{uri}?{mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
             db.execute("SELECT 1 FROM replies LIMIT 1")
-            _check_schema(path, db.execute("PRAGMA user_version").fetchone()[0])
+            _check(path, db.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as e:
             db.close()
             if mode == "mode=ro" and _code(e) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -73,12 +74,9 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     raise AssertionError("unreachable")
 
 
-def _check_schema(path: Path, version: int) -> None:
-    if version > SCHEMA:
-        raise StorageError(
-            f"{path} was written by a later version of robusttest (schema {version}, this one reads {SCHEMA}): "
-            "upgrade robusttest, or use another folder"
-        )
+def _check(path: Path, version: int) -> None:
+    if version:  # one that was just made has none yet
+        check_schema(version, SCHEMA, f"the reply store {os.fspath(path)!r}")
 
 
 @contextlib.contextmanager

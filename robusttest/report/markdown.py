@@ -23,12 +23,14 @@ from robusttest.report.blocks import (
     Term,
     Text,
     Value,
+    walk,
 )
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
 from robusttest.report.model import Failure, Report
 from robusttest.report.words import sections
+from robusttest.report.words.terms import TERMS
 
 if TYPE_CHECKING:
     pass
@@ -45,7 +47,7 @@ LONGEST = 300
 def render(report: Report, *, max_bytes: int | None = None) -> str:
     """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
     found = sections(report)
-    told = [_section(s) for s in found]
+    told = [*(_section(s) for s in found), _glossary(found)]
     if max_bytes is not None:
         told = _fitting(told, max_bytes)
     return "\n\n".join(s for s in told if s) + "\n"
@@ -64,6 +66,19 @@ def _fitting(sections: list[str], room: int) -> list[str]:
     if left:
         kept.append(f"_{text.count(left, 'section')} left out: the limit of this page is reached._")
     return kept
+
+
+def _glossary(found: Sequence[Section]) -> str:
+    """The terms that the sentences use."""
+    used = {
+        p.of
+        for b in walk(found)
+        if isinstance(b, Sentence) and b.on in ("", "page")
+        for p in b.text
+        if isinstance(p, Term)
+    }
+    words = [f"- **{markdown(of)}**: {markdown(e.said)}" for of, e in TERMS.items() if of in used]
+    return "\n".join(["## Words", "", *words]) if words else ""
 
 
 def _section(s: Section) -> str:
@@ -132,7 +147,7 @@ def _piece(p: Piece, table: bool) -> str:
             n = f" n={e.n:,}" if p.usual is not None and e.value is not None and e.n != p.usual else ""
             return text.value_interval(e) + n
         case Term():
-            return markdown(p.text)
+            return markdown(p.text) if table or p.of not in TERMS else f"[{markdown(p.text)}](#words)"
         case Code():
             return table_code(p.text) if table else code(p.text)
         case Strong():

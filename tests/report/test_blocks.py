@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from synthetic_results import made_cell, records, result, run_info
 from test_formats import compared
 
+from robusttest.report import html, markdown, terminal
 from robusttest.report import json as json_report
-from robusttest.report import markdown, terminal
-from robusttest.report.blocks import Column, Number, Row, Table, Value, numbers, pieces, walk
+from robusttest.report.blocks import Column, Number, Row, Table, Term, Value, numbers, pieces, walk
 from robusttest.report.build import build
+from robusttest.report.html.blocks import heat
 from robusttest.report.layout import table_lines
 from robusttest.report.model import Report
 from robusttest.report.page import Page
 from robusttest.report.words import sections
+from robusttest.report.words.terms import TERMS, anchor
 
 
 def held(value: Any) -> set[float]:
@@ -115,3 +118,47 @@ def test_a_number_is_not_broken_over_two_lines():
         for line in terminal.render(Report(run=run_info(), cells=(cell,)), width=width):
             assert not line.rstrip().endswith((" 97", "all 9")), line
             assert not line.lstrip().startswith(("%", "ways")), line
+
+
+# the glossary
+
+
+def test_every_term_is_explained_and_linked(nine: Report):
+    docs = Path(__file__).parents[2] / "docs"
+    assert [e.page for e in TERMS.values() if not (docs / e.page).is_file()] == []
+    reports = (nine, floor(), compared())
+    used = {p.of for report in reports for p in pieces(sections(report)) if isinstance(p, Term)}
+    labels = {"kappa", "perturbation"}
+    assert used - set(TERMS) - labels == set()
+    page = html.render(nine)
+    targets = set(re.findall(r'href="#(word-[^"]+)"', page))
+    assert targets
+    assert targets <= set(re.findall(r'<div id="(word-[^"]+)"', page))
+    assert f'href="#{anchor("robust accuracy")}" title="Share of cases that are right in every way' in page
+    told = markdown.render(nine)
+    assert "[all 9 ways](#words)" in told
+    assert "- **robust accuracy**: Share of cases" in told
+
+
+def test_a_study_has_its_claims_before_its_verdicts_and_a_map(nine: Report):
+    page = html.render(nine)
+    order = [
+        page.index(f'<section id="{key}"')
+        for key in ("words", "emergence", "verdicts", "results", "map", "perturbations")
+    ]
+    assert order == sorted(order)
+    assert page.index('class="claim"') < page.index('class="plot-svg"')
+    (cell,) = [c for c in nine.cells if (c.task, c.model) == ("intents", "ollama/llama3.2")]
+    row = next(r for r in cell.perturbations if r.perturbation == "ocr:0.2")
+    map_ = page.partition('<section id="map"')[2].partition("</section>")[0]
+    shown = re.findall(r"<code>ocr:0.2</code></th>(.*?)</tr>", map_)[0]
+    (_, told, _) = re.findall(r'<td class="n ?(\w*)"><b>([^<]*)</b>', shown)
+    assert told == (heat(row.drop.value), f"{-100 * row.drop.value:+.0f}")
+    assert (heat(0.019), heat(0.02), heat(0.13), heat(0.5), heat(-0.06)) == ("l1", "l1", "l3", "l5", "g2")
+    assert heat(0.01) == ""
+
+
+def test_the_comparison_comes_before_the_cases():
+    page = html.render(compared())
+    assert page.index('<section id="comparison"') < page.index('<section id="cases"')
+    assert page.index('<section id="words"') < page.index('<section id="verdicts"')

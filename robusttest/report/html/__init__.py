@@ -22,9 +22,12 @@ from robusttest.report import text
 from robusttest.report.blocks import plain
 from robusttest.report.escape import visible
 from robusttest.report.html import page, plots
+from robusttest.report.html.blocks import laid, term
 from robusttest.report.html.cases import FIELDS, Explorer, explorer
 from robusttest.report.model import HEADLINE, Report, label
 from robusttest.report.words import cell as cell_words
+from robusttest.report.words import evidence, sections
+from robusttest.report.words.terms import TERMS, anchor
 
 
 def render(report: Report) -> str:
@@ -37,6 +40,7 @@ def render(report: Report) -> str:
         .render(
             report=report,
             page=page.build(report),
+            **_sections(report),
             explorer=held,
             data=Markup(embedded(_data(report, held))),
             style=Markup(style),
@@ -44,6 +48,22 @@ def render(report: Report) -> str:
             policy=_policy(style, script),
         )
     )
+
+
+def _sections(report: Report) -> dict[str, Any]:
+    """The blocks that stand on the page as they are: sentences, the map, what is behind the numbers of all tests and of each."""
+    return {
+        "words": laid([c for s in sections(report, only=()) if s.key == "summary" for c in s.blocks]),
+        "between": [
+            (s.key, plain(s.heading.text) if s.heading is not None else "", laid(s.blocks))
+            for s in sections(report, only=())
+            if s.key in ("map", "prompts", "factors")
+        ],
+        "study": report.emergence is not None and bool(report.emergence.relations),
+        "glossary": TERMS,
+        "anchor": anchor,
+        "behind": lambda c: laid(list(evidence.of_cell(c)), f"{c.name} {c.model}".strip()),
+    }
 
 
 def embedded(value: Json) -> str:
@@ -105,6 +125,7 @@ def _environment() -> Environment:
         marks=page.MARKS,
         headline=HEADLINE,
         plots=plots,
+        term=term,
         said=lambda extra: [plain(s.text) for s in cell_words.said(extra)],
     )
     environment.filters["px"] = pixels

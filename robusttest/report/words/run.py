@@ -22,7 +22,7 @@ from robusttest.report.blocks import (
     count,
 )
 from robusttest.report.model import HEADLINE, OUTCOMES, CellReport, Report, label, outcome_word
-from robusttest.report.words import against, emergence, evidence
+from robusttest.report.words import against, emergence, evidence, grid
 from robusttest.report.words import cell as cells
 from robusttest.report.words.summary import summary
 
@@ -52,6 +52,8 @@ def sections(report: Report, *, only: Collection[int] | None = None, detail: int
     if report.comparison is not None:
         out.append(against.section(report.comparison))
     if report.cells:
+        if (map_ := grid.section(report)) is not None:
+            out.append(map_)
         out += evidence.of_run(report)
         out += [cells.section(c, i, report.comparison) for i, c in ranked if only is None or i in only]
     return tuple(out)

@@ -120,12 +120,12 @@ def _weakest(c: CellReport) -> Text:
     if w.effect.metric in ("flip_rate", "net_flip_rate"):
         if w.effect.value <= 0:
             return ()
-        head = "most answers change under " if w.of > 1 else "answers change under "
-        return (head, Code(w.perturbation), " (", Number(w.effect.value, part(w.effect.value)), ")")
+        most = "the answer changes most under " if w.of > 1 else "the answer changes under "
+        return (most, Code(w.perturbation), " (", Number(w.effect.value, part(w.effect.value)), ")")
     cost = points(-w.effect.value)
     if w.sure:
-        head = "weakest: " if w.of > 1 else ""
-        return (Term(head, "weakest") if head else "", Code(w.perturbation), " ", *_cost(w.effect, w.of > 1))
+        head: Text = (Term("weakest", "weakest"), ": ") if w.of > 1 else ()
+        return (*head, Code(w.perturbation), " ", *_cost(w.effect))
     if w.effect.value > 0:
         none = "no perturbation surely costs points" if w.of > 1 else "it surely costs no points"
         if w.of == 1:
@@ -134,7 +134,7 @@ def _weakest(c: CellReport) -> Text:
     return ("no perturbation costs points",) if w.of > 1 else (Code(w.perturbation), " costs no points")
 
 
-def _cost(e: Estimate, bare: bool) -> Text:
+def _cost(e: Estimate) -> Text:
     assert e.value is not None
     net = " over the noise floor" if e.metric == "net_drop" else ""
     return ("(", Number(e.value, points(-e.value)), " ", Term("points", "points"), f"{net})")

@@ -333,7 +333,7 @@ def test_the_claims_and_the_advice_are_told(browser: Browser, grid_page: tuple[P
     advised = sorted(report.cells, key=lambda c: -(c.advice.error or 0))
     for row, cell in zip(rows, advised, strict=True):
         assert row.startswith(cell.task)
-        assert told(cell.advice, width=500)[0] in row
+        assert told(cell.advice, width=500)[0].strip() in row
         assert text.number(cell.advice.error) in row
 
 

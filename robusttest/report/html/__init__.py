@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -34,7 +35,7 @@ def render(report: Report) -> str:
     """The whole page. What a report has no data for has no section; what is left out for size is said."""
     held = explorer(report)
     style, script = _asset("style.css"), _asset("script.js")
-    return (
+    return linked_once(
         _environment()
         .get_template("page.html.j2")
         .render(
@@ -48,6 +49,22 @@ def render(report: Report) -> str:
             policy=_policy(style, script),
         )
     )
+
+
+_TERM = re.compile(r'<a class="term" href="#([^"]+)" title="([^"]*)">(.*?)</a>')
+
+
+def linked_once(page: str) -> str:
+    """A term is a link where it stands first, so that the Tab key meets it once; elsewhere it is explained on hover alone."""
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        if found[1] in seen:
+            return f'<abbr class="term" title="{found[2]}">{found[3]}</abbr>'
+        seen.add(found[1])
+        return found[0]
+
+    return _TERM.sub(kept, page)
 
 
 def _sections(report: Report) -> dict[str, Any]:

@@ -228,3 +228,12 @@ def test_recoverable_error_uses_failing_cases_for_its_degrees_of_freedom(right_w
 def test_never_right_twice_is_a_latent_minus_1_in_spite_of_rounding(error):
     kappa = -0.125 / 0.875 + error
     assert float(latent_r(np.array(0.125), np.array(kappa))) == -1
+
+
+def test_many_equal_replicates_have_the_latent_r_of_each_alone() -> None:
+    p = np.repeat([0.2, 0.5, 0.9], 400)
+    kappa = np.tile([0.1, 0.4, 0.7, np.nan], 300)
+    each = np.array(
+        [float(latent_r(np.array(a), np.array(b))) for a, b in zip(p[::133], kappa[::133], strict=True)]
+    )
+    np.testing.assert_array_equal(latent_r(p, kappa)[::133], each)

@@ -77,13 +77,13 @@ def _one(task: str, cells: list[Frame]) -> CaseSpread | None:
         every.append(sd)
     if not rows:
         return None
-    mean, right, wrong, still_, *bins = (float(x) for x in np.mean(rows, axis=0))
+    accuracy, right, wrong, unmoved, *shares = (float(x) for x in np.mean(rows, axis=0))
     sd = np.concatenate(every)
     square = np.sort(sd**2)[::-1]
     total = float(square.sum())
     most = square[: max(1, round(len(square) / 10))]
     return CaseSpread(
-        task=task, n_models=len(rows), n=counts, accuracy=mean, always_right=right, always_wrong=wrong, still=still_,
-        moving=1 - still_, median=float(np.median(sd)), tail=float(np.quantile(sd, 0.95)),
-        tail_share=float(most.sum()) / total if total > 1e-12 else None, bins=tuple(bins),
+        task=task, n_models=len(rows), n=counts, accuracy=accuracy, always_right=right, always_wrong=wrong, still=unmoved,
+        moving=1 - unmoved, median=float(np.median(sd)), tail=float(np.quantile(sd, 0.95)),
+        tail_share=float(most.sum()) / total if total > 1e-12 else None, bins=tuple(shares),
     )  # fmt: skip

@@ -101,12 +101,19 @@ def phi2(z: Floats, r: Floats) -> Floats:
     return out
 
 
+MANY = 500
+
+
 def latent_r(p: Floats, kappa: Floats) -> Floats:
     """R with Φ₂(z, z; r) = p² + κp(1-p), z = Φ⁻¹(p): the correlation on the latent normal scale.
 
     Bisection on the angle θ with r = cos 2θ, where Φ₂ falls from p to max(0, 2p-1). NaN in, NaN out.
     """
     p, kappa = np.broadcast_arrays(np.asarray(p, dtype=float), np.asarray(kappa, dtype=float))
+    if p.size > MANY:  # replicates of right/wrong scores: as many different ones as there are sums of a case
+        names, index = np.unique(np.ravel(p) + 1j * np.ravel(kappa), return_inverse=True)
+        if len(names) * 2 < p.size:
+            return np.asarray(latent_r(names.real, names.imag)[index.reshape(p.shape)])
     z = ndtri(p)
     goal = p * (1 - p) * (1 - kappa) / 2  # of Owen's T, which rises with θ
     low, high = np.zeros(p.shape), np.full(p.shape, np.pi / 2)

@@ -143,7 +143,7 @@ class Frame:
         """Planned variants that change the right answer."""
         return int((self.planned & self.sensitive).sum())
 
-    @property
+    @cached_property
     def n_scored(self) -> int:
         """Cases with a score, or (without labels) an answer, at a variant that keeps the right answer."""
         there = (~np.isnan(self.scores) | (self.answers >= 0)) & ~self.sensitive
@@ -191,6 +191,8 @@ class Frame:
     @cached_property
     def cluster_index(self) -> Codes | None:
         """(n,) cluster number of each case; None if the cases are independent (no cluster holds two)."""
+        if all(c is None for c in self.clusters):
+            return None
         seen: dict[tuple[bool, str], int] = {}
         keys = (
             (c is None, case if c is None else c)

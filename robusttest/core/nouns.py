@@ -37,6 +37,25 @@ def canonical_json(value: Json) -> str:
     return _CANONICAL.encode(_canonical(value))
 
 
+_ORDERED = ("tools", "functions", "response_format")
+
+
+def in_order(params: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Parameters for an identity: of tools and schemas the model sees the order of the keys, which `canonical_json` sorts away.
+
+    Those that stand in sorted order are left as they are.
+    """
+    if not any(name in params for name in _ORDERED):
+        return params
+    out = dict(params)
+    for name in _ORDERED:
+        if isinstance(value := params.get(name), Mapping | list | tuple):
+            shown = json.dumps(value, ensure_ascii=False, default=repr)
+            if shown != json.dumps(value, ensure_ascii=False, default=repr, sort_keys=True):
+                out[name] = shown
+    return out
+
+
 def _canonical(v: Any) -> Json:
     kind = type(v)
     if kind is str or kind is int or v is None:
@@ -150,6 +169,10 @@ class Draft:
     """What the user protects from edits, besides what is found: literal texts, and patterns as ``re:…``."""
     vary: tuple[str, ...] | None = None
     """The fields that the perturbation at work varies (its ``fields=``), over the case's ``perturb``."""
+    given: Mapping[str, Json] = field(default_factory=dict)
+    """The task's own parameters (tools, response format …): a perturbation reads them here and changes them in ``params``."""
+    tool_names: Mapping[str, str] = field(default_factory=dict)
+    """Names under which tools are offered → the task's own, where a variant renames them: calls are read back by it."""
     realised: float | None = None
     """Share of the eligible places that were really edited, over all texts; None where severity has no meaning."""
 
@@ -256,7 +279,7 @@ class Request:
             "endpoint": self.endpoint,
             "version": self.version,
             "messages": list(self.messages),
-            "params": dict(self.params),
+            "params": dict(in_order(self.params)),
             "sample": self.sample,
         }
 

@@ -20,12 +20,13 @@ from robusttest.core.nouns import (
     Variant,
     canonical_json,
     digest,
+    in_order,
 )
 from robusttest.core.secrets import hidden, hide, one_line
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Expect
-from robusttest.tasks.render import prompt_text
+from robusttest.tasks.render import prompt_text, tools_text
 
 MAX_REPLY = 20_000
 """Characters of a reply that a record keeps; the reply store has the whole."""
@@ -35,13 +36,13 @@ MAX_TEXT = 100_000
 
 def input_hash(messages: Sequence[Mapping[str, Json]], params: Mapping[str, Json]) -> str:
     """16 hex digits over what was put to a model, without the model."""
-    return digest(canonical_json([list(messages), dict(params)]), size=8)
+    return digest(canonical_json([list(messages), dict(in_order(params))]), size=8)
 
 
 def case_hash(variant: Variant) -> str:
     """16 hex digits over what a variant makes of its case, without the prompt: comparisons pair on it."""
     draft = variant.draft
-    parts = [dict(draft.case.fields), draft.case.choices, dict(draft.params)]
+    parts = [dict(draft.case.fields), draft.case.choices, dict(in_order(draft.params))]
     return digest(canonical_json([*parts, dict(draft.factors)] if draft.factors else parts), size=8)
 
 
@@ -137,7 +138,7 @@ def _text(variant: Variant, request: Request | None) -> str | None:
     if value is not None and variant.level == "input":
         return value
     if request is not None:
-        return prompt_text(request.messages)
+        return prompt_text(request.messages) + tools_text(request.params.get("tools"))
     text = variant.input
     return text if isinstance(text, str) else canonical_json(text)
 

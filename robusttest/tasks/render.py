@@ -65,6 +65,19 @@ def prompt_text(messages: tuple[Mapping[str, Json], ...]) -> str:
     return "\n\n".join(f"[{role}]\n{text}" for role, text in shown)
 
 
+def tools_text(tools: Json) -> str:
+    """The tools of a request for a reader, below its prompt: a line each, as they are offered. Empty where there are none."""
+    if not isinstance(tools, list | tuple) or not tools:
+        return ""
+    lines = []
+    for tool in tools:
+        held = tool.get("function", tool) if isinstance(tool, Mapping) else {}
+        schema = held.get("parameters")
+        shown = json.dumps(schema, ensure_ascii=False, default=str) if isinstance(schema, Mapping) else "{}"
+        lines.append(f"{held.get('name')}: {held.get('description') or ''} {shown}")
+    return "\n\n[tools]\n" + "\n".join(lines)
+
+
 def _shown(message: Mapping[str, Json]) -> str:
     content = message.get("content")
     if isinstance(content, str):

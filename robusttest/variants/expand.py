@@ -25,6 +25,7 @@ from robusttest.core.nouns import (
     canonical_json,
     derive_seed,
     digest,
+    in_order,
 )
 from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations.base.acting import act, rewritten
@@ -67,7 +68,7 @@ def expand_case(
     if variants < 0:
         raise UsageError(f"variants={variants!r}: give 0 or more")
     made = make_all(perturbations)
-    reference = Draft(case=case, prompt=prompt, protect=protect_rules(protect))
+    reference = Draft(case=case, prompt=prompt, given=params or {}, protect=protect_rules(protect))
     yield Variant(original=case, draft=reference)
     for p in made:
         if p.apply is not None:
@@ -96,7 +97,7 @@ def rewrite_steps(
         request = steps.send(gateway.submit(request).result())   # … until StopIteration: .value is the list
     """
     (made,) = make_all([perturbation])
-    reference = Draft(case=case, prompt=prompt, protect=protect_rules(protect))
+    reference = Draft(case=case, prompt=prompt, given=params or {}, protect=protect_rules(protect))
     return (yield from _Expansion(made, reference, params, variants, seed, validity).steps())
 
 
@@ -271,7 +272,11 @@ def identity(draft: Draft, reference: Draft, params: Mapping[str, Json]) -> obje
         None
         if draft.prompt is reference.prompt or draft.prompt == reference.prompt
         else _frozen(draft.prompt),
-        _frozen({**params, **draft.params}) if draft.params else _frozen(params) if params else None,
+        _frozen(in_order({**params, **draft.params}))
+        if draft.params
+        else _frozen(in_order(params))
+        if params
+        else None,
         draft.sample,
     )
 

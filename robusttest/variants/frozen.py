@@ -139,6 +139,7 @@ def _row(v: Variant, scope: Scope, of: str) -> Row:
         ("params", dict(draft.params)),
         ("sample", draft.sample),
         ("factors", dict(draft.factors)),
+        ("tool_names", dict(draft.tool_names)),
     ):
         if value:
             row[name] = value
@@ -294,6 +295,7 @@ def _draft(row: Row, reference: Draft) -> Draft:
         params=row.get("params", {}),
         sample=row.get("sample", 0),
         factors=row.get("factors", {}),
+        tool_names=row.get("tool_names", {}),
     )
 
 

@@ -122,6 +122,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "prompt": (dict,),
     "params": (dict,),
     "factors": (dict,),
+    "tool_names": (dict,),
     "sample": (int,),
 }
 

@@ -6,6 +6,7 @@ from robusttest.perturbations.base.catalog import PERTURBATIONS, Factory
 from robusttest.perturbations.chars import lines, noise, surface, unicode
 from robusttest.perturbations.notation import amounts, dates, structures
 from robusttest.perturbations.prompt import as_data, conversation, decoding, edges, layout, prompt
+from robusttest.perturbations.tools import tools
 from robusttest.perturbations.words import (
     context,
     informal,
@@ -96,6 +97,13 @@ BUILT_IN: dict[str, Factory] = {
     "option_labels": layout.option_labels,
     "format": layout.format_,
     "rendering": as_data.rendering,
+    # the tools that it offers
+    "tool_order": tools.tool_order,
+    "tool_decoy": tools.tool_decoy,
+    "tool_duplicate": tools.tool_duplicate,
+    "tool_description": tools.tool_description,
+    "tool_rename": tools.tool_rename,
+    "tool_schema": tools.tool_schema,
     # decoding
     "repeat": decoding.repeat,
     "temperature": decoding.temperature,

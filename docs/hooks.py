@@ -103,6 +103,7 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "reserved": "reserved([['courier', 'postman', 'driver']])",
     "tfidf": "tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', 'money and order'])",
     "style": "style('formal')",
+    "tool_description": "tool_description({'order_status': ['Look an order up.']})",
     "counterpart": "counterpart('by_hand')",
     **{
         name: f"directional('{name}', expect='changes')"
@@ -110,6 +111,20 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     },
 }
 """Families that need something of the user's own: what the example gives them."""
+
+TOOLS = [
+    {
+        "name": "order_status",
+        "description": "Where an order is.",
+        "parameters": {"properties": {"order": {"type": "string"}, "language": {"type": "string"}}},
+    },
+    {
+        "name": "cancel_order",
+        "description": "Cancel an order.",
+        "parameters": {"properties": {"order": {"type": "string"}, "reason": {"type": "string"}}},
+    },
+]
+"""What a task offers, where a perturbation acts on tools."""
 
 _WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install nltk` and `python -m nltk.downloader wordnet`."
 
@@ -198,6 +213,8 @@ ALTERS = ("word_swap", "word_delete", "word_crop", "antonym", "negation")
 
 
 def _judged(name: str) -> str:
+    if name.startswith("tool_"):
+        return "It leaves the question alone: there is nothing to read."
     if name in ALTERS:
         return "Not measured: what becomes of the right answer is for a rule to say."
     from robusttest.report.judged import broken_of, read_of
@@ -214,7 +231,11 @@ def judgements() -> str:
     lines = ["| perturbation | right answer | broken | at most | unnatural |", "|---|---|---|---|---|"]
     for name in _documented():
         made = None if name in NO_EXAMPLE else _made(name)
-        if name in ALTERS or (made is not None and made.level not in ("input", "prompt")):
+        if (
+            name.startswith("tool_")
+            or name in ALTERS
+            or (made is not None and made.level not in ("input", "prompt"))
+        ):
             continue
         for spec in read_of(name) or [name]:
             found = judged(spec)
@@ -233,7 +254,7 @@ def example(name: str) -> str:
         return ""
     from robusttest.core.nouns import Case, Prompt
     from robusttest.report.escape import visible
-    from robusttest.tasks.render import prompt_text, render
+    from robusttest.tasks.render import prompt_text, render, tools_text
     from robusttest.variants.expand import expand_case
 
     demos = tuple(
@@ -247,6 +268,7 @@ def example(name: str) -> str:
         )
     )
     made = _made(name)
+    tools = TOOLS if name.startswith("tool_") else None
     prompt = Prompt(
         system="You route support tickets.",
         template="Which team should handle this? One of: {choices}\n\nTicket: {input}\nTeam:",
@@ -268,7 +290,9 @@ def example(name: str) -> str:
     if made.rewrite is not None:
         return _asked(made, case, prompt, call)
     number = 1 if made.level == "prompt" else 2
-    shown = [v for v in expand_case(case, [made], prompt=prompt, variants=number) if v.perturbation]
+    params = {} if tools is None else {"tools": tools}
+    made_of = expand_case(case, [made], prompt=prompt, params=params, variants=number)
+    shown = [v for v in made_of if v.perturbation]
     lines = [call] + ([f"  of: {text}"] if name in TEXTS else [])
     for v in shown:
         if v.status != "ok":
@@ -278,6 +302,8 @@ def example(name: str) -> str:
             said = str(v.input)
             plain = name in ("normal_form", "line_ends", "amounts", "currency", "units")
             lines.append("  " + (ascii(said)[1:-1] if plain else visible(said)))
+        elif tools is not None:
+            lines += ["  " + line for line in tools_text(v.params["tools"]).splitlines()[3:]]
         elif v.level in ("decoding", "repeat"):
             lines.append(
                 "  " + (", ".join(f"{k}={x}" for k, x in v.params.items()) or f"sample {v.draft.sample}")

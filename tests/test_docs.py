@@ -45,7 +45,9 @@ def reply(body: dict[str, Any]) -> str | dict[str, Any]:
         return f"It is {last['content']}."
     if body.get("tools"):
         number = re.search(r"\d{4,}", text)
-        call = {"name": "order_status", "arguments": f'{{"order": "{number[0] if number else ""}"}}'}
+        offered = [tool.get("function", tool)["name"] for tool in body["tools"]]
+        name = next(n for n in offered if re.sub(r"\W|_", "", n).lower() == "orderstatus")
+        call = {"name": name, "arguments": f'{{"order": "{number[0] if number else ""}"}}'}
         return {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]}
     if "Context:" in text:
         return text.partition("Context:")[2].partition("\n")[0].strip()
@@ -177,6 +179,8 @@ def test_the_reference_says_of_each_perturbation_whether_it_was_read() -> None:
     for name, said in facts.items():
         if name in made.ALTERS:
             assert "Not measured: what becomes of the right answer" in said, name
+        elif name.startswith("tool_"):
+            assert "leaves the question alone" in said, name
         elif "By reading: " in said:
             assert re.search(rf"^\| `{name}[`:]", table, re.MULTILINE), name
         else:

@@ -279,13 +279,13 @@ class Request:
             "endpoint": self.endpoint,
             "version": self.version,
             "messages": list(self.messages),
-            "params": dict(in_order(self.params)),
+            "params": dict(self.params),
             "sample": self.sample,
         }
 
     def key(self) -> str:
-        """64 hex digits, equal for equal requests whatever the order of keys or ``0`` against ``0.0``."""
-        return digest(canonical_json(self.identity()), size=32)
+        """64 hex digits, equal for equal requests whatever the order of keys (but in tools and schemas) or ``0`` against ``0.0``."""
+        return digest(canonical_json({**self.identity(), "params": in_order(self.params)}), size=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ def calls_of(completion: Completion) -> list[dict[str, Json]]:
 def _tool_call(completion: Completion, variant: Variant, *, arguments: bool, order: bool) -> Score:
     calls = calls_of(completion)
     if names := variant.draft.tool_names:  # the variant renamed them: answers stand in the task's own names
-        calls = [{**call, "name": names.get(str(call["name"]), call["name"])} for call in calls]
+        calls = [{**call, "name": names.get(str(n := call["name"]), f"{n} (not offered)")} for call in calls]
     wanted = _wanted(variant.target)
     if not calls:
         text = completion.text.strip()

@@ -134,7 +134,9 @@ def test_a_renamed_tool_is_called_by_its_new_name_and_scored_by_its_own() -> Non
             1.0,
             [{"name": "order_status", "arguments": {"order": "48213"}}],
         )
-        assert of.score(called("nobody", order="48213"), v).value == 0.0
+        gone = of.score(called("order_status", order="48213"), v)  # a name that is not offered any more
+        assert gone.value == 0.0
+        assert gone.answer[0]["name"] == "order_status (not offered)"
     assert names == {"orderStatus", "OrderStatus", "order-status", "order__status"}
     (mine,) = variants(tool_rename({"order_status": "lookup"}), of)
     assert of.score(called("lookup", order="48213"), mine).value == 1.0

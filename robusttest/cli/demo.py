@@ -37,7 +37,7 @@ def run(a: argparse.Namespace) -> None:
     from robusttest.evaluation import evaluate
     from robusttest.report import files, terminal
     from robusttest.report.build import build
-    from robusttest.report.page import Page
+    from robusttest.report.told import told
     from robusttest.settings import ReportTarget
     from robusttest.store import new_run
 
@@ -64,13 +64,12 @@ def run(a: argparse.Namespace) -> None:
     released, candidate = cells[1], cells[2]
     compared = _against(released, candidate)
     report = build(run, cells)
-    page = Page.of(width(), color(), encoding())
     for line in terminal.render(report, width=width(), color=color(), encoding=encoding()):
         say(line)
     say()
     say("Would you release version 3 in the place of version 2? The gate compares them variant by variant:")
     say()
-    for line in page.told(compared):
+    for line in told(compared, width=width(), color=color(), encoding=encoding()):
         say(line)
     say()
     written = files.write(replace(report, comparison=compared), target)

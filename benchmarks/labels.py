@@ -17,8 +17,9 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from robusttest.core.nouns import Case, Draft, Prompt, Variant, derive_seed
 from robusttest.errors import RobusttestError
 from robusttest.perturbations import PERTURBATIONS, Perturbation, make
 from robusttest.perturbations.base.judged import Read, judgements, merged, row_digest
+from robusttest.perturbations.words.words_random import tfidf
 from robusttest.report.judged import broken_of, made_now
 from robusttest.tasks.render import prompt_text, render
 from robusttest.variants.expand import expand_case
@@ -65,11 +67,18 @@ def case_of(name: str, row: Mapping[str, Any]) -> Case:
     return Case(id=f"{name}/{row['id']}", fields={f: row[f] for f in pair}, target=target, choices=distinct)
 
 
-def specs(only: Sequence[str]) -> list[Perturbation]:
+Made = Callable[[str], Perturbation]
+"""The perturbation for a data set: the same for all, or one that learnt from that data set's texts."""
+
+LEARN = ("tfidf", f"tfidf:{HIGHER}")
+"""What learns from texts of the user's own: here from those of each data set."""
+
+
+def specs(only: Sequence[str]) -> list[str]:
     """Each perturbation at its default, and at a higher severity where it has one."""
     if only:
-        return [make(s) for s in only]
-    made: list[Perturbation] = []
+        return list(only)
+    made: list[str] = []
     for name in PERTURBATIONS:
         try:
             default = make(name)
@@ -77,10 +86,23 @@ def specs(only: Sequence[str]) -> list[Perturbation]:
             continue  # has no default, needs something that is not installed, or a rule for the right answer
         if default.apply is None or default.preserves == "alters" or default.level not in ("input", "prompt"):
             continue
-        made.append(default)
+        made.append(name)
         if default.severity is not None and default.severity < HIGHER:
-            made.append(make(f"{name}:{HIGHER}"))
-    return made
+            made.append(f"{name}:{HIGHER}")
+    return [*made, *LEARN]
+
+
+def maker(spec: str, sets: Mapping[str, list[dict[str, Any]]]) -> Made:
+    if spec not in LEARN:
+        p = make(spec)
+        return lambda _: p
+
+    @cache
+    def learnt(name: str) -> Perturbation:
+        texts = [str(v) for row in sets[name] for v in case_of(name, row).fields.values()]
+        return tfidf(texts, severity=HIGHER if ":" in spec else None)
+
+    return learnt
 
 
 def cases(sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str) -> Iterator[Case]:
@@ -99,13 +121,14 @@ def cases(sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str) -> Ite
 
 
 def drawn(
-    sets: Mapping[str, list[dict[str, Any]]], p: Perturbation, rows: int, seed: int
+    sets: Mapping[str, list[dict[str, Any]]], spec: str, rows: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Up to ``rows`` rows of one perturbation, at most one of a case; a case where it has nothing to do is passed by."""
-    made = 0
-    for looked, case in enumerate(cases(sets, seed, p.spec)):
+    made, perturbation = 0, maker(spec, sets)
+    for looked, case in enumerate(cases(sets, seed, spec)):
         if made >= rows:
             return
+        p = perturbation(case.id.partition("/")[0])
         prompt = _prompt(case) if p.level == "prompt" else None
         if p.name in WITH_DEMOS:
             prompt = replace(prompt or Prompt(), system="Answer briefly.", demos=_demos(case, sets))
@@ -166,8 +189,8 @@ def draw(folder: Path, out: Path, only: Sequence[str], rows: int, seeds: Sequenc
     sets, count, old = data_sets(folder), 0, 0
     known = {d for read in judgements().values() for d in read["rows"]}
     with out.open("w", encoding="utf-8") as f:
-        for p in specs(only):
-            for row in (row for seed in seeds for row in drawn(sets, p, rows, seed)):
+        for spec in specs(only):
+            for row in (row for seed in seeds for row in drawn(sets, spec, rows, seed)):
                 if row["digest"] in known:
                     old += 1
                     continue
@@ -192,7 +215,7 @@ def prune(folder: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) ->
         now: set[str] = set()
         for seed in seeds if _known(spec) else ():
             if not set(read["rows"]) <= now:
-                now |= {row["digest"] for row in drawn(sets, make(spec), rows, seed)}
+                now |= {row["digest"] for row in drawn(sets, spec, rows, seed)}
         left = {d: v for d, v in read["rows"].items() if d in now}
         print(f"{spec}: {len(read['rows']) - len(left)} of {len(read['rows'])} dropped")
         if left:
@@ -202,7 +225,7 @@ def prune(folder: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) ->
 
 def _known(spec: str) -> bool:
     try:
-        return make(spec).apply is not None
+        return spec in LEARN or make(spec).apply is not None
     except RobusttestError:
         return False
 

@@ -41,8 +41,8 @@ FORMS = 8
 WITH_DEMOS = ("demo_order", "system")
 """What acts on examples or on a system prompt; for the others a prompt without them is shorter to read."""
 PAIRS = (("premise", "hypothesis"), ("question1", "question2"))
-LONGEST = 300
-"""Characters of a text beyond which nobody reads 60 of its kind."""
+LONGEST, LAST = 300, 1500
+"""Characters of a text: longer ones are drawn where the short ones give too few rows, and none beyond the last."""
 
 
 def data_sets(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -106,7 +106,14 @@ def maker(spec: str, sets: Mapping[str, list[dict[str, Any]]]) -> Made:
 
 
 def cases(sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str) -> Iterator[Case]:
-    """One case of each data set in turn, in an order drawn for this perturbation."""
+    """One case of each data set in turn, in an order drawn for this perturbation; texts that are long to read come last."""
+    for longest, shortest in ((LONGEST, 0), (LAST, LONGEST + 1)):
+        yield from _by_turns(sets, seed, spec, shortest, longest)
+
+
+def _by_turns(
+    sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str, shortest: int, longest: int
+) -> Iterator[Case]:
     orders = []
     for name, rows in sets.items():
         order = list(range(len(rows)))
@@ -116,7 +123,7 @@ def cases(sets: Mapping[str, list[dict[str, Any]]], seed: int, spec: str) -> Ite
         for order in orders:
             if i < len(order):
                 case = case_of(*order[i])
-                if sum(len(str(v)) for v in case.fields.values()) <= LONGEST:
+                if shortest <= sum(len(str(v)) for v in case.fields.values()) <= longest:
                     yield case
 
 
@@ -124,9 +131,10 @@ def drawn(
     sets: Mapping[str, list[dict[str, Any]]], spec: str, rows: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Up to ``rows`` rows of one perturbation, at most one of a case; a case where it has nothing to do is passed by."""
-    made, perturbation = 0, maker(spec, sets)
+    seen: set[str] = set()
+    perturbation = maker(spec, sets)
     for looked, case in enumerate(cases(sets, seed, spec)):
-        if made >= rows:
+        if len(seen) >= rows:
             return
         p = perturbation(case.id.partition("/")[0])
         prompt = _prompt(case) if p.level == "prompt" else None
@@ -136,8 +144,8 @@ def drawn(
         for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
             if v.perturbation and v.status == "ok" and v.index == index:
                 row = _row(p, case, prompt, v)
-                if row["variant"] != row["original"]:
-                    made += 1
+                if row["variant"] != row["original"] and row["digest"] not in seen:
+                    seen.add(row["digest"])
                     yield row
 
 

@@ -89,6 +89,8 @@ def test_the_same_value_in_another_notation(text: str, spec: str, language: str,
         ("an 8 hour day", "units"),
         ("worth 400 pounds", "units"),  # sterling?
         ("worth 5m in all", "units"),
+        ("Ann lost 5 kg. How much did she lose?", "units:converted"),  # the answer is a number of kilograms
+        ("It is 5 km long. What is the total length?", "units:converted"),
     ],
 )
 def test_what_can_be_read_in_two_ways_stays(text: str, name: str) -> None:

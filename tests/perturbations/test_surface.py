@@ -7,7 +7,7 @@ import pytest
 from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.chars.surface import casing, doubled, missing_space, punctuation, whitespace
+from robusttest.perturbations.chars.surface import acronyms, casing, doubled, missing_space, punctuation, whitespace
 from robusttest.testing import check_perturbation
 from robusttest.variants.expand import expand_case
 
@@ -128,5 +128,9 @@ def test_missing_space_never_joins_protected_text() -> None:
             target="good",
             choices=("good", "bad"),
         )
-        assert new in ("askAnna for not lessthan good food", "askAnnafor not lessthan good food")
+        assert new == "askAnnafor not less than good food"
     assert one(missing_space(), "one") == "no gap between two words outside protected text"
+
+
+def test_acronyms_in_quotation_marks_are_meant_by_letter() -> None:
+    assert one(acronyms(), 'The XLT and "XLT" are sold.') == 'The xlt and "XLT" are sold.'

@@ -207,6 +207,10 @@ _ROMAN = re.compile(r"[IVXLCDM]+")
 _ACRONYM = re.compile(r"(?<![\w.'’-])(?![ACGTU]{5})[A-Z]{2,6}(?![\w.'’-])")
 
 
+_QUOTED = re.compile(r"([\"'`])[^\"'`]+\1")
+"""A value in quotation marks is meant letter by letter."""
+
+
 @fielded
 def acronyms() -> Perturbation:
     """Acronyms in small letters, as people type them: ``xl`` for ``XL``, ``nasa`` for ``NASA``; the first variant all, others some.
@@ -222,7 +226,9 @@ def acronyms() -> Perturbation:
         made = (
             (m.start(), m.end(), m[0].lower())
             for m in _ACRONYM.finditer(text)
-            if m[0].lower() not in english("acronyms_that_are_words") and not _ROMAN.fullmatch(m[0])
+            if m[0].lower() not in english("acronyms_that_are_words")
+            and not _ROMAN.fullmatch(m[0])
+            and not _QUOTED.fullmatch(text, max(m.start() - 1, 0), m.end() + 1)
         )
         part = None if index == 0 else 1 - rng.random()
         return replace_spans(text, made, rng=rng, protected=protected, severity=part, what="acronym")

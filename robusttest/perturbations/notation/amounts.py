@@ -366,8 +366,20 @@ def quantities_in(text: str, language: str) -> Iterator[Quantity]:
         )
 
 
-def _measured(write: Callable[[Quantity, str], str | None]) -> Callable[[str, str], Iterator[Candidate]]:
+_ASKS_A_MEASURE = re.compile(
+    r"(?i)\bhow (?:much|long|far|tall|wide|high|deep|heavy|big|large|old|fast)\b|"
+    r"\bwhat (?:is|was|are|were) (?:the|its|his|her|their) (?:\w+ ){0,2}"
+    r"(?:length|width|height|weight|depth|distance|size|area|volume|time|duration|mass|speed)\b"
+)
+"""The right answer may be a number of the unit that the text has: it must have the same one afterwards."""
+
+
+def _measured(
+    write: Callable[[Quantity, str], str | None], *, converts: bool = False
+) -> Callable[[str, str], Iterator[Candidate]]:
     def candidates(text: str, language: str) -> Iterator[Candidate]:
+        if converts and _ASKS_A_MEASURE.search(text):
+            return
         for found in quantities_in(text, language):
             new = write(found, language)
             if new is not None and new != text[found.start : found.end]:
@@ -427,7 +439,7 @@ UNITS = {
     "spelled": _measured(_spelled_out),
     "symbol": _measured(_symbol),
     "closed_up": _measured(_closed_up),
-    "converted": _measured(_converted),
+    "converted": _measured(_converted, converts=True),
 }
 
 
@@ -435,8 +447,8 @@ UNITS = {
 def units(notation: str | None = None) -> Perturbation:
     """Quantities in another notation of the same value: ``5 kg``, ``5 kilograms``, ``5kg``, ``5,000 g``.
 
-    One notation a variant: ``spelled``, ``symbol``, ``closed_up``, ``converted`` (to the unit below, an exact number of it). Rates,
-    ranges and sizes stay.
+    One notation a variant: ``spelled``, ``symbol``, ``closed_up``, ``converted`` (to the unit below, an exact number of it; not where
+    the text asks how much or how long). Rates, ranges and sizes stay.
     """
     return by_ways(
         "units",

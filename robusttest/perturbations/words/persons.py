@@ -69,7 +69,7 @@ def _alone(case: Case) -> tuple[str, ...]:
     rest = "\n".join(text for key, text in held.items())
     kept = []
     for name in sorted(found):
-        every = len(re.findall(rf"(?<!\w){name}(?!\w)", rest))
+        every = len(re.findall(rf"(?i)(?<!\w){name}(?!\w)", rest))  # "danny", too
         alone = sum(text[s:e] == name for text in held.values() for s, e in names_in(text))
         if (
             every == alone
@@ -199,7 +199,7 @@ _DETERMINED = re.compile(
 
 
 def _possessive(text: str, start: int, end: int, word: str) -> str:
-    following = re.match(r"\s+([^\W\d_]+)", text[end : end + 40])
+    following = re.match(r"\s+([^\W_]+)", text[end : end + 40])
     if word == "his":
         return "her" if following else "hers"
     if (

@@ -86,7 +86,7 @@ def specs(only: Sequence[str]) -> list[str]:
             continue  # has no default, needs something that is not installed, or a rule for the right answer
         if default.apply is None or default.preserves == "alters" or default.level not in ("input", "prompt"):
             continue
-        made.append(name)
+        made.append(default.spec)
         if default.severity is not None and default.severity < HIGHER:
             made.append(f"{name}:{HIGHER}")
     return [*made, *LEARN]

@@ -101,7 +101,8 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "instructions": "instructions(['Say who should read this.'], of='Which team should handle this?')",
     "demos": "demos(2)",
     "reserved": "reserved([['courier', 'postman', 'driver']])",
-    "tfidf": "tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', 'money and order'])",
+    "tfidf": "directional(tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', "
+    "'money and order']), expect='same')",
     "style": "style('formal')",
     "tool_description": "tool_description({'order_status': ['Look an order up.']})",
     "counterpart": "counterpart('by_hand')",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from robusttest.errors import UsageError
+from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations import make
 from robusttest.perturbations.base import judged as module
 from robusttest.perturbations.base.families import BUILT_IN
@@ -97,7 +97,10 @@ PROMISED = {"preserves": 0.02, "probably": 0.10}
 
 @pytest.mark.parametrize("spec", sorted(judgements()))
 def test_what_was_read_keeps_its_promise(spec: str) -> None:
-    found, promise = judged(spec), make(spec).preserves
+    try:
+        found, promise = judged(spec), make(spec).preserves
+    except RobusttestError as e:
+        pytest.skip(f"needs what is not here: {e}")
     if found.n >= ENOUGH and promise != "alters" and not changed(spec):
         assert found.broken <= PROMISED[promise] * found.n, broken_of(spec)
 

@@ -7,7 +7,14 @@ import pytest
 from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.chars.surface import acronyms, casing, doubled, missing_space, punctuation, whitespace
+from robusttest.perturbations.chars.surface import (
+    acronyms,
+    casing,
+    doubled,
+    missing_space,
+    punctuation,
+    whitespace,
+)
 from robusttest.testing import check_perturbation
 from robusttest.variants.expand import expand_case
 

@@ -89,8 +89,10 @@ class Version:
 
     @property
     def title(self) -> str:
-        """``robust-baseline.json (v1, 2026-11-24, 353a334d)``."""
-        facts = [self.info.label, self.info.created[:10], (self.info.commit or "")[:8]]
+        """``robust-baseline.json (v1, 2026-11-24, 353a334d)``: the label, else the version that all its models declare."""
+        versions = set(self.info.model_versions.values())
+        called = self.info.label or (f"version {versions.pop()}" if len(versions) == 1 else None)
+        facts = [called, self.info.created[:10], (self.info.commit or "")[:8]]
         name = self.name or self.info.id
         told = ", ".join(x for x in facts if x and x != name)
         return f"{name} ({told})" if told else name

@@ -532,6 +532,8 @@ class RunInfo:
     oldest_reply: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     """Distribution → version (robusttest, python, litellm, nlpaug … those that were used)."""
+    model_versions: Mapping[str, str] = field(default_factory=dict)
+    """``python:`` model → the version it declares (``@model(version=…)``)."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)

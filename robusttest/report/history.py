@@ -27,11 +27,17 @@ class Version:
     n_cases: int
     estimates: tuple[Estimate, ...]
     """Of `METRICS`, in that order."""
+    model: str = ""
 
     @property
     def name(self) -> str:
-        """The label, else the commit's beginning, else the run's id."""
-        return self.run.label or (self.run.commit or "")[:8] or self.run.id
+        """The label, else the version that the model declares, else the commit's beginning, else the run's id."""
+        return self.declared or (self.run.commit or "")[:8] or self.run.id
+
+    @property
+    def declared(self) -> str | None:
+        """What somebody called it."""
+        return self.run.label or self.run.model_versions.get(self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,10 @@ def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[Line]:
     for info, found_cells in runs:
         for cell in found_cells:
             version = Version(
-                run=info, n_cases=cell.n_cases, estimates=tuple(estimate(cell, m) for m in METRICS)
+                run=info,
+                n_cases=cell.n_cases,
+                estimates=tuple(estimate(cell, m) for m in METRICS),
+                model=cell.model,
             )
             found.setdefault(cell.key, []).append(version)
     return [
@@ -69,7 +78,12 @@ def lines_of(report: Report) -> list[Line]:
             model=c.model,
             test=c.test,
             versions=(
-                Version(run=report.run, n_cases=c.n_cases, estimates=tuple(c.overall[m] for m in METRICS)),
+                Version(
+                    run=report.run,
+                    n_cases=c.n_cases,
+                    estimates=tuple(c.overall[m] for m in METRICS),
+                    model=c.model,
+                ),
             ),
         )
         for c in report.cells
@@ -95,7 +109,7 @@ def _table(line: Line, width: int, style: Style, glyphs: Glyphs, encoding: str) 
     rows = [
         [
             v.run.created[:16].replace("T", " "),
-            visible(v.name) + ("*" if v.run.dirty and not v.run.label else ""),
+            visible(v.name) + ("*" if v.run.dirty and not v.declared else ""),
             f"{v.n_cases:,}",
             *(text.value_interval(e) for e in v.estimates),
         ]

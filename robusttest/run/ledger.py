@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core import codec
+from robusttest.core.names import is_callable
 from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
 from robusttest.errors import RobusttestError, StorageError, UsageError
 from robusttest.settings import Settings
@@ -308,9 +309,23 @@ class Ledger:
             "errors": sum(t["errors"] for t in tallies),
             "cost": None if any(c is None for c in costs) else sum(costs),
             "oldest_reply": min(created, default=None),
+            "model_versions": declared_versions(records),
             "versions": dict(self.run.versions if self.run is not None else {})
             | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
         }
+
+
+def declared_versions(records: Iterable[Record]) -> dict[str, str]:
+    """``python:`` model → the one version that its replies were made by; without those that declare none, or several."""
+    found: dict[str, set[str | None]] = {}
+    for r in records:
+        if is_callable(r.model) and r.status in ("ok", "unparsed", "refused"):
+            found.setdefault(r.model, set()).add(r.fingerprint)
+    return {
+        model: version
+        for model, versions in found.items()
+        if len(versions) == 1 and (version := next(iter(versions))) is not None
+    }
 
 
 def tally(gateway: Gateway) -> dict[str, Json]:

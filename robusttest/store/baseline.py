@@ -68,6 +68,7 @@ def _lines(version: Version) -> Iterator[str]:
         "label": info.label,
         "seed": info.seed,
         "versions": {k: v for k, v in sorted(info.versions.items()) if k in VERSIONS},
+        **({"model_versions": dict(sorted(info.model_versions.items()))} if info.model_versions else {}),
     }
     yield "{"
     yield f'"kind": {_text(KIND)}, "schema_version": {SCHEMA},'
@@ -200,6 +201,7 @@ def read_baseline(path: str | os.PathLike[str]) -> Version:
             id=(run.get("commit") or "")[:8] or "baseline", created=run["created"], commit=run.get("commit"),
             label=run.get("label"), seed=run.get("seed", 0), versions=dict(run.get("versions") or {}), complete=True,
             models=tuple(dict.fromkeys(c.model for c in cells if c.model)),
+            model_versions=dict(run.get("model_versions") or {}),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
         at = "".join(f", {kind} {name!r}" for kind, name in (("cell", cell), ("case", case)) if name)

@@ -451,3 +451,25 @@ def test_a_gate_at_half_of_it_goes_by_the_verdict(based):
     assert based.run("--robust-baseline", "--robust-fail-on=regression").ret == 0
     edited(based, "for i in range(6)", "for i in range(5)")
     assert based.run("--robust-baseline", "--robust-fail-on=regression").ret == 1
+
+
+def test_the_version_that_a_model_declares_is_kept_and_told(project):
+    source = project.path / "models.py"
+    text = source.read_text(encoding="utf-8")
+
+    def declare(version: int) -> None:
+        source.write_text(
+            f"from robusttest import model\n{text}\nsteady = model(version={version})(steady)\n",
+            encoding="utf-8",
+        )
+
+    project.test(TESTS)
+    declare(6)
+    assert project.run("--robust-update-baseline").ret == 0
+    assert '"python:models:steady": "6"' in (project.path / BASELINE).read_text(encoding="utf-8")
+    declare(7)
+    result = project.run("--robust-baseline", "--robust-report=json:out.json")
+    result.stdout.fnmatch_lines(["against robust-baseline.json (version 6, *"])
+    assert json.loads((project.path / "out.json").read_text(encoding="utf-8"))["run"]["model_versions"] == {
+        "python:models:steady": "7"
+    }

@@ -54,3 +54,40 @@ def test_without_the_characters_there_is_no_sparkline():
     lines = history.render(history.build(VERSIONS), encoding="cp1252")
     "\n".join(lines).encode("cp1252")
     assert lines[5] == ""
+
+
+def test_a_version_is_what_somebody_called_it():
+    model = "python:desk:route"
+    declared = {"model_versions": {model: "7"}, "dirty": True}
+    runs = [
+        (
+            run_info(id="a" * 8, label="v1", created="2026-11-20T08:00:00Z", **declared),
+            arrays(model=model, cases=9),
+        ),
+        (run_info(id="b" * 8, created="2026-11-21T08:00:00Z", **declared), arrays(model=model, cases=9)),
+        (run_info(id="c" * 8, created="2026-11-22T08:00:00Z", dirty=True), arrays(model=model, cases=9)),
+    ]
+    lines = history.build(runs)
+    assert [v.name for v in lines[0].versions] == ["v1", "7", "353a334d"]
+    text = "\n".join(history.render(lines, width=120))
+    assert "353a334d*" in text, "a commit with changes is marked; a declared version says itself what it is"
+    assert "7*" not in text
+    assert "v1*" not in text
+
+
+def test_a_comparison_and_a_page_name_the_declared_version():
+    from synthetic_results import result
+
+    from robusttest.compare import Version, compare
+    from robusttest.report import html, markdown
+    from robusttest.report.build import build
+
+    made = result(cases=12, variants=1, model="python:desk:route")
+    infos = [run_info(id=x * 8, model_versions={"python:desk:route": v}) for x, v in (("a", "6"), ("b", "7"))]
+    old, new = (Version.of(i, made.records) for i in infos)
+    found = compare(old, new)
+    assert found.old == "aaaaaaaa (version 6, 2026-11-24, 353a334d)"
+    assert found.new.startswith("bbbbbbbb (version 7, ")
+    report = build(infos[1], [made])
+    assert "python:desk:route version `7`" in markdown.render(report)
+    assert "python:desk:route version 7" in html.render(report)

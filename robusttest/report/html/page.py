@@ -15,6 +15,7 @@ from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
 from robusttest.report.model import OUTCOMES, CellOutcome, CellReport, Report
 from robusttest.report.words import cell as cell_words
+from robusttest.report.words.run import MODELS
 
 MANY_VERDICTS = 15
 """More than so many: the passed ones are folded away."""
@@ -135,6 +136,7 @@ def _facts(report: Report) -> list[str]:
     run = report.run
     return [
         *([f"label {run.label}"] if run.label else []),
+        *(f"{model} version {version}" for model, version in list(run.model_versions.items())[:MODELS]),
         run.created[:16].replace("T", " ") + " UTC",
         *_commit(run),
     ]

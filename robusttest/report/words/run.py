@@ -29,6 +29,9 @@ from robusttest.report.words.summary import summary
 ROWS = 24
 """Tests that a terminal tells in a table where there are more and all others passed."""
 
+MODELS = 3
+"""Models whose declared versions the head of a page names."""
+
 SENTENCES = 12
 """Tests told in a sentence each on a terminal without ``-v``; those that need a look come first."""
 
@@ -67,6 +70,8 @@ def head(report: Report) -> Section:
     facts: list[Text] = [*counts(report)]
     if run.label:
         facts.append(("label ", Code(run.label)))
+    for model, version in list(run.model_versions.items())[:MODELS]:
+        facts.append((f"{model} version ", Code(version)))
     if run.commit:
         facts.append(("commit ", Code(run.commit[:10]), " with changes" if run.dirty else ""))
     facts.append(("run ", Code(run.id)))

@@ -1,0 +1,247 @@
+"""The sentence on top of a test, against models of which the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from robusttest.core.nouns import CellKey, Record, RunInfo
+from robusttest.engine.cell import Cell
+from robusttest.metrics import parse_threshold
+from robusttest.report import html, markdown, terminal
+from robusttest.report.blocks import plain
+from robusttest.report.build import build
+from robusttest.report.model import CellReport, Report
+from robusttest.report.words.summary import summary
+from robusttest.stats.cell.frame import frames
+from robusttest.stats.cell.gates import judge
+
+CASES = 100
+RUN = RunInfo(id="0" * 8, created="2026-11-24T12:00:00Z", complete=True)
+Model = Callable[[int, str, int], Mapping[str, Any]]
+"""Case, perturbation (empty as written) and index → what the record holds of the reply."""
+
+
+def right(case: int, perturbation: str, index: int) -> dict[str, Any]:
+    return {"score": 1.0, "answer": "yes"}
+
+
+def wrong_on(**shares: int) -> Model:
+    """Wrong on the first so many cases, as written (``plain``) and under each perturbation."""
+
+    def model(case: int, perturbation: str, index: int) -> dict[str, Any]:
+        miss = case < shares.get(perturbation or "plain", 0)
+        return {"score": float(not miss), "answer": "no" if miss else "yes"}
+
+    return model
+
+
+def report(
+    model: Model,
+    *perturbations: str,
+    expect: tuple[str, ...] = (),
+    variants: int = 2,
+    n: int = CASES,
+    **options: Any,
+) -> Report:
+    """A run of that model; ``options`` go to the cell."""
+    rows = []
+    facts = options.pop("facts", {})
+    for i in range(n):
+        common: dict[str, Any] = {
+            "task": "t",
+            "model": "m",
+            "case_id": f"c{i:03}",
+            "target": "yes",
+            "test": "a.py::t",
+        } | facts
+        rows.append(Record(**common | dict(model(i, "", 0))))
+        for p in perturbations:
+            for v in range(variants):
+                row = common | {"variant": f"{p}#{v}", "perturbation": p, "index": v}
+                row |= {"level": "repeat" if p == "repeat" else "input"}
+                rows.append(Record(**row | dict(model(i, p, v))))
+    (frame,) = frames(rows)
+    thresholds = [parse_threshold(e) for e in expect]
+    cell = Cell(
+        CellKey("a.py::t", "t", "m"), rows, thresholds=tuple(thresholds),
+        verdicts=tuple(judge(frame, t) for t in thresholds), **options,
+    )  # fmt: skip
+    return build(RUN, [cell])
+
+
+def said(r: Report) -> str:
+    (cell,) = r.cells
+    return plain(summary(cell, r.comparison, capital=True))
+
+
+def graded(case: int, perturbation: str, index: int) -> dict[str, Any]:
+    return {"score": 0.5 if perturbation else 0.75, "answer": "yes"}
+
+
+def free(share: int) -> Model:
+    """Without labels: another answer on so many cases under p."""
+
+    def model(case: int, perturbation: str, index: int) -> dict[str, Any]:
+        return {"score": None, "answer": "b" if perturbation == "p" and case < share else "a", "target": None}
+
+    return model
+
+
+def mumbling(share: int) -> Model:
+    def model(case: int, perturbation: str, index: int) -> dict[str, Any]:
+        if case < share:
+            return {"score": 0.0, "answer": None, "status": "unparsed", "reply": f"hm {case}"}
+        return right(case, perturbation, index)
+
+    return model
+
+
+def failing_calls(case: int, perturbation: str, index: int) -> dict[str, Any]:
+    if perturbation and case < 50:
+        return {"status": "error", "score": None, "reason": "HTTP 500"}
+    return right(case, perturbation, index)
+
+
+def turned(moves: Callable[[int], bool]) -> Model:
+    """negation changes the right answer; the model moves with it where ``moves``."""
+
+    def model(case: int, perturbation: str, index: int) -> dict[str, Any]:
+        if perturbation != "negation":
+            return right(case, perturbation, index)
+        moved = moves(case)
+        return {"score": float(moved), "answer": "no" if moved else "yes", "target": "no", "effect": "target"}
+
+    return model
+
+
+SENTENCES: list[tuple[Report, str]] = [
+    (report(right), "Right on 100 % of 100 cases as written, and put in no other way."),
+    (
+        report(right, "p", "q", expect=("accuracy >= 0.9", "flip_rate <= 0.1")),
+        "Right on 100 % of 100 cases as written, on 100 % in all 5 ways; no perturbation costs points; both thresholds hold.",
+    ),
+    (
+        report(wrong_on(plain=8, p=8, q=20), "p", "q"),
+        "Right on 92 % of 100 cases as written, on 80 % in all 5 ways; weakest: q (-12 points).",
+    ),
+    (
+        report(wrong_on(plain=8, p=8, q=9), "p", "q"),
+        "Right on 92 % of 100 cases as written, on 91 % in all 5 ways; no perturbation surely costs points (most: q, -1).",
+    ),
+    (
+        report(wrong_on(p=30), "p", expect=("accuracy >= 0.9", "robust_accuracy >= 0.8", "flip_rate <= 0.5")),
+        "Right on 100 % of 100 cases as written, on 70 % in all 3 ways; p (-30 points); 1 of 3 thresholds missed: "
+        "robust_accuracy >= 0.8.",
+    ),
+    (report(wrong_on(p=30), "p", variants=1), "Right on 100 % of 100 cases as written, on 70 % in both ways; p (-30 points)."),
+    (
+        report(wrong_on(plain=1, p=1), "p", expect=("accuracy >= 0.985",), n=60),
+        "Right on 98 % of 60 cases as written, on 98 % in all 3 ways; p costs no points; its threshold missed (not for sure).",
+    ),
+    (
+        report(graded, "p"),
+        "Scores 0.75 of 1 on average over 100 cases as written, 0.50 at the worst of 3 ways; p (-25 points).",
+    ),
+    (
+        report(free(30), "p", "q"),
+        "No right answers are known; the answer stays the same in all 5 ways on 70 % of 100 cases; the answer changes most "
+        "under p (30 %).",
+    ),
+    (report(free(0)), "No right answers are known, and put in no other way."),
+    (
+        report(mumbling(30), "p"),
+        "30 % of replies can't be read and count as wrong; right on 70 % of 100 cases as written, on 70 % in all 3 ways; p "
+        "costs no points.",
+    ),
+    (
+        report(failing_calls, "p"),
+        "67 % of the planned calls replied, and only these count; right on 100 % of 100 cases as written, on 100 % in all "
+        "their 1 to 3 ways; p costs no points.",
+    ),
+    (  # asked three times as written, it is right each time on 90 cases and once on 10
+        report(wrong_on(p=30, repeat=10), "p", "repeat"),
+        "Right on 93 % of 100 cases as written, on 70 % in all 3 ways; p (-20 points over the noise floor).",
+    ),
+    (
+        report(turned(lambda case: True), "negation"),
+        "Right on 100 % of 100 cases as written; moves as it should on 100 % of changes to the right answer.",
+    ),
+    (
+        report(turned(lambda case: case >= 90), "p", "negation"),
+        "Right on 100 % of 100 cases as written, on 100 % in all 3 ways; p costs no points; moves as it should on 10 % of "
+        "changes to the right answer.",
+    ),
+    (
+        report(right, "p", outcome="xpassed"),
+        "Right on 100 % of 100 cases as written, on 100 % in all 3 ways; p costs no points; it passed, though a failure was "
+        "expected (xfail).",
+    ),
+    (
+        report(wrong_on(p=30), "p", outcome="failed"),
+        "Right on 100 % of 100 cases as written, on 70 % in all 3 ways; p (-30 points); the test failed.",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("r", "sentence"), SENTENCES, ids=[f"{i}" for i in range(len(SENTENCES))])
+def test_the_sentence_is_true_of_the_model(r: Report, sentence: str):
+    assert said(r) == sentence
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "sentence"),
+    [
+        ("skipped", "no GPU", "Skipped: no GPU."),
+        ("xfailed", "known bug", "Failed, as was expected: known bug."),
+        ("not_run", "the run was interrupted", "Not run: the run was interrupted."),
+        ("error", "fixture failed", "No replies, so nothing was measured."),
+    ],
+)
+def test_what_did_not_run_has_no_number(outcome: str, reason: str, sentence: str):
+    cell = Cell(CellKey("a.py::t", "t", "m"), [], outcome=outcome, reason=reason)
+    assert said(build(RUN, [cell])) == sentence
+
+
+def test_no_verdict_is_neither_held_nor_missed():
+    r = report(right, "p", expect=("consistency_icc >= 0.5", "accuracy >= 0.5"))
+    assert "no verdict on 1 of 2 thresholds: consistency_icc >= 0.5" in said(r)
+
+
+def test_a_gate_that_finds_a_regression_says_so():
+    from robusttest.compare import Version, compare
+
+    old, new = report(right, "p"), report(wrong_on(plain=20, p=20), "p")
+    sides = [Version.of(replace(RUN, label=v), r.records) for v, r in (("v1", old), ("v2", new))]
+    assert said(replace(new, comparison=compare(*sides))).endswith("; gate: 1 regression (-20 points).")
+    again = compare(sides[0], Version.of(replace(RUN, label="v2"), old.records))
+    assert said(replace(old, comparison=again)).endswith("; gate: no regression.")
+
+
+def test_every_place_tells_the_same_sentence():
+    r = report(wrong_on(plain=8, p=8, q=20), "p", "q")
+    sentence = said(r)
+    lines = [" ".join(x.split()) for x in terminal.render(r, width=200)]
+    assert sentence in lines
+    assert lines.index(sentence) == 1, "on top"
+    assert "92 %" in markdown.render(r)
+    page = html.render(r)
+    assert "<b>92 %</b> of <b>100</b> cases" in page
+    assert page.index("<b>92 %</b>") < page.index('id="results"')
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"), [(1, "over 99 %"), (0, "100 %"), (299, "under 1 %"), (300, "0 %")]
+)
+def test_all_and_none_are_said_of_all_and_none_alone(missing: int, told: str):
+    assert said(report(wrong_on(plain=missing), n=300)).startswith(f"Right on {told} of 300 cases")
+
+
+def test_no_sentence_names_a_number_that_the_cell_lacks():
+    cell = CellReport(
+        key=CellKey(None, "t", "m"), n_cases=3, n_variants=1, n_calls=3, coverage=1.0, overall={}
+    )
+    assert summary(cell) == ()

@@ -216,7 +216,8 @@ def test_an_option_that_speaks_of_the_others_keeps_its_place(last):
 
 
 @pytest.mark.parametrize(
-    "last", ["Both A & C", "A and B", "(A) or (C)", "neither A nor B", "A, B and C", "A and B only"]
+    "last",
+    ["Both A & C", "A and B", "(A) or (C)", "neither A nor B", "A, B and C", "Both b and c", "A and B only"],
 )
 def test_options_that_are_named_by_letter_keep_letters_and_places(last):
     case = Case(id="a", fields={"input": "x"}, target="one", choices=("one", "two", "three", last))

@@ -41,9 +41,9 @@ def _unrank(rank: int, n: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-_LETTER = r"\(?[A-H]\)?"
+_LETTERS = r"\(?{0}\)?(?:\s*(?:,|&|/|and|or|nor)\s*(?:and|or)?\s*\(?{0}\)?)+(?:\sonly)?"
 _NAMES_LETTERS = re.compile(
-    rf"\W*(?i:(?:both|neither|either|only|all of)\s)?{_LETTER}(?:\s*(?:,|&|/|and|or|nor)\s*(?:and|or)?\s*{_LETTER})+(?:\sonly)?\W*"
+    rf"\W*(?:{_LETTERS.format('[A-H]')}|(?i:(?:both|neither|either|only|all of)\s{_LETTERS.format('[a-h]')}))\W*"
 )
 _SPEAKS_OF_ALL = re.compile(
     r"\W*(?:all|none|any|both|neither|either|two|some|more than one|any two) of (?:the )?"

@@ -101,8 +101,8 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "instructions": "instructions(['Say who should read this.'], of='Which team should handle this?')",
     "demos": "demos(2)",
     "reserved": "reserved([['courier', 'postman', 'driver']])",
-    "tfidf": "directional(tfidf(['my parcel is late', 'your parcel is here', 'money is back', 'my order is here', "
-    "'money and order']), expect='same')",
+    "tfidf": "directional(tfidf(['my order and your money', 'the order and my parcel', 'my money and the parcel', "
+    "'your parcel is the one']), expect='same')",
     "style": "style('formal')",
     "tool_description": "tool_description({'order_status': ['Look an order up.']})",
     "counterpart": "counterpart('by_hand')",
@@ -131,7 +131,7 @@ _WORDNET = "Needs WordNet: `apt install wordnet-base`, or `pip install nltk` and
 
 NO_EXAMPLE: dict[str, str] = {
     "document_order": "Acts on an input field that holds a list; the right answer stays right.",
-    "synonym": _WORDNET + " *money* becomes *cash*, say. Severity 0.1 unless given.",
+    "synonym": _WORDNET + " *attorney* becomes *lawyer*, say. Severity 0.1 unless given.",
     "antonym": _WORDNET
     + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
     "contextual": "Needs a transformer model: `pip install torch transformers`.",
@@ -275,7 +275,7 @@ def example(name: str) -> str:
         template="Which team should handle this? One of: {choices}\n\nTicket: {input}\nTeam:",
         demos=demos if name == "demo_order" or name == "demos" else (),
     )
-    if name in ("option_order", "option_labels"):
+    if name in ("option_order", "option_labels", "option_position"):
         prompt = Prompt(template="Which team?\n{options}\n\nTicket: {input}\nTeam:")
     text = TEXTS.get(name, TEXT)
     case = Case(

@@ -191,6 +191,15 @@ class NotApplicable:
 VariantStatus = Literal["ok", "rejected", "not_applicable"]
 
 
+_BRIEF = 240
+
+
+def _brief(value: Json) -> str:
+    """A value in one line of bounded length."""
+    written = repr(value)
+    return written if len(written) <= _BRIEF else f"{written[: _BRIEF - 20]} … {written[-16:]}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """One way to put one case's question: the reference, or a perturbation of it."""
@@ -216,6 +225,32 @@ class Variant:
     def id(self) -> str:
         """Empty for the reference, else ``keyboard:0.1#3``: unique within a case."""
         return f"{self.perturbation}#{self.index}" if self.perturbation else REFERENCE
+
+    def __repr__(self) -> str:
+        """What differs from the case, in a few lines: Hypothesis and pytest print it where a test fails."""
+        case, old = self.draft.case, self.original
+        said = [f"{self.id or 'the reference'} of case {old.id!r}"]
+        if self.status != "ok":
+            said.append(f"{self.status}: {self.reason}")
+        said += [
+            f"{name}={_brief(value)}"
+            for name, value in case.fields.items()
+            if not self.perturbation or name not in old.fields or old.fields[name] != value
+        ]
+        if case.choices != old.choices:
+            said.append(f"choices={_brief(case.choices)}")
+        if case.target is not None:
+            said.append(f"target={_brief(case.target)}")
+        if self.draft.params:
+            said.append(f"params={_brief(dict(self.draft.params))}")
+        if self.level == "prompt" and self.draft.prompt is not None:
+            shown = (
+                self.draft.prompt.template
+                if self.draft.prompt.messages is None
+                else self.draft.prompt.messages
+            )
+            said.append(f"prompt={_brief(shown)}")
+        return "Variant(" + ",\n        ".join(said) + ")"
 
     @property
     def effect(self) -> Effect:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from robusttest.core.nouns import Case, Draft, Edit, Json, Prompt, Variant, canonical_json, digest
-from robusttest.errors import UsageError
+from robusttest.errors import UsageError, did_you_mean
 from robusttest.perturbations.base.edits import apply_edits, diff_edits
 from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Perturbation
@@ -209,6 +209,17 @@ class Frozen:
                 )
         if found:
             return [f"{scope.task}: {said}" for said in found]
+        for (task, _, spec), group in self._groups.items():
+            if task != scope.task:
+                continue
+            head = self._heads.get((task, spec))
+            for row in group:
+                if head is None:
+                    found.append(f"{named(row)}: it was added: no line says that {spec} was frozen")
+                elif row["index"] >= head["variants"]:
+                    found.append(
+                        f"{named(row)}: it was added: {head['variants']} variants a case were frozen"
+                    )
         gone = self._cases.get(scope.task, set()) - {c.id for c in scope.cases}
         found += [f"{case}: there is no such case any more" for case in sorted(gone)]
         of_prompt = _prompt_print(scope.prompt)
@@ -225,7 +236,7 @@ class Frozen:
                         why = "the case has changed since"
                     elif row.get("of_prompt", of_prompt) != of_prompt:
                         why = "the prompt has changed since"
-                    elif row.get("status", "ok") == "ok":
+                    elif row.get("status", "ok") == "ok" and (why := _spoilt(row, case)) is None:
                         draft = _draft(row, reference)
                         if identity(draft, reference, {}) == unchanged:
                             why = "it is its original"
@@ -245,6 +256,21 @@ class Frozen:
                         yield _variant(row, reference, p)
 
         return variants
+
+
+def _spoilt(row: Row, case: Case) -> str | None:
+    """What an edit by hand may have done to the fields of a row; None where they can be asked."""
+    for name, value in row.get("fields", {}).items():
+        if name not in case.fields:
+            if near := did_you_mean(name, case.fields):
+                return f"the case has no field {name!r}.{near}"
+            continue  # a rendering holds the fields under a name of its own
+        before = case.fields[name]
+        if isinstance(before, str) != isinstance(value, str):
+            return f"{name!r} is a {type(value).__name__}, and was a {type(before).__name__}"
+        if isinstance(value, str) and not value.strip() and str(before).strip():
+            return f"the text of {name!r} is empty: to leave it out, set status to 'rejected', with a reason"
+    return None
 
 
 def begin(path: Path, settings: Settings) -> Frozen | None:

@@ -14,7 +14,7 @@ from robusttest.core.codec import check_schema
 from robusttest.core.files import write_text
 from robusttest.core.nouns import Json, Prompt, VariantStatus
 from robusttest.core.secrets import secret_in
-from robusttest.errors import UsageError
+from robusttest.errors import UsageError, did_you_mean
 
 SCHEMA = 1
 Row = dict[str, Json]
@@ -127,17 +127,24 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
+_KNOWN = frozenset(
+    ["task", "case", "perturbation", "index", "status", "reason", "target", "cluster", "of_prompt", "level", "severity", "preserves", "seed", "writer", "of", "frozen", "variants"]
+) | frozenset(_TYPES)  # fmt: skip
+
+
 def _wrong(row: Json) -> str | None:
     if not isinstance(row, dict):
         return "not an object"
     if not isinstance(row.get("task"), str) or not isinstance(row.get("perturbation"), str):
         return "an object needs a task and a perturbation, both texts"
+    if odd := next((name for name in row if name not in _KNOWN), None):
+        return f"it has a field {odd!r}, which says nothing here.{did_you_mean(odd, sorted(_KNOWN))}"
     if "frozen" in row:
         good = isinstance(row.get("variants"), int) and isinstance(row.get("seed"), int)
         return None if good else "needs variants and seed, both whole numbers"
     if not isinstance(row.get("case"), str) or not isinstance(row.get("of"), str):
         return "a variant needs a case and of, both texts"
-    if not isinstance(row.get("index"), int) or row["index"] < 0:
+    if isinstance(row.get("index"), bool) or not isinstance(row.get("index"), int) or row["index"] < 0:
         return f"index={row.get('index')!r} is not a whole number of 0 or more"
     if row.get("status", "ok") not in get_args(VariantStatus):
         return f"status={row['status']!r}: one of {', '.join(get_args(VariantStatus))}"

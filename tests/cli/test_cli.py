@@ -119,6 +119,71 @@ def test_decoding_perturbations_show_their_parameters(capsys: pytest.CaptureFixt
     assert "temperature=0.7" in out
 
 
+def test_a_field_a_target_and_a_language(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    _, out, _ = run(
+        capsys,
+        "perturb",
+        "casing:upper",
+        "the late parcel",
+        "--field",
+        "question",
+        "--target",
+        "late",
+        "--variants",
+        "1",
+    )
+    assert "THE" in out
+    code, out, _ = run(
+        capsys,
+        "perturb",
+        "keyboard:1",
+        "the late parcel came",
+        "--target",
+        "parcel",
+        "--variants",
+        "3",
+        "--jsonl",
+    )
+    assert all("parcel" in json.loads(line)["text"] for line in out.splitlines())
+    code, out, _ = run(
+        capsys, "perturb", "dates:long", "am 12.7.2025 da", "--language", "de", "--variants", "1"
+    )
+    assert "Juli" in out
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(
+        json.dumps({"premise": "the lamp is red", "hypothesis": "it is red"}) + "\n", encoding="utf-8"
+    )
+    code, out, _ = run(
+        capsys, "perturb", "casing:upper", "--file", str(file), "--field", "hypothesis", "--variants", "1"
+    )
+    assert code == 0
+    assert "THE LAMP" not in out
+    assert "IS RED" in out
+
+
+def test_a_task_is_shown_with_its_prompt_and_cases(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "some_tickets_task.py"
+    file.write_text(
+        "from robusttest import Task\nfrom robusttest.scorers import choice\n"
+        "tickets = Task('tickets', cases=[{'input': f'the parcel {i} is late', 'target': 'a'} for i in range(5)],"
+        " prompt='Which?\\n{options}\\nTicket: {input}\\nTeam:', scorer=choice(['a', 'b']))\n",
+        encoding="utf-8",
+    )
+    code, out, _ = run(
+        capsys, "perturb", "option_labels", "--task", f"{file}:tickets", "--variants", "1", "--cases", "2"
+    )
+    assert code == 0
+    assert out.count("option_labels#0") == 2
+    assert "[+(]A" in out
+    code, out, _ = run(
+        capsys, "perturb", "prompt_edges:line_after", "--task", f"{file}:tickets", "--cases", "1", "--jsonl"
+    )
+    assert json.loads(out.splitlines()[0])["text"].endswith("Team:\n")
+    code, _, err = run(capsys, "perturb", "casing", "--task", f"{file}:ticket")
+    assert code == 2
+    assert "Did you mean 'tickets'" in err
+
+
 def test_list_names_every_perturbation(capsys: pytest.CaptureFixture[str]):
     from robusttest.perturbations import PERTURBATIONS
 
@@ -137,8 +202,12 @@ def test_standard_input_is_a_text(capsys: pytest.CaptureFixture[str], monkeypatc
     ("argv", "said"),
     [
         (["perturb"], "name a perturbation"),
-        (["perturb", "keyboard"], "either a TEXT or --file"),
-        (["perturb", "keyboard", "a", "--file", "b"], "either a TEXT or --file"),
+        (["perturb", "keyboard"], "either a TEXT, --file"),
+        (["perturb", "keyboard", "a", "--file", "b"], "either a TEXT, --file"),
+        (["perturb", "keyboard", "--file", "b", "--target", "x"], "--target is the answer to a TEXT"),
+        (["perturb", "keyboard", "a b", "--field", "a", "--field", "b"], "one field, not 2"),
+        (["perturb", "keyboard", "--task", "nosuch"], "give the file and the name"),
+        (["perturb", "keyboard", "a", "--language", "german language"], "--language"),
         (["perturb", "keybord", "a"], "Did you mean 'keyboard'"),
         (["perturb", "keyboard:7", "a"], "keyboard"),
         (["perturb", "paraphrase", "a text"], "written by a model"),

@@ -23,6 +23,12 @@ SYNSETS = [
     ("buy purchase", "v", {"sell": "sell"}),
     ("sell", "v", {}),
     ("refund return", "v", {}),
+    ("attorney lawyer", "n", {}),
+    ("maybe perhaps", "r", {}),
+    ("usually normally", "r", {}),
+    ("seller vendor trafficker", "n", {}),
+    ("run scat", "v", {}),
+    ("run tally", "n", {}),
     ("quickly rapidly speedily", "r", {"slowly": "slowly"}),
     ("slowly", "r", {}),
 ]
@@ -80,7 +86,8 @@ def run(p, text, seed=0):
 
 def test_the_files_are_read(database):
     wn = wndb.load(database)
-    assert wn.synonyms("car", "n") == ["auto", "automobile"]
+    assert [(pos, lemma) for pos, lemma, _ in wn.meanings("boxes")] == [("n", "box")]
+    assert [(pos, lemma) for pos, lemma, _ in wn.meanings("refund")] == [("n", "refund"), ("v", "refund")]
     assert wn.antonyms("late", "a") == ["early"]
     assert wn.lemma("boxes", "n") == "box"
     assert wn.lemma("bought", "v") == "buy"
@@ -93,17 +100,26 @@ def test_the_files_are_read(database):
 
 
 def test_synonyms_take_the_form_and_capitals_of_the_word():
-    assert run(wordnet.synonym(1.0), "Quickly, she purchased Cars. BIG BOXES!", 0).startswith(
-        ("Rapidly", "Speedily")
-    )
-    made = {run(wordnet.synonym(1.0), "he purchased two cars", s) for s in range(30)}
-    assert made <= {
-        "he bought two autos",
-        "he bought two automobiles",
-        "he purchased two automobiles",
-        "he purchased two autos",
-    }
-    assert "he purchased two automobiles" in made
+    assert run(wordnet.synonym(1.0), "Maybe two attorneys came") == "Perhaps two lawyers came"
+    assert run(wordnet.synonym(1.0), "an attorney came") == "a lawyer came"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a quick run",  # two senses, two parts of speech
+        "one good refund",  # a noun as well as a verb
+        "the seller of it",  # its synonym here was read, and is none
+        "we bought it",  # an inflection that is not regular
+        "a big car",  # "automobile" is far rarer
+    ],
+)
+def test_a_word_that_may_mean_something_else_has_no_synonym(text, monkeypatch):
+    known = wordnet.frequencies("en")
+    monkeypatch.setattr(wordnet, "frequencies", lambda _: {**known, "vendor": 0})
+    wordnet._engine.cache_clear()
+    assert isinstance(run(wordnet.synonym(1.0), text), NotApplicable)
+    wordnet._engine.cache_clear()
 
 
 def test_antonyms_turn_round_and_mend_the_article():
@@ -147,9 +163,9 @@ def test_target_and_protected_words_stay():
 
 
 def test_severity_is_the_share_of_words_that_can_change():
-    text = " ".join(["big"] * 10)
-    assert run(wordnet.synonym(0.3), text).split().count("large") == 3
-    assert run(wordnet.synonym(), text).split().count("large") == 1
+    text = " ".join(["attorney"] * 10)
+    assert run(wordnet.synonym(0.3), text).split().count("lawyer") == 3
+    assert run(wordnet.synonym(), text).split().count("lawyer") == 1
 
 
 def test_nltks_zip_is_read(database, tmp_path, monkeypatch):
@@ -195,9 +211,9 @@ def test_nltk_is_not_needed():
         "import random, sys; sys.modules['nltk'] = None\n"
         "from robusttest.core.nouns import Case, Draft\n"
         "from robusttest.perturbations.words import wordnet\n"
-        "case = Case(id='a', fields={'input': 'big cars'})\n"
+        "case = Case(id='a', fields={'input': 'an attorney'})\n"
         "made = wordnet.synonym(1.0).apply(Draft(case=case), random.Random(0), 0)\n"
         "print(made.case.fields['input'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[0] == "large"
+    assert done.stdout.split() == ["a", "lawyer"]

@@ -106,17 +106,31 @@ def test_groups_that_say_nothing_are_refused(groups):
         wr.reserved(groups)
 
 
-def test_tfidf_draws_from_the_users_texts():
-    known = {w for t in TEXTS for w in t.split()}
-    p = wr.tfidf(TEXTS, severity=0.5)
-    assert p.spec == "tfidf:0.5"
-    made = {run(p, "the dog and a bird", seed=i) for i in range(30)}
+def test_tfidf_draws_common_words_of_the_users_texts_and_keeps_content_and_labels():
+    texts = [
+        "the parcel is on the way to the shop and so is the bill",
+        "is the lamp on the way to us and is it the red one",
+        "so it is not the bill and it is to be on the way",
+        "never is it so that two of us come to the shop",
+    ]
+    p = wr.tfidf(texts, severity=1)
+    common = {"the", "is", "to", "so", "and", "it", "on", "way", "us"}
+    made = {run(p, "the bill of us is not to come on the way so two lamps", seed=i) for i in range(30)}
     assert len(made) > 5
     for text in made:
-        assert len(text.split()) == 5
-        assert set(text.split()) - {"bird"} <= known
-        assert "bird" in text
-    assert isinstance(run(p, "quite unknown"), NotApplicable)
+        old = ["the", "bill", "of", "us", "is", "not", "to", "come", "on", "the", "way", "so", "two", "lamps"]
+        assert len(text.split()) == len(old)
+        for before, after in zip(old, text.split(), strict=True):
+            assert after == before or {before, after} <= common
+    assert isinstance(run(p, "quite unknown parcel"), NotApplicable)
+    assert wr.tfidf(texts, severity=0.5).spec == "tfidf:0.5"
+    labelled = Draft(
+        case=Case(id="c", fields={"input": "it is on the way to us"}, target="us", choices=("us", "the shop"))
+    )
+    for i in range(20):
+        out = p.apply(labelled, random.Random(i), 0).case.input.split()
+        assert out[-1] == "us"
+        assert out.count("us") == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -294,3 +295,49 @@ def test_a_part_of_a_run_can_not_be_frozen(path, part, said):
     save(path, [freezer(plan(["casing"]))])
     assert begin(path, Settings(**part)) is not None
     assert begin(path, Settings(freeze=path, update_freeze=True)) is None
+
+
+def change(path, edit) -> str:
+    """One variant of the file edited by hand; its name as it then is."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    row = next(r for r in rows if r.get("fields"))
+    edit(row)
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return f"{row['case']}::{row['perturbation']}#{row['index']}"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (
+            lambda row: row.update(feilds={"input": "x"}),
+            "a field 'feilds', which says nothing here. Did you mean 'fields'",
+        ),
+        (lambda row: row.update(index=True), "index=True is not a whole number"),
+    ],
+)
+def test_an_unknown_field_of_a_row_is_refused_by_its_line(path, edit, said):
+    save(path, [freezer(plan(["casing"]))])
+    change(path, edit)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (
+            lambda row: row.update(fields={"inputs": "Where is it?"}),
+            "the case has no field 'inputs'. Did you mean 'input'",
+        ),
+        (lambda row: row.update(fields={"input": "  "}), "the text of 'input' is empty"),
+        (lambda row: row.update(fields={"input": 7}), "'input' is a int, and was a str"),
+        (lambda row: row.update(index=99), "it was added: "),
+        (lambda row: row.update(perturbation="nosuch"), "it was added: no line says that nosuch was frozen"),
+    ],
+)
+def test_what_a_hand_spoilt_is_refused_by_name(path, edit, said):
+    save(path, [freezer(plan(["casing"]))])
+    name = change(path, edit)
+    found = Frozen(path, read(path)).stale(plan(["casing"]))
+    assert any(said in line and name in line for line in found), found

@@ -94,6 +94,7 @@ BUILT_IN: dict[str, Factory] = {
     "filler_turns": conversation.filler_turns,
     "prompt_edges": edges.prompt_edges,
     "option_order": prompt.option_order,
+    "option_position": prompt.option_position,
     "option_labels": layout.option_labels,
     "format": layout.format_,
     "rendering": as_data.rendering,

@@ -13,6 +13,7 @@ from typing import Any
 from robusttest.core.nouns import Case, Draft, Json, NotApplicable, Prompt
 from robusttest.errors import UnknownNameError
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.prompt.contract import contract_of
 from robusttest.perturbations.prompt.templates import block, field_lines, with_texts
 
 
@@ -27,6 +28,11 @@ def rendering(style: str | None = None) -> Perturbation:
             return NotApplicable(reason="the test has a body of its own: there is no prompt to render")
         if index >= len(styles):
             return NotApplicable(reason=f"there are {len(styles)} renderings only")
+        contract = contract_of(draft.prompt)
+        if contract.data is not None and contract.data != styles[index]:
+            return NotApplicable(reason=f"the prompt says that its fields are {contract.data.upper()}")
+        if not contract.descriptors:
+            return NotApplicable(reason="the prompt speaks of a field by its name")
         return _rendered(draft, draft.prompt, styles[index])
 
     return Perturbation(

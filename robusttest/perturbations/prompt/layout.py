@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +17,7 @@ from functools import lru_cache
 from robusttest.core.nouns import Draft, NotApplicable, Prompt, derive_seed
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.perturbations.prompt.contract import Contract, contract_of
 from robusttest.perturbations.prompt.orders import names_letters
 from robusttest.perturbations.prompt.templates import (
     block,
@@ -55,7 +55,11 @@ _MAX_ORDERS = 24
 
 
 def format_(arg: int | str | None = None) -> Perturbation:
-    """FormatSpread: each variant is another layout of the same prompt. ``format:7`` draws another set of layouts."""
+    """FormatSpread: each variant is another layout of the same prompt. ``format:7`` draws another set of layouts.
+
+    What the prompt says of its own layout or of the answer's form stands: markers that it speaks of, separators that it names,
+    the order that it tells, names of fields that it quotes.
+    """
     if arg is not None and not (str(arg).isascii() and str(arg).isdigit()):
         raise UsageError(f"format:{arg}: the argument numbers a set of formats: format, format:1, format:2 …")
 
@@ -68,10 +72,12 @@ def format_(arg: int | str | None = None) -> Perturbation:
             draft.prompt.option_marker,
             draft.prompt.option_separator,
             draft.prompt.choice_separator,
+            contract_of(draft.prompt),
         )
         if not space.size:
             return NotApplicable(
-                reason="the prompt has no 'Descriptor: {field}' line, {choices} or {options} to lay out differently"
+                reason="the prompt has no 'Descriptor: {field}' line, {choices} or {options} to lay out "
+                "differently, but for what it says of its layout"
             )
         if index >= min(space.size, _LIMIT):
             return NotApplicable(reason=f"the prompt has {min(space.size, _LIMIT)} other formats only")
@@ -121,14 +127,23 @@ class _Space:
 
 @lru_cache(maxsize=256)
 def _space(
-    parts: tuple[str, ...], names: frozenset[str], marker: str, option_separator: str, choice_separator: str
+    parts: tuple[str, ...],
+    names: frozenset[str],
+    marker: str,
+    option_separator: str,
+    choice_separator: str,
+    contract: Contract,
 ) -> _Space:
     dimensions: list[tuple[_Change, ...]] = []
     rewrites: list[list[Callable[[str], str]]] = [
         # The order first: it looks at the lines as the user wrote them, the others leave the lines findable.
-        [_ordered(order) for order in _orders(parts)],
-        [_cased(casing) for casing in CASINGS.values()],
-        [_separated(separator, gap) for separator, gap in _spacings(parts)],
+        [_ordered(order) for order in _orders(parts) if contract.order],
+        [_cased(casing) for casing in CASINGS.values() if contract.descriptors],
+        [
+            _separated(separator, gap)
+            for separator, gap in _spacings(parts)
+            if contract.separators and contract.descriptors
+        ],
     ]
     for dimension in rewrites:
         seen = {parts}
@@ -140,11 +155,13 @@ def _space(
                 kept.append(_on_texts(rewrite))
         dimensions.append(tuple(kept))
     if "options" in names:
-        dimensions.append(tuple(_setting(option_marker=m) for m in _same_kind(OPTION_MARKERS, marker, parts)))
-        dimensions.append(
-            tuple(_setting(option_separator=s) for s in OPTION_SEPARATORS if s != option_separator)
-        )
-    if "choices" in names:
+        markers = (m for m in OPTION_MARKERS if m != marker and contract.allows(m))
+        dimensions.append(tuple(_setting(option_marker=m) for m in markers))
+        if contract.separators:
+            dimensions.append(
+                tuple(_setting(option_separator=s) for s in OPTION_SEPARATORS if s != option_separator)
+            )
+    if "choices" in names and contract.separators:
         dimensions.append(
             tuple(_setting(choice_separator=s) for s in CHOICE_SEPARATORS if s != choice_separator)
         )
@@ -187,17 +204,11 @@ def _setting(**changes: str) -> _Change:
     return lambda prompt: replace(prompt, **changes)  # type: ignore[arg-type]
 
 
-def _same_kind(markers: tuple[str, ...], current: str, parts: tuple[str, ...]) -> list[str]:
-    """Markers other than the current one; letters only where the prompt speaks of letters."""
-    letters = any(re.search(r"\bletters?\b", part, re.IGNORECASE) for part in parts)
-    return [m for m in markers if m != current and (not letters or "{letter}" in m)]
-
-
 def option_labels(kind: str | None = None) -> Perturbation:
     """Other markers before the options of ``{options}``: ``(A)``, ``a)``, ``1.``, ``i.`` …
 
-    ``option_labels:number`` keeps to one kind (``letter``, ``lower``, ``number``, ``roman``). Where the prompt speaks
-    or an option (``both A and C``) of letters, only capital letters come.
+    ``option_labels:number`` keeps to one kind (``letter``, ``lower``, ``number``, ``roman``). Where the prompt says
+    how to answer (a letter, ``A, B or C``, the number), or an option names another (``both A and C``), that kind alone comes.
     """
     kinds = ("letter", "lower", "number", "roman")
     if kind is not None and kind not in kinds:
@@ -210,10 +221,8 @@ def option_labels(kind: str | None = None) -> Perturbation:
             return NotApplicable(reason="the prompt shows no {options} to label")
         if not draft.case.choices:
             return NotApplicable(reason="the case has no choices")
-        every = texts(prompt) + ((prompt.system,) if prompt.system else ())
-        others = _same_kind(wanted, prompt.option_marker, every)
-        if names_letters(draft.case.choices):
-            others = [m for m in others if "{letter}" in m]
+        contract = contract_of(prompt)
+        others = [m for m in wanted if m != prompt.option_marker and contract.allows(m, draft.case.choices)]
         if index >= len(others):
             return NotApplicable(reason=f"there are {len(others)} other labels only")
         return draft.with_(prompt=replace(prompt, option_marker=others[index]))

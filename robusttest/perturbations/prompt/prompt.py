@@ -229,12 +229,7 @@ def option_order() -> Perturbation:
         choices = tuple(moved.get(i, c) for i, c in enumerate(case.choices))
         if choices == case.choices:
             return NotApplicable(reason="the options are equal to each other")
-        if prompt is not None:
-            examples = tuple(
-                replace(d, choices=choices) if d.choices == case.choices else d for d in prompt.demos
-            )
-            prompt = replace(prompt, demos=examples)
-        return draft.with_(case=replace(case, choices=choices), prompt=prompt)
+        return draft.with_(case=replace(case, choices=choices), prompt=_with_examples(prompt, case, choices))
 
     return Perturbation(
         name="option_order",
@@ -243,6 +238,53 @@ def option_order() -> Perturbation:
         apply=apply,
         description="the options in another order; the right answer moves with its text",
     )
+
+
+def option_position() -> Perturbation:
+    """The right option in every other place, one after the other; the other options keep their order.
+
+    What the model gets right in one place and wrong in another it gets by the place. An option that speaks of the others keeps
+    its own; examples that show the same options get the same order.
+    """
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        case, prompt = draft.case, draft.prompt
+        if case.choices is None or len(case.choices) < 2:
+            return NotApplicable(reason="the case has fewer than two choices")
+        if prompt is not None and not shown(prompt) & {"options", "choices"}:
+            return NotApplicable(reason="the prompt shows neither {options} nor {choices}")
+        if case.target not in case.choices or case.choices.count(str(case.target)) > 1:
+            return NotApplicable(reason="the target is none of the choices, or several")
+        if names_letters(case.choices):
+            return NotApplicable(reason="an option names others by their letter")
+        places = movable(case.choices)
+        own = case.choices.index(str(case.target))
+        if own not in places:
+            return NotApplicable(reason="the right option speaks of the others")
+        others = [p for p in places if p != own]
+        if index >= len(others):
+            return NotApplicable(reason=f"there are {len(others)} other places only")
+        left = [case.choices[p] for p in others]
+        left.insert(places.index(others[index]), case.choices[own])
+        moved = dict(zip(places, left, strict=True))
+        choices = tuple(moved.get(i, c) for i, c in enumerate(case.choices))
+        return draft.with_(case=replace(case, choices=choices), prompt=_with_examples(prompt, case, choices))
+
+    return Perturbation(
+        name="option_position",
+        spec="option_position",
+        level="prompt",
+        apply=apply,
+        description="the right option in every other place",
+    )
+
+
+def _with_examples(prompt: Prompt | None, case: Case, choices: tuple[str, ...]) -> Prompt | None:
+    """Examples that show the same options as the case get them in the same order."""
+    if prompt is None:
+        return None
+    demos = tuple(replace(d, choices=choices) if d.choices == case.choices else d for d in prompt.demos)
+    return replace(prompt, demos=demos)
 
 
 def _prompt_level(

@@ -115,13 +115,17 @@ class WordNet:
                     return base
         return None
 
-    def synonyms(self, lemma: str, pos: str, senses: int = 1) -> list[str]:
-        """Other words of its ``senses`` most frequent meanings, in WordNet's order."""
-        found: dict[str, None] = {}
-        for offset in self.offsets(lemma, pos)[0][:senses]:
-            for word in self.synset(pos, offset).words:
-                if word.lower() != lemma:
-                    found[word] = None
+    def meanings(self, word: str) -> list[tuple[str, str, int]]:
+        """``(pos, lemma, offset)`` of all senses of all lemmas that the word may be a form of, in every part of speech."""
+        found: dict[tuple[str, str, int], None] = {}
+        for pos in POS:
+            bases = [word, *self._exceptions[pos].get(word, ())]
+            for suffix, ending in _SUFFIXES[pos]:
+                if word.endswith(suffix) and len(word) > len(suffix) + 1:
+                    bases.append(word[: -len(suffix)] + ending)
+            for base in dict.fromkeys(bases):
+                for offset in self.offsets(base, pos)[0]:
+                    found[pos, base, offset] = None
         return list(found)
 
     def antonyms(self, lemma: str, pos: str, senses: int = 2) -> list[str]:

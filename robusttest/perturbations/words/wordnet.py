@@ -15,6 +15,7 @@ from typing import Any
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.perturbations.base.acting import fielded
+from robusttest.perturbations.base.dictionary import frequencies
 from robusttest.perturbations.base.edits import (
     Edited,
     EditText,
@@ -33,6 +34,10 @@ from robusttest.perturbations.words.words_random import whole_words
 DEFAULT_SEVERITY = 0.1
 _TAGS = {"n": "NN", "v": "VB", "a": "JJ", "r": "RB"}
 _SKIP = "DT"  # nlpaug leaves determiners alone
+_COMMON = 1000
+"""How often a word has to be seen in the list of frequencies to be one that everybody reads."""
+_RARER = 12
+"""How many times rarer than the word a synonym may be."""
 _POS_OF = {"n": "n", "v": "v", "a": "a", "s": "a", "r": "r"}
 
 
@@ -40,8 +45,8 @@ _POS_OF = {"n": "n", "v": "v", "a": "a", "s": "a", "r": "r"}
 def synonym(severity: float | str | None = None) -> Perturbation:
     """Words replaced by a synonym, ``severity`` (0.1) of those that have one, by nlpaug's `SynonymAug` on WordNet.
 
-    WordNet's synonyms fit some contexts and not others: look at a few variants (``robusttest perturb``) before gating
-    on it. Raises `UsageError` that says what to install where WordNet is missing.
+    Only words that mean one thing, in any context, have one here: a common word with a single sense in WordNet, and another
+    common word that means this alone, inflected alike. So it finds few places in a text. Raises `UsageError` that says what to install where WordNet is missing.
     """
     return _family("synonym", severity, "probably", "a synonym from WordNet for a word")
 
@@ -168,11 +173,38 @@ class Model:
     def _look_up(self, word: str) -> tuple[str, tuple[str, ...]] | None:
         if len(word) < 3 or word in english("function_words") or not word.isalpha():
             return None
+        return self._synonyms(word) if self._kind == "synonym" else self._antonyms(word)
+
+    def _synonyms(self, word: str) -> tuple[str, tuple[str, ...]] | None:
+        """Of a word that means one thing, whatever stands around it: others that mean it before anything else.
+
+        Part of speech and sense are then what they are in any context. Both are common words, and the inflected form is one
+        that is written: ``frequencies`` holds it.
+        """
+        senses = self._wordnet.meanings(word)
+        counts = frequencies("en")
+        if len(word) < 4 or len(senses) != 1 or counts.get(word, 0) < _COMMON:
+            return None
+        pos, lemma, offset = senses[0]
+        kept: dict[str, None] = {}
+        for other in self._wordnet.synset(pos, offset).words:
+            if other == lemma or not other.isalpha() or not other.islower():
+                continue
+            if len(self._wordnet.meanings(other)) > 1 or other in english("function_words"):
+                continue
+            if other in english("synonyms_that_are_none"):
+                continue  # as read in their places: no seller of lamps is a trafficker
+            new = inflect_like(word, lemma, other, pos)
+            if new and new != word and counts.get(new, 0) >= max(_COMMON / 2, counts[word] / _RARER):
+                kept[new] = None
+        return (pos, tuple(kept)) if kept else None
+
+    def _antonyms(self, word: str) -> tuple[str, tuple[str, ...]] | None:
         found = self._wordnet.part_of_speech(word)
-        if found is None or (self._kind == "antonym" and found[0] == "n"):
+        if found is None or found[0] == "n":
             return None  # nlpaug gives antonyms of verbs, adjectives and adverbs only
         pos, lemma = found
-        raw = (self._wordnet.synonyms if self._kind == "synonym" else self._wordnet.antonyms)(lemma, pos)
+        raw = self._wordnet.antonyms(lemma, pos)
         inflected = (
             inflect_like(word, lemma, other, pos) for other in raw if other.isalpha() and other.islower()
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from robusttest.core.nouns import Edit, NotApplicable
+from robusttest.core.nouns import Case, Edit, NotApplicable
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
@@ -25,8 +26,9 @@ from robusttest.perturbations.base.edits import (
     text_perturbation,
 )
 from robusttest.perturbations.base.lexicon import in_case_of
+from robusttest.perturbations.base.patterns import denies, number_words
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import Span, outside, unusable, words
+from robusttest.perturbations.base.spans import Span, labels_in, outside, unusable, words
 from robusttest.perturbations.words.augmenters import bound, one_token
 
 DEFAULT_SEVERITY = 0.1
@@ -257,6 +259,20 @@ def _groups(groups: Iterable[Iterable[str]] | None) -> tuple[tuple[str, ...], ..
 # --- TF-IDF ------------------------------------------------------------------------------------------------------
 
 
+def _plain(documents: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The commonest words, which make up half of all that is written; none that denies or counts."""
+    counts = Counter(word.lower() for document in documents for word in document)
+    half, seen = sum(counts.values()) / 2, 0
+    kept: set[str] = set()
+    for word, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if seen >= half and len(kept) > 1:
+            break
+        seen += n
+        if not denies(word, "en") and not number_words(word):
+            kept.add(word)
+    return frozenset(kept)
+
+
 @fielded
 def tfidf(
     texts: Iterable[str] | None = None,
@@ -267,9 +283,10 @@ def tfidf(
 ) -> Perturbation:
     """Words that say little replaced by other such words of the user's texts, by nlpaug's `TfIdfAug`.
 
-    The model is trained on ``texts`` (of the same kind as the cases, about a hundred or more) when the first variant is
-    made; nothing is downloaded. In a short text any word says much: of 60 variants that were read 13 had another right answer or
-    none, so it needs a rule, as in ``directional(tfidf(texts), expect="same")``. After Xie et al., "Unsupervised Data Augmentation" (arXiv 1904.12848).
+    Words that say little are those of the commoner half of all words written in ``texts``; content words, labels, negations and
+    numbers neither go nor come. The model is trained on ``texts`` (of the same kind as the cases, about a hundred or more) when
+    the first variant is made; nothing is downloaded. In a short text any word may say much, so it needs a rule, as in
+    ``directional(tfidf(texts), expect="same")``. After Xie et al., "Unsupervised Data Augmentation" (arXiv 1904.12848).
     """
     if texts is None or isinstance(texts, str):
         raise UsageError("tfidf learns from texts of your own, from python: tfidf(texts, severity=0.1)")
@@ -286,6 +303,7 @@ def tfidf(
             f"tfidf: {len(documents)} texts with words are too few to learn from; give about a hundred"
         )
     suffix = f":{name}" if name else f":{value:g}" if severity is not None else ""
+    plain = _plain(documents)
 
     @cache
     def engine() -> Any:
@@ -301,19 +319,25 @@ def tfidf(
         return Trained(top_k=top_k, aug_max=None, tokenizer=_tokens, reverse_tokenizer=_BREAK.join)
 
     def fn(
-        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], case: Case
     ) -> Edited | NotApplicable:
         aug = bound(engine(), rng)
         model = aug.model = bound(aug.model, rng)
         model.choice = lambda x, p, size=1: rng.choices(range(len(x)), weights=p, k=size)
-        spans = [s for s in words(text, protected) if text[slice(*s)] in model.w2idf]
+        spans = [s for s in words(text, protected) if text[slice(*s)].lower() in plain]
         if not spans:
-            return NotApplicable(reason="no word of the text is in the texts that tfidf learned from")
+            return NotApplicable(
+                reason="no word of the text is a common one of the texts that tfidf learned from"
+            )
         aug.aug_p = value
         data = _BREAK.join(text[s:e] for s, e in spans)
         for _ in range(_TRIES):
             tokens = _tokens(aug.substitute(data))
-            made = [(s, e, token) for (s, e), token in zip(spans, tokens, strict=True)]
+            made = [
+                (s, e, in_case_of(text[s:e], token))
+                for (s, e), token in zip(spans, tokens, strict=True)
+                if token.lower() in plain and not labels_in(token, case)
+            ]
             outcome = replace_spans(text, made, rng=rng, protected=protected, what="word")
             if not isinstance(outcome, NotApplicable):
                 return outcome

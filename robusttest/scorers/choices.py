@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from robusttest.core import equality
+from robusttest.core.markers import letter, name, style_of
 from robusttest.core.nouns import Case, Completion, Json, Prompt, Score, Variant
 from robusttest.errors import UsageError
-from robusttest.scorers.markers import letter, name, style_of
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
 from robusttest.scorers.text import accepted
 

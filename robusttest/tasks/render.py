@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from robusttest.core.markers import marker_text
 from robusttest.core.nouns import Case, Draft, Json, Prompt
 from robusttest.errors import UsageError
-from robusttest.scorers.markers import marker_text
 
 OPTION_NAMES = ("choices", "options")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robusttest.core.markers import letter, marker_text, roman
 from robusttest.core.nouns import Case, Draft, Prompt
 from robusttest.errors import UsageError
-from robusttest.scorers.markers import letter, marker_text, roman
 from robusttest.tasks.render import fill_in, prompt_text, render
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from robusttest.core.markers import STYLES, style_of
 from robusttest.core.nouns import Prompt
 from robusttest.perturbations.prompt.orders import names_letters
 from robusttest.perturbations.prompt.templates import PLACEHOLDER, field_lines, texts
-from robusttest.scorers.markers import STYLES, style_of
 
 _SAID: dict[str, str] = {
     "letter": r"(?<!small )(?<!lower[- ]case )(?<!lowercase )\b(?:letters?|alphabetical)\b",

@@ -35,8 +35,9 @@ GIVEN = {
     "instructions": lambda: instructions(["Choose carefully.", "Pick one."], of="Decide with care."),
     "demos": lambda: demos(SHOTS, k=2),
     "reserved": lambda: reserved([["parcel", "package", "box"], ["phone", "telephone"]]),
-    "tfidf": lambda: tfidf(
-        ["The parcel arrived late", "The phone was answered", "The box was damaged today"]
+    "tfidf": lambda: directional(
+        tfidf(["the grey colour of it is the one", "it is late at last", "the one that is at it"]),
+        expect="same",
     ),
     "style": lambda: make("style:formal"),
     **{name: lambda name=name: directional(name, expect="changes") for name in ALTERING},

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.names import split_spec
@@ -91,6 +91,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         return CellReport(
             **told, n_cases=0, n_variants=0, n_calls=0, coverage=None, overall={}, notes=cell.notes
         )
+    rows = cache(lambda: tuple(_rows(frame, records)))
     return CellReport(
         **told,
         n_cases=frame.n_cases,
@@ -101,8 +102,8 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         local=Later(lambda: tuple(e for e in estimates(frame) if e.perturbation is not None)),
         ways=Later(partial(_ways, frame)),
         graded=Later(lambda: not measures(frame.select(None)).binary),
-        weakest=Later(lambda: _weakest(frame, tuple(_rows(frame, records)))),
-        perturbations=Later(lambda: tuple(_rows(frame, records))),
+        weakest=Later(lambda: _weakest(frame, rows())),
+        perturbations=Later(rows),
         reactions=Later(lambda: tuple(_reactions(frame))),
         first=Later(lambda: tuple(_first(frame, records))),
         counts=dict(sorted(Counter(r.status for r in records).items())),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -178,38 +179,51 @@ def _decoded(path: Path, raw: bytes, encoding: str) -> str:
     return text
 
 
+_CHUNK = 5_000
+
+
 def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
     import csv
     import io
 
-    before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    try:
-        # Here, not row by row: the limit is the process's, and it is put back.
-        lines = []
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+    def chunk(most: int) -> list[tuple[int, list[str]]]:
+        # Not row by row: the limit is the process's, and it is put back.
+        before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
         try:
-            for values in reader:
-                lines.append((reader.line_num, values))
+            return [(reader.line_num, values) for values in islice(reader, most)]
         except csv.Error as e:
             raise CaseError(f"{path}: line {reader.line_num}: {e}") from None
-    finally:
-        csv.field_size_limit(before)
-    lines = [(n, values) for n, values in lines if values]
-    header = [h.strip() for h in lines[0][1]]
+        finally:
+            csv.field_size_limit(before)
+
+    first: list[str] = []
+    while not first:
+        first = chunk(1)[0][1]  # there is one: the file is not empty
+    header = [h.strip() for h in first]
     _refuse_repeated_columns(header, str(path))
-    return _csv_rows(path, header, lines[1:])
+    return _csv_rows(path, header, chunk)
 
 
-def _csv_rows(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> Iterator[Row]:
-    for i, (line, values) in enumerate(lines, 1):
-        place = f"{path}: row {i} (line {line})"
-        if len(values) != len(header):
-            raise CaseError(
-                f"{place}: {len(values)} values for {len(header)} columns ({', '.join(header)}); a comma inside a value "
-                "needs quotes around it"
-            )
-        # An empty cell is a missing value: csv has no other way to say so.
-        yield Row(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
+def _csv_rows(
+    path: Path, header: list[str], chunk: Callable[[int], list[tuple[int, list[str]]]]
+) -> Iterator[Row]:
+    i, most = 0, 1  # who wants to know what a file is reads one row
+    while lines := chunk(most):
+        most = _CHUNK
+        for line, values in lines:
+            if not values:
+                continue
+            i += 1
+            place = f"{path}: row {i} (line {line})"
+            if len(values) != len(header):
+                raise CaseError(
+                    f"{place}: {len(values)} values for {len(header)} columns ({', '.join(header)}); a comma inside a value "
+                    "needs quotes around it"
+                )
+            # An empty cell is a missing value: csv has no other way to say so.
+            yield Row(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
 
 
 def _jsonl(path: Path, text: str) -> Iterator[Row]:

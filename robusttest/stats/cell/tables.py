@@ -85,7 +85,10 @@ def records_from_rows(
     for row in rows:
         seen.update(dict.fromkeys(row.values))  # type: ignore[arg-type]
     values = {
-        column: [_value(row.values.get(column)) for row in rows]  # type: ignore[union-attr]
+        column: [
+            v if type(v := row.values.get(column)) is str else _value(v)  # type: ignore[union-attr]
+            for row in rows
+        ]
         for column in seen
     }
     places = [row.place for row in rows]
@@ -127,7 +130,7 @@ class _Columns:
         return self[ours] if ours in self else [None] * self.table.size
 
     def text(self, ours: str) -> list[str]:
-        return ["" if v is None else _plain(v) for v in self.get(ours)]
+        return [v if type(v) is str else "" if v is None else _plain(v) for v in self.get(ours)]
 
     def at(self, row: int, ours: str) -> str:
         return f"{self.table.place(row)}, column {self.names[ours]!r}"
@@ -179,6 +182,7 @@ def _records(
     cut = [value in (True, "True", "true", "TRUE", 1, "1") for value in columns.get("cut")]
     cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
     reason = columns.get("reason")
+    by_name = {p: _level(p) for p in set(perturbation)}
     seen: dict[tuple[Any, ...], int] = {}
     records = []
     for i in range(size):
@@ -196,7 +200,7 @@ def _records(
                 case_id=case[i],
                 variant=variant[i],
                 perturbation=perturbation[i],
-                level=level[i] or _level(perturbation[i]),
+                level=level[i] or by_name[perturbation[i]],
                 repeat=repeat[i],
                 status=status[i],  # type: ignore[arg-type]
                 severity=severity[i],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from robusttest.stats.across.advice import Advice
     from robusttest.stats.across.emergence import Emergence
     from robusttest.stats.across.factors import FactorRow
+    from robusttest.stats.across.levers import Lever
     from robusttest.stats.across.prompts import SideBySide
     from robusttest.stats.cell.frame import Frame
     from robusttest.stats.cell.spread import SpreadTest
@@ -56,6 +57,13 @@ def over_prompts(cell: Frame) -> Estimate | None:
     from robusttest.stats.across import two_way
 
     return two_way.over_prompts(cell) if _asked(cell) else None
+
+
+def lever(cell: Frame) -> Lever | None:
+    """What to work on."""
+    from robusttest.stats.across import levers
+
+    return levers.lever(cell) if _asked(cell) else None
 
 
 def reaction(cell: Frame) -> Advice | None:

@@ -14,7 +14,16 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
 from robusttest.report import text
-from robusttest.report.across import advice_of, emergence, factors, over_prompts, prompts, reaction, spread
+from robusttest.report.across import (
+    advice_of,
+    emergence,
+    factors,
+    lever,
+    over_prompts,
+    prompts,
+    reaction,
+    spread,
+)
 from robusttest.report.diff import original_of, segments
 from robusttest.report.later import Later, LaterMapping
 from robusttest.report.model import (
@@ -112,6 +121,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         n_failures=sum(map(fails, records)),
         notes=(*cell.notes, *_unchanged(frame)),
         reaction=Later(partial(reaction, frame)),
+        lever=Later(partial(lever, frame)),
         spread=Later(partial(spread, frame)),
         over_prompts=Later(partial(over_prompts, frame)),
         factors=Later(lambda: cell.factors),

@@ -57,6 +57,7 @@ def _cell(c: CellReport) -> dict[str, Json]:
     }
     for name in (
         "advice",
+        "lever",
         "reaction",
         "spread",
         "over_prompts",

@@ -196,6 +196,8 @@ class CellReport:
     notes: tuple[str, ...] = ()
     advice: Part[Any] = Part(None)
     """Where work pays on this cell (`robusttest.stats.across.advice`); the terminal prints its ``lines``."""
+    lever: Part[Any] = Part(None)
+    """The kind of perturbation that makes most of the recoverable errors (`robusttest.stats.across.levers`)."""
     reaction: Part[Any] = Part(None)
     """The advice on sensitivity (`robusttest.stats.across.advice.reaction`), where there is one."""
     spread: Part[Any] = Part(None)

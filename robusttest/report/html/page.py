@@ -127,7 +127,7 @@ def _advised(report: Report) -> list[Advised]:
     cells.sort(key=lambda c: -(c.advice.error or 0.0))
     found = plots.splits(c.advice for c in cells)
     return [
-        Advised(c, tuple(plain(s.text) for s in cell_words.said(c.advice)), split)
+        Advised(c, tuple(plain(s.text) for s in cell_words.advised(c)), split)
         for c, split in zip(cells, found, strict=True)
     ]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robusttest.report.blocks import Number, Strong, Term, Text
+from robusttest.report.text import part
 
 if TYPE_CHECKING:
     from robusttest.engine.rounds import Stopping
     from robusttest.stats.across.advice import Advice, Kind
+    from robusttest.stats.across.levers import Lever
 
 DO: dict[Kind, str] = {
     "format-limited": ": mend the prompt or the parser",
@@ -26,6 +28,26 @@ def advice(a: Advice) -> Text:
     if a.cases_needed is not None:
         more = ("; ", Number(a.cases_needed, f"{a.cases_needed:,}"), " cases would tell")
     return (Term(a.kind, a.kind), f": {a.reason}{DO[a.kind]}", *more)
+
+
+LEVERED = ("fragile", "undecided")
+"""Kinds of advice that a lever goes with: elsewhere the errors are not the wording's, or too few."""
+NAMED = 3
+
+
+def lever(found: Lever) -> Text:
+    """``work on typos: keyboard and ocr make 71 % of the recoverable errors``."""
+    named = found.families[:NAMED]
+    more = len(found.families) - len(named)
+    listed = [*named, *([f"{more} more"] if more else [])]
+    joined = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+    own = found.families == (found.kind,)
+    makes = "makes" if len(listed) == 1 else "make"
+    subject = "it" if own else joined
+    return (
+        f"work on {found.kind}: {subject} {makes} ", Number(found.share, part(found.share)), " of the ",
+        Term("recoverable errors", "recoverable error"), f" ({found.errors:,} of {found.of:,})",
+    )  # fmt: skip
 
 
 def stopping(s: Stopping) -> list[Text]:

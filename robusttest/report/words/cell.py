@@ -241,7 +241,8 @@ def _tallies(c: CellReport) -> Iterable[Block]:
 
 def advice(c: CellReport) -> Iterable[Block]:
     """Where work pays, whether it reacts, how an adaptive run ended, whether the variants differ by more than noise."""
-    for extra in (c.advice, c.reaction, c.adaptive):
+    yield from advised(c)
+    for extra in (c.reaction, c.adaptive):
         yield from said(extra)
     if c.spread is not None and c.spread.spread is not None:
         yield Sentence(
@@ -253,6 +254,13 @@ def advice(c: CellReport) -> Iterable[Block]:
             ),
             on="page",
         )  # fmt: skip
+
+
+def advised(c: CellReport) -> Iterable[Sentence]:
+    """Where work pays, and on what."""
+    yield from said(c.advice)
+    if c.advice is not None and c.lever is not None and c.advice.kind in advising.LEVERED:
+        yield Sentence(text=advising.lever(c.lever), indent=2)
 
 
 def said(extra: Any) -> Iterable[Sentence]:

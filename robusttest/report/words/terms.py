@@ -52,6 +52,7 @@ TERMS: dict[str, Entry] = {
     "where to work": Entry("What pays on this test: more accuracy, more robustness, another prompt format, or nothing.", _CONSISTENCY),
     "competence-limited": Entry("Most errors stay whatever the wording: work on the task itself.", _CONSISTENCY),
     "fragile": Entry("Most errors go away with another wording: work on robustness.", _CONSISTENCY),
+    "recoverable error": Entry("A wrong reply to a perturbed prompt of a case that is right as written.", _CONSISTENCY),
     "saturated": Entry("Right nearly always in all ways: there is little left to find; take harder cases.", _CONSISTENCY),
     "format-limited": Entry("Most replies can't be read: mend the prompt or the parser first.", _CONSISTENCY),
     "does not react": Entry("The answer stays where the right one changes.", _METRICS),

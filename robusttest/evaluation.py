@@ -110,10 +110,11 @@ def evaluate(
     from robusttest.gateway import Gateway
     from robusttest.report import files
     from robusttest.run.ledger import Ledger, tally
+    from robusttest.run.plan import planned
 
     for target in settings.report:
         files.check_writable(target.path)
-    ledger = Ledger(settings, files=lambda: _files(jobs, settings))
+    ledger = Ledger(settings, files=lambda: _files(jobs, settings), plans=lambda: planned(jobs))
     ledger.load_baseline()
     jobs = ledger.look_back(jobs)
     with Gateway(settings) as gateway:
@@ -127,6 +128,7 @@ def evaluate(
         finally:  # of a run that is interrupted, its records so far are there
             ledger.end_stream()
         notes = _saved(settings, freezers)
+        unjudged: dict[str, Any] = {} if settings.shard is None else {"verdicts": ()}
         results = [
             Cell(
                 job.key,
@@ -136,6 +138,7 @@ def evaluate(
                 notes=(*job.notes, *notes),
                 adaptive=runner.stopping(job),
                 wanted=tuple(p.spec for p in job.wanted),
+                **unjudged,
             )
             for job, made_of in zip(jobs, records, strict=True)
         ]

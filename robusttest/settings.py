@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from robusttest.core.fail_on import FailOn
+from robusttest.core.shards import Shard
 from robusttest.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -143,6 +144,11 @@ def fail_on(value: Any) -> str:
     """What `FailOn` reads."""
     FailOn.parse(str(value))
     return str(value)
+
+
+def shard(value: Any) -> str:
+    """What `Shard` reads."""
+    return str(Shard.parse(value))
 
 
 def updating(value: Any) -> str:
@@ -324,6 +330,13 @@ class Settings:
     max_cases: int | None = option(
         None, whole(1), "at most this many cases in an adaptive run", ini="int", metavar="N", mark=True
     )
+    shard: str | None = option(
+        None,
+        shard,
+        "ask these cases alone, the K-th part of N, and judge nothing: robusttest merge joins the parts",
+        ini="string",
+        metavar="K/N",
+    )
     inconclusive: InconclusivePolicy = option(
         "point", one_of("point", "pass", "fail", "xfail"),
         "what becomes of a threshold within the interval (point: the estimate decides)",
@@ -392,6 +405,13 @@ class Settings:
                 raise UsageError(f"{entry.field}={value!r}: {e}") from None
         if self.update_freeze and self.freeze is None:
             raise UsageError("update_freeze needs freeze: the file whose variants are made anew")
+        if self.shard is not None:
+            for other in ("adaptive", "baseline", "update_baseline", "fail_on", "shrink", "freeze"):
+                if getattr(self, other):
+                    raise UsageError(
+                        f"shard={self.shard!r} judges nothing and knows no other part, so {other}={getattr(self, other)!r} means "
+                        "nothing there: leave it out, and give what judges to robusttest merge"
+                    )
 
     def to_json(self) -> dict[str, Json]:
         """The settings that differ from their defaults, for the run file."""

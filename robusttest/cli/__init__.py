@@ -22,6 +22,7 @@ COMMANDS = {
     "show": "robusttest.cli.show",
     "history": "robusttest.cli.history",
     "compare": "robusttest.cli.compare",
+    "merge": "robusttest.cli.merge",
     "cache": "robusttest.cli.cache",
     "canary": "robusttest.cli.canary",
     "scan": "robusttest.cli.scan",

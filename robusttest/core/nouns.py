@@ -577,3 +577,5 @@ class RunInfo:
     """Who writes it, ``PID@MACHINE``: a run that did not end may still go on."""
     resumed: str | None = None
     """The id of the run that it goes on with."""
+    plan: Mapping[str, Json] = field(default_factory=dict)
+    """Of a shard: by cell what the whole run plans (`robusttest.run.plan`)."""

@@ -93,7 +93,12 @@ class Hooks:
             state.line = NO_MODEL
             pytest.fail(NO_MODEL, pytrace=False)
         if not state.selected:
-            pytest.skip("--robust-case selects no case of this test")
+            shard = state.settings.shard
+            pytest.skip(
+                "--robust-case selects no case of this test"
+                if shard is None
+                else f"no case of this test is in shard {shard}"
+            )
         if state.marked.perturbations and not state.wanted:
             pytest.skip("--robust-only and --robust-skip leave no perturbation of this test")
         if state.declared:
@@ -224,6 +229,8 @@ def _arguments(item: pytest.Function) -> dict[str, Any]:
 
 def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> None:
     function: Callable[..., Any] = item.obj
+    if state.declared and state.settings.shard is not None:
+        return  # its assertions are on the whole
     if state.declared:
         try:
             function(**_arguments(item), **dict.fromkeys(state.arguments, state.result))

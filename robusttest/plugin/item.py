@@ -107,6 +107,8 @@ class RobustItem:
     def make_cell(self, records: Sequence[Record], **facts: Any) -> Cell:
         from robusttest.engine.cell import Cell
 
+        if self.settings.shard is not None:  # a part is not judged
+            facts["verdicts"] = ()
         return Cell(
             self.key,
             records,

@@ -70,6 +70,7 @@ class RobustSession(Ledger):
             process=str(self.worker["workerid"]) if self.worker else "main",
             folder=config.rootpath,
             files=self._files,
+            plans=self._plans,
         )
         self.items: dict[str, RobustItem] = {}
         self.frozen: dict[CellKey, tuple[list[Json], list[str]]] = {}
@@ -203,6 +204,11 @@ class RobustSession(Ledger):
         models = files_of((m for state in states for m in state.job.models()), self.settings.directory)
         return {name: self.config.rootpath / name for name in tests} | models
 
+    def _plans(self) -> dict[str, Json]:
+        from robusttest.run.plan import planned
+
+        return planned(state.job for state in self.items.values())
+
     # --- what comes out
 
     def payload(self, item: RobustItem) -> str:
@@ -271,6 +277,8 @@ class RobustSession(Ledger):
         if tally:
             self.tallies["here"] = tally
         if self.worker is not None:
+            if self.settings.shard is not None and self.items:
+                self.begin()  # the plan is a worker's to say, whether or not the shard has a case
             output = self.config.workeroutput  # type: ignore[attr-defined]
             output["robusttest"] = codec.dumps(self.outcomes.wire())
             return

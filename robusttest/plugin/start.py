@@ -121,7 +121,8 @@ def _hopeless(state: RobustItem) -> list[str]:
         return []
     from robusttest.stats.cell.gates import cannot_pass
 
-    cases = [selected.case for selected in select_cases(state.cases, state.settings)]
+    whole = replace(state.settings, shard=None)  # of a shard the whole is judged
+    cases = [selected.case for selected in select_cases(state.cases, whole)]
     n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})
     adaptive = state.job.adaptive is not None
     return [said for t in state.thresholds if (said := cannot_pass(t, n, adaptive=adaptive)) is not None]

@@ -42,6 +42,7 @@ class Ledger:
         process: str = "main",
         folder: Path | None = None,
         files: Callable[[], Mapping[str, Path | None]] = dict,
+        plans: Callable[[], Mapping[str, Json]] = dict,
     ) -> None:
         self.settings = settings
         self.pid = os.getpid()
@@ -52,6 +53,8 @@ class Ledger:
         """Whose git says which commit is checked out; None for the current one."""
         self.files = files
         """Tests and ``python:`` models by name, with their files."""
+        self.plans = plans
+        """What the whole run plans, by cell: asked of a shard alone."""
         self.started = time.monotonic()
         self.run: RunInfo | None = None
         self.cells: dict[CellKey, Cell] = {}
@@ -106,6 +109,14 @@ class Ledger:
                 Stream(folder, self.process if pid == self.pid else f"{self.process}-{pid}"),
             )
         return self._stream[1]
+
+    def begin(self) -> None:
+        """Make the run known on disk, before a record is there."""
+        try:
+            self._streaming()
+            self.end_stream()
+        except StorageError as e:
+            self.problem(e)
 
     def _streamed(self) -> Stream | None:
         """The part of this process, if it has begun one."""
@@ -167,6 +178,8 @@ class Ledger:
             cwd=self.folder,
         )
         resumed = None if self.resumed is None else self.resumed.info.id
+        if self.settings.shard is not None:
+            made = replace(made, plan=self.plans())
         return replace(made, sources=digests(self.files()), process=this_process(), resumed=resumed)
 
     def look_back(self, jobs: Iterable[Job]) -> list[Job]:
@@ -254,7 +267,13 @@ class Ledger:
 
         assert self.run is not None
         told = dict.fromkeys(p for t in self.tallies.values() for p in t.get("problems", ()))
-        return build(self.run, ordered, notes=[*self.notes, *self.problems, *told])
+        part = []
+        if self.settings.shard is not None:
+            part = [
+                f"shard {self.settings.shard}: nothing is judged here; robusttest merge joins the run files of all shards, judges and "
+                "reports"
+            ]
+        return build(self.run, ordered, notes=[*part, *self.notes, *self.problems, *told])
 
     def _compare(self, ordered: Sequence[Cell]) -> None:
         from robusttest.run import baseline

@@ -23,7 +23,19 @@ from robusttest.store import list_runs, read_info, read_run
 FAR = 20
 """Runs that are looked at, the newest first."""
 
-PLANNED = ("seed", "variants", "limit", "case", "only", "skip", "writer", "freeze", "adaptive", "max_cases")
+PLANNED = (
+    "seed",
+    "variants",
+    "limit",
+    "case",
+    "only",
+    "skip",
+    "writer",
+    "freeze",
+    "adaptive",
+    "max_cases",
+    "shard",
+)
 """Settings that decide which variants there are, and in which order cases are taken."""
 
 Held = Mapping[tuple[str, str], Record]

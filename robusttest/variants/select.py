@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Case, Threshold, Variant
+from robusttest.core.shards import Shard
 from robusttest.errors import UnknownNameError, UsageError, did_you_mean
 from robusttest.metrics import get_metric
 from robusttest.perturbations.base.catalog import PERTURBATIONS, make_all, meant
@@ -42,9 +43,18 @@ def select_cases(
     """The cases of ``--robust-case``, else the first ``--robust-limit`` (and ``--robust-max-cases``) of them.
 
     An id of another test selects nothing here, nor does a variant of a perturbation that is not ``wanted``, so the result
-    may be empty; what no test has is told by `unknown_case`.
+    may be empty; what no test has is told by `unknown_case`. Of those only the shard's, where the run is one.
     """
-    cases = broken_down(cases, settings.by)
+    found = _chosen(broken_down(cases, settings.by), settings, wanted)
+    if settings.shard is None:
+        return found
+    shard = Shard.parse(settings.shard)
+    return [s for s in found if shard.has(s.case.id)]
+
+
+def _chosen(
+    cases: Sequence[Case], settings: Settings, wanted: Iterable[Perturbation] | None
+) -> list[Selected]:
     if settings.case:
         specs = None if wanted is None else {REFERENCE, *(p.spec for p in wanted)}
         by_id = {case.id: case for case in cases}

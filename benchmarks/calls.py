@@ -5,10 +5,13 @@ process of its own and answers after 50 ms::
 
     python benchmarks/calls.py                          # 2,000 calls, 64 in flight
     python benchmarks/calls.py --calls 10000 --in-flight 256
+    python benchmarks/calls.py --python .venv/bin/python /tmp/newest/bin/python
     python benchmarks/calls.py --ways gateway replay --fault-share 0.2
 
-``gateway`` is this project's way of calling, ``gateway-litellm`` the same with ``transport=litellm``, ``replay`` the
-calls of a ``gateway`` run read back from the store. Ratios are to the two floors of the same run.
+``gateway-first`` is this project's way of calling where the model was never called before with these versions (LiteLLM
+is imported, and tried out), ``gateway`` every later run, ``gateway-litellm`` the same with ``transport=litellm``, ``replay``
+the calls of a ``gateway`` run read back from the store. Ratios are to the two floors of the same run. ``--python``
+names interpreters with different versions of LiteLLM, which are measured one after another.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from pathlib import Path
 
 LOOPBACK = Path(__file__).parent.parent / "tests" / "gateway" / "loopback.py"
 MODEL = "openai/served-locally"
-WAYS = ("aiohttp", "litellm", "gateway", "gateway-litellm", "replay")
+WAYS = ("aiohttp", "litellm", "gateway-first", "gateway", "replay", "gateway-litellm")
 
 
 def messages(i: int) -> list[dict[str, str]]:
@@ -99,6 +102,8 @@ def run_one(way: str, url: str, n: int, in_flight: int, directory: str) -> None:
         asyncio.run(bare_aiohttp(url, n, in_flight))
     elif way == "litellm":
         asyncio.run(bare_litellm(url, n, in_flight))
+    elif way == "gateway-first":
+        through_gateway(url, n, in_flight, directory + "-first")
     elif way == "gateway":
         through_gateway(url, n, in_flight, directory)
     elif way == "gateway-litellm":
@@ -111,17 +116,25 @@ def run_one(way: str, url: str, n: int, in_flight: int, directory: str) -> None:
     print(json.dumps(facts))
 
 
-def measure(way: str, url: str, args: argparse.Namespace, directory: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", way, "--url", url, "--directory", directory]
+def measure(way: str, python: str, url: str, args: argparse.Namespace, directory: str) -> dict[str, float]:
+    command = [python, __file__, "--one", way, "--url", url, "--directory", directory]
     command += ["--calls", str(args.calls), "--in-flight", str(args.in_flight)]
+    folder = Path(__file__).parent.parent
+    # What is known of models is kept beside the replies of this measurement, not in the user's folder.
+    env = {**os.environ, "XDG_CACHE_HOME": f"{directory}-cache", "PYTHONPATH": str(folder)}
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     wall = time.perf_counter() - started
     if done.returncode or done.stderr.strip():
         print(f"{way}: exit {done.returncode}\n{done.stderr[-2000:]}", file=sys.stderr)
     if done.returncode:
         return {}
     return {"wall": wall, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def version_of(python: str) -> str:
+    code = "from importlib.metadata import version; print(version('litellm'))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
@@ -132,7 +145,8 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--delay", type=float, default=0.05)
     parser.add_argument("--fault-share", type=float, default=0.0)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS[:3] + WAYS[4:]))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS[:5]))
+    parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to measure with")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--directory", default="", help=argparse.SUPPRESS)
@@ -157,21 +171,29 @@ def main() -> None:
         print(
             f"{args.calls} calls, {args.in_flight} in flight, {args.delay * 1000:g} ms each, whole processes"
         )
-        print(f"{'way':<16} {'seconds':>8} {'CPU ms/call':>12} {'MB':>6} {'× aiohttp':>10} {'× litellm':>10}")
-        floor: dict[str, float] = {}
-        for way in args.ways:
-            facts = measure(way, url, args, f"{directory}/store")
-            if not facts:
-                continue
-            floor[way] = facts["wall"]
-            ratios = [f"{facts['wall'] / floor[f]:.2f}" if f in floor else "" for f in ("aiohttp", "litellm")]
-            print(
-                f"{way:<16} {facts['wall']:>8.2f} {facts['cpu'] / args.calls * 1000:>12.2f} {facts['rss']:>6.0f} "
-                f"{ratios[0]:>10} {ratios[1]:>10}",
-                flush=True,
-            )
-        print(server.communicate("")[0].strip() if args.fault_share else "", end="")
-        server.wait()
+        print(
+            f"{'way':<16} {'seconds':>8} {'CPU ms/call':>12} {'MB':>6} {'× aiohttp':>10} {'CPU':>6} {'× litellm':>10} {'CPU':>6}"
+        )
+        for n, python in enumerate(args.python):
+            print(f"litellm {version_of(python)}", flush=True)
+            floor: dict[str, dict[str, float]] = {}
+            for way in args.ways:
+                if way == "gateway" and "gateway-first" not in args.ways:
+                    few = argparse.Namespace(calls=1, in_flight=1)
+                    measure("gateway-first", python, url, few, f"{directory}/store-{n}")
+                facts = measure(way, python, url, args, f"{directory}/store-{n}")
+                if not facts:
+                    continue
+                floor[way] = facts
+                row = f"{way:<16} {facts['wall']:>8.2f} {facts['cpu'] / args.calls * 1000:>12.2f} {facts['rss']:>6.0f}"
+                for bare in ("aiohttp", "litellm"):
+                    held = floor.get(bare)
+                    by = [f"{facts[k] / held[k]:.2f}" if held else "" for k in ("wall", "cpu")]
+                    row += f" {by[0]:>10} {by[1]:>6}"
+                print(row, flush=True)
+        said, _ = server.communicate("")  # which ends it
+        if args.fault_share:
+            print(said.strip())
 
 
 if __name__ == "__main__":

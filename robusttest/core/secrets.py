@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -62,22 +63,7 @@ _FORM = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"
 )
 """Keys that show by their form: OpenAI, Anthropic, Google, Groq, xAI, Hugging Face, GitHub, AWS, JWT."""
-_BEGINS = (
-    "sk-",
-    "AIza",
-    "xai-",
-    "gsk_",
-    "hf_",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "AKIA",
-    "ASIA",
-    "eyJ",
-)
+_BEGINS = re.compile("sk-|AIza|xai-|gsk_|hf_|gh[pousr]_|github_pat_|AKIA|ASIA|eyJ")
 """How they begin: a text without one of these is not searched."""
 
 
@@ -138,6 +124,8 @@ def _spellings(value: str) -> set[str]:
 
 def hide(text: str) -> str:
     """``text`` with every known secret, and every key that shows by its form, replaced by ``[hidden]``."""
+    if len(text) < MIN_LENGTH:
+        return text
     # Together, on the text as it is: a key that is hidden in part shows the rest of itself.
     spans: list[tuple[int, int]] = []
     for secret in _secrets().spellings:
@@ -145,7 +133,7 @@ def hide(text: str) -> str:
         while at >= 0:
             spans.append((at, at + len(secret)))
             at = text.find(secret, at + 1)
-    if any(begin in text for begin in _BEGINS):
+    if _BEGINS.search(text):
         spans += [m.span() for m in _FORM.finditer(text)]
     for start, end in reversed(_merged(spans)):
         text = text[:start] + HIDDEN + text[end:]
@@ -359,14 +347,16 @@ def _public(name: str, value: Json, headers: bool = False) -> Json:
     return value
 
 
-def _url_secrets(url: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _url_secrets(url: str) -> tuple[str, ...]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return [url]
-    return [s for s in (parts.password, *(q.partition("=")[2] for q in parts.query.split("&"))) if s]
+        return (url,)
+    return tuple(s for s in (parts.password, *(q.partition("=")[2] for q in parts.query.split("&"))) if s)
 
 
+@lru_cache(maxsize=256)
 def normal_url(url: str) -> str:
     """``url`` without user, query and trailing slash, host in lower case: one text for one endpoint."""
     try:

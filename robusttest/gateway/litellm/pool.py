@@ -44,6 +44,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._session: Any = None
+        self._tls: Any = None
 
     async def post(
         self, request: Request, *, url: str, headers: Mapping[str, str], body: Any, timeout: float
@@ -58,7 +59,13 @@ class Pool:
         started = time.perf_counter()
         async with (
             asyncio.timeout(timeout),
-            session.post(url, data=data, headers=headers, allow_redirects=False) as answer,
+            session.post(
+                url,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._trusted() if url[:6].lower() == "https:" else True,
+            ) as answer,
         ):
             content = await _whole(answer, request.model)
         latency = time.perf_counter() - started
@@ -81,13 +88,19 @@ class Pool:
 
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=300, ssl=_trust()
+                limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=300
             ),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=True,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self._session
+
+    def _trusted(self) -> Any:
+        # Made with the first call that needs it: reading all certificates takes as long as a hundred calls.
+        if self._tls is None:
+            self._tls = _trust()
+        return self._tls
 
     async def close(self) -> None:
         session, self._session = self._session, None

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from robusttest.core.models import Model as Model
     from robusttest.core.nouns import Answer as Answer
     from robusttest.core.nouns import Case as Case
     from robusttest.core.nouns import Completion as Completion
@@ -49,6 +50,7 @@ _HOMES = {
     "Completion": "core.nouns",
     "Draft": "core.nouns",
     "Estimate": "core.nouns",
+    "Model": "core.models",
     "NotApplicable": "core.nouns",
     "Prompt": "core.nouns",
     "Record": "core.nouns",
@@ -78,6 +80,7 @@ __all__ = [
     "Completion",
     "Draft",
     "Estimate",
+    "Model",
     "NotApplicable",
     "Prompt",
     "Record",

@@ -115,7 +115,7 @@ def name(value: Any) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{value!r}: give a name")
-    return value.strip()
+    return value if value == value.strip() else value.strip()  # as it is: it may be a `Model`
 
 
 def file(value: Any) -> Path:

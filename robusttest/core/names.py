@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
+from robusttest.core.models import asked
 from robusttest.errors import ConfigurationError, UnknownNameError, UsageError
 
 T = TypeVar("T")
@@ -76,11 +77,12 @@ PREFIX = "python:"
 
 
 def is_callable(name: str) -> bool:
-    return name.startswith(PREFIX)
+    return asked(name).startswith(PREFIX)
 
 
 def module_and_name(model: str) -> tuple[str, str]:
     """``python:package.module:callable`` in two. Raises `ConfigurationError` where it is written otherwise."""
+    model = asked(model)
     module, colon, name = model.removeprefix(PREFIX).partition(":")
     if not module or not colon or not name:
         raise ConfigurationError(f"model {model!r}: write python:package.module:callable")

@@ -76,7 +76,19 @@ def resolve(config: pytest.Config, decorator: Mapping[str, Any] | None = None) -
                 raise UsageError(f"robust({option.field}={mark!r}): {e}") from None
         elif (written := _of_ini(config, option)) is not None:
             values[option.field] = _placed(written, config.rootpath)
+    if values.get("models") or values.get("writer"):
+        named = _named_models(config)
+        values["models"] = tuple(named.get(m, m) for m in values.get("models", ()))
+        if (writer := values.get("writer")) is not None:
+            values["writer"] = named.get(writer, writer)
     return table.Settings(**values)
+
+
+def _named_models(config: pytest.Config) -> Mapping[str, str]:
+    """The models of ``[tool.robusttest.models.NAME]``, by name."""
+    from robusttest.core.models import table_of
+
+    return table_of(config.rootpath / "pyproject.toml")
 
 
 def _placed(value: Any, folder: Path) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
+from robusttest.core.formats import json_params
 from robusttest.core.nouns import (
     Case,
     Completion,
@@ -170,7 +171,7 @@ class Task:
             _check_targets(loaded, second, f"{where}, scorer_check")
         if isinstance(protect, str):
             protect = (protect,)
-        given = dict(params or {})
+        given = json_params(params)
         try:
             canonical_json(given)
         except (TypeError, ValueError) as e:

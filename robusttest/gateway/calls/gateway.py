@@ -10,9 +10,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from robusttest.core.formats import json_params
+from robusttest.core.models import Model, asked, merged, one_temperature
 from robusttest.core.names import is_callable
 from robusttest.core.nouns import Completion, Json, Request
-from robusttest.core.secrets import hidden_reply, public_params
+from robusttest.core.secrets import hidden_reply, normal_url, public_params
 from robusttest.errors import (
     BudgetExhaustedError,
     ConfigurationError,
@@ -23,8 +25,8 @@ from robusttest.errors import (
 from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import Budget
-from robusttest.gateway.calls.scheduler import Flight, Scheduler
-from robusttest.gateway.litellm import prices
+from robusttest.gateway.calls.scheduler import SERVERS, Flight, Scheduler
+from robusttest.gateway.litellm import keys, prices
 from robusttest.gateway.litellm.address import endpoint_of
 from robusttest.gateway.store import nearest
 from robusttest.gateway.store.replies import ReplyStore
@@ -89,6 +91,7 @@ class Gateway:
         self._remote: dict[str, None] = {}
         """Models of LiteLLM that the tests name, to be checked before the first live call."""
         self._with_key: set[str] = set()
+        self._left_out: set[tuple[str, tuple[str, ...]]] = set()
         self._checked: dict[str, ConfigurationError | None] = {}
         self._closed = False
 
@@ -101,15 +104,22 @@ class Gateway:
 
         Raises `ConfigurationError` for a ``python:`` model that can't be imported.
         """
+        name = asked(model)
+        if params or name is not model:
+            params, left = merged(model, json_params(params))
+            if left:
+                self._leave_out(model, left)
         public, private = public_params(params) if params else ({}, {})
         endpoint = version = None
-        if is_callable(model):
-            version = self._callables.get(model).version
+        if is_callable(name):
+            version = self._callables.get(name).version
         else:
-            _refuse(model, params)
-            endpoint = endpoint_of(model, params)
+            _refuse(name, params)
+            endpoint = endpoint_of(name, params)
+            if isinstance(model, Model):
+                endpoint = _endpoint(model, endpoint, private)
         return Request(
-            model=model,
+            model=name,
             messages=tuple(messages),
             params=public,
             endpoint=endpoint,
@@ -118,14 +128,26 @@ class Gateway:
             private=private,
         )
 
+    def _leave_out(self, model: str, names: tuple[str, ...]) -> None:
+        if (model, names) in self._left_out:
+            return
+        self._left_out.add((model, names))
+        why = "dropped, as Model(drop=…, params=…) says"
+        if names == ("temperature",) and one_temperature(asked(model)):
+            why = "the model takes no other than 1"
+        self.notes.append(f"{model}: {', '.join(names)} not sent: {why}")
+
     def preflight(self, models: Iterable[str], *, with_key: Collection[str] = ()) -> None:
         """Check the models that will be called: callables now, LiteLLM's before the first live call.
 
         ``with_key`` are those whose tests give an ``api_key`` themselves. Raises `ConfigurationError`.
         """
         problems = []
-        self._with_key.update(with_key)
-        for model in models:
+        self._with_key.update(asked(m) for m in with_key)
+        for given in models:
+            model = asked(given)
+            if keys.brings_access(given):
+                self._with_key.add(model)
             if not is_callable(model):
                 self._remote[model] = None
                 continue
@@ -204,7 +226,7 @@ class Gateway:
         if request.model in self._checked:
             return self._checked[request.model]
         with self._lock:
-            if "api_key" in request.private:
+            if {"api_key", SERVERS} & request.private.keys():
                 self._with_key.add(request.model)
             known = getattr(self._backend, "known", None)
             if known is not None and known(request):
@@ -307,6 +329,7 @@ class Gateway:
         out = [*self.notes, *self._callables.notes, *getattr(self._backend, "notes", ())]
         if self.store is not None:
             out += self.store.problems
+        out += self._scheduler.problems()
         if self._scheduler.lost_calls:
             n = self._scheduler.lost_calls
             out.append(
@@ -341,6 +364,14 @@ class Gateway:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _endpoint(model: Model, given: str | None, private: dict[str, Any]) -> str | None:
+    """What stands for the address in a request's identity: the model's own name, where it has one and an address."""
+    if model.endpoints:
+        private[SERVERS] = model.endpoints
+        given = ", ".join(sorted(normal_url(url) for url in model.endpoints))
+    return str(model) if model.named and given is not None else given
 
 
 def _refuse(model: str, params: Mapping[str, Json]) -> None:

@@ -37,6 +37,8 @@ loads a model says 503 for minutes, and one that starts again is gone for one. A
 BACK_OFF, LONGEST = 0.25, 10.0
 """Seconds that a lane waits after the second round in a row in which nothing but failures came, doubled with each
 further one up to the longest: an endpoint that is down is asked by single calls, not by all at once."""
+LEFT_ALONE = 5.0
+"""Seconds after a failure in which calls that may go to another server do."""
 BUSY = ("rate_limit", "overloaded")
 
 
@@ -66,6 +68,7 @@ class Lane:
         self._recent: deque[float] = deque(maxlen=WINDOW)
         self._failures = 0
         self._failing_since: float | None = None
+        self._failed_at = float("-inf")
         self._rounds = 0
         """Rounds in a row in which calls failed and none was answered."""
         self.unanswered_since: float | None = None
@@ -153,6 +156,7 @@ class Lane:
     ) -> None:
         """An attempt failed."""
         self.in_flight -= 1
+        self._failed_at = now
         if self.unanswered_since is None:
             self.unanswered_since = started
         if retry_after is not None and retry_after > 0:
@@ -178,6 +182,10 @@ class Lane:
         patience = PATIENCE[kind][self.has_answered]
         if self._failures >= BREAK_AFTER and now - self._failing_since >= patience:
             self.dead = f"{self._failures} calls in a row failed; the last one: {message or kind}"
+
+    def failing(self, now: float) -> bool:
+        """Whether calls had better go elsewhere: the last one failed just now, or nobody may call."""
+        return self.blocked_until > now or (self._failures > 0 and now - self._failed_at < LEFT_ALONE)
 
     def may_pass(self) -> bool:
         """Whether a refused call (401, 404 …) may be a whim: calls went well, or others are under way that may."""

@@ -13,11 +13,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from robusttest.core.nouns import Completion, Request, derive_seed
-from robusttest.core.secrets import scrub
+from robusttest.core.secrets import Private, normal_url, scrub
 from robusttest.errors import (
     BudgetExhaustedError,
     CallError,
@@ -42,6 +42,8 @@ DEFECTS = 2
 PAID = ("timeout", "invalid_reply", "defect")
 """Kinds of failure after which a provider has done its work."""
 STOP_SECONDS = 0.3
+SERVERS = "endpoints"
+"""Name of the private parameter that lists the servers of a model."""
 CHARACTERS_PER_TOKEN = 4
 
 
@@ -63,6 +65,8 @@ class Flight:
     leased: bool = False
     ended: bool = False
     waiters: list[Any] = field(default_factory=list)
+    servers: tuple[str, ...] = ()
+    """Addresses at any of which it may be made; the request holds the one that was chosen."""
 
 
 class _Queue:
@@ -71,6 +75,14 @@ class _Queue:
         self.flights: deque[Flight] = deque()
         self.timer: asyncio.TimerHandle | None = None
         self.error: BaseException | None = None
+        self.url = ""
+        """The server's address, where the model has several."""
+        self.others: tuple[_Queue, ...] = ()
+        """Lanes of the model's other servers."""
+
+    def load(self) -> float:
+        """Calls that wait or are under way, for each that may be at once."""
+        return (len(self.flights) + self.lane.in_flight) / max(1.0, self.lane.limit)
 
 
 class Scheduler:
@@ -145,6 +157,13 @@ class Scheduler:
                 return said
         return None
 
+    def problems(self) -> list[str]:
+        """Servers that took no part, while others of the same model did."""
+        queues = [q for q in list(self._queues.values()) if q.others and q.error is not None]
+        return [
+            f"{q.lane.name} was left out: {q.error}" for q in queues if any(o.error is None for o in q.others)
+        ]
+
     # --- the thread
 
     def _run(self) -> None:
@@ -194,14 +213,51 @@ class Scheduler:
             self._pump(queue)
 
     def _queue(self, flight: Flight) -> _Queue:
+        """The lane of its server; of several servers' lanes that which has the least to do for what it may do at once."""
+        if not flight.servers and SERVERS in flight.request.private:
+            flight.servers = tuple(flight.request.private[SERVERS])
+        if not flight.servers:
+            return self._lane_of(flight, flight.request.endpoint)
+        lanes = [self._lane_of(flight, normal_url(url)) for url in flight.servers]
+        if not lanes[0].others:
+            for queue, url in zip(lanes, flight.servers, strict=True):
+                queue.url, queue.others = url, tuple(other for other in lanes if other is not queue)
+        now = time.monotonic()
+        queue = min(lanes, key=lambda q: (q.error is not None, q.lane.failing(now), q.load()))
+        _aim(flight, queue)
+        return queue
+
+    def _taken_over(self, queue: _Queue, now: float) -> bool:
+        """Take a flight that waits for another of the model's servers, where this one has nothing to do."""
+        if queue.error is not None or queue.lane.failing(now) or queue.lane.wait(now, 0) != 0:
+            return False
+        longest = max(queue.others, key=lambda q: len(q.flights), default=None)
+        if longest is None or not longest.flights:
+            return False
+        flight = longest.flights.pop()
+        _aim(flight, queue)
+        queue.flights.append(flight)
+        return True
+
+    def _elsewhere(self, queue: _Queue, flight: Flight) -> bool:
+        """Put a flight of a lane that ended into that of another server, where there is one that answers."""
+        if not flight.servers or (other := self._queue(flight)).error is not None or other is queue:
+            return False
+        if queue.error is None and other.lane.failing(time.monotonic()):
+            return False
+        other.flights.append(flight)
+        asyncio.get_running_loop().call_soon(self._pump, other)
+        return True
+
+    def _lane_of(self, flight: Flight, endpoint: str | None) -> _Queue:
         request = flight.request
-        key = (request.model, request.endpoint)
+        key = (request.model, endpoint)
         queue = self._queues.get(key)
         if queue is None:
             s, n = self._settings, self._workers
             most = max(1, s.concurrency // n)
             lane = Lane(
-                request.model if request.endpoint is None else f"{request.model} at {request.endpoint}",
+                request.model if endpoint is None else f"{request.model} at {endpoint}",
                 most=most,
                 start=START if flight.call is None else most,  # the user's own code says no 429
                 rpm=None if s.rpm is None else s.rpm / n,
@@ -216,9 +272,11 @@ class Scheduler:
             queue.timer.cancel()
             queue.timer = None
         loop, lane = asyncio.get_running_loop(), queue.lane
-        while queue.flights:
+        while queue.flights or (queue.others and self._taken_over(queue, time.monotonic())):
             if queue.error is not None:
-                self._end(queue.flights.popleft(), queue.error)
+                flight = queue.flights.popleft()
+                if not self._elsewhere(queue, flight):
+                    self._end(flight, queue.error)
                 continue
             now = time.monotonic()
             flight = queue.flights[0]
@@ -250,7 +308,9 @@ class Scheduler:
     def _end_waiting(self, queue: _Queue, why: str, kind: str = "rate_limit") -> None:
         """Nobody who waits in this lane gets a reply in time."""
         while queue.flights:
-            self._end(queue.flights.popleft(), AttemptError(why, kind=kind))
+            flight = queue.flights.popleft()
+            if not self._elsewhere(queue, flight):
+                self._end(flight, AttemptError(why, kind=kind))
 
     def _given_up(self, flight: Flight, after: str) -> CallError:
         error = flight.error
@@ -423,15 +483,18 @@ class Scheduler:
                 )
             return
         lane.ended()
-        if isinstance(outcome, ConfigurationError) and queue.error is None:
-            queue.error = outcome
+        if isinstance(outcome, ConfigurationError):
+            queue.error = queue.error or outcome
+            if self._elsewhere(queue, flight):
+                return
         self._end(flight, outcome)
 
     def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:
         assert flight.began is not None
         flight.error = error
         if queue.error is not None:
-            self._end(flight, queue.error)
+            if not self._elsewhere(queue, flight):
+                self._end(flight, queue.error)
             return
         if not error.retryable or (error.kind == "defect" and flight.attempts >= DEFECTS):
             self._end(flight, error)
@@ -451,6 +514,7 @@ class Scheduler:
 
     def _requeue(self, queue: _Queue, flight: Flight) -> None:
         if not flight.ended:
+            queue = self._queue(flight) if flight.servers else queue
             queue.flights.appendleft(flight)
             self._pump(queue)
 
@@ -463,6 +527,13 @@ class Scheduler:
         if flight.leased and flight.key is not None and self._store is not None:
             # After `done` has put the reply: the lease goes with the write that holds it.
             self._store.release(flight.key)
+
+
+def _aim(flight: Flight, queue: _Queue) -> None:
+    """The request as this server is sent it; its identity names none of them."""
+    private = Private({k: v for k, v in flight.request.private.items() if k != SERVERS})
+    private["api_base"] = queue.url
+    flight.request = replace(flight.request, private=private)
 
 
 def _tokens(request: Request) -> int:

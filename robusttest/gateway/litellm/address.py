@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from robusttest.core.models import asked
 from robusttest.core.nouns import Json
 from robusttest.core.secrets import normal_url, scrub
 from robusttest.errors import UsageError
@@ -81,6 +82,7 @@ _BARE = {
 
 def provider_of(model: str) -> str:
     """The provider of ``provider/model``, or the one that LiteLLM takes for a bare name; empty if there is none."""
+    model = asked(model)
     prefix, slash, _ = model.partition("/")
     if slash:
         return prefix

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from robusttest.core.models import Model
 from robusttest.gateway.litellm.address import provider_of
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -59,9 +60,21 @@ def missing(
     out: dict[str, str] = {}
     for model in dict.fromkeys(models):
         names = KEYS.get(provider_of(model), ())
-        if names and model not in given and not any(environ.get(name) for name in names):
+        if (
+            names
+            and model not in given
+            and not brings_access(model)
+            and not any(environ.get(name) for name in names)
+        ):
             out[model] = names[0]
     return out
+
+
+def brings_access(model: str) -> bool:
+    """Whether a model says itself with which key, or where, it is called."""
+    if not isinstance(model, Model):
+        return False
+    return bool(model.endpoints) or bool({"api_key", "api_base", "base_url"} & model.params.keys())
 
 
 def needing(models: Iterable[str]) -> list[str]:

@@ -33,6 +33,33 @@ def test_two(): ...
     ]
 
 
+def test_a_model_with_a_name_of_its_own_is_shown_by_it(project):
+    (project.path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nrobust_model = ["fast"]\npythonpath = ["."]\n'
+        '[tool.robusttest.models.fast]\nmodel = "python:models:steady"\n'
+    )
+    project.test("""
+from robusttest import Model
+
+@robust(task, expect=["accuracy >= 0.9"])
+def test_of_the_table(result): ...
+
+@robust(task, models=[Model("python:models:steady", name="mine", params={"temperature": 0})], expect=["accuracy >= 0.9"])
+def test_of_the_test(result): ...
+""")
+    done = project.run("-q", "-rA")
+    done.assert_outcomes(passed=2)
+    assert {(r["test"], r["model"]) for r in project.records()} == {
+        ("test_it.py::test_of_the_table", "fast"),
+        ("test_it.py::test_of_the_test", "mine"),
+    }
+    assert any("test_of_the_test[mine]" in line for line in done.outlines)
+    (project.path / "pyproject.toml").write_text("[tool.robusttest.models.fast]\nmodle = 'x'\n")
+    broken = project.run("-q", "--robust-model=fast")
+    assert broken.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a table with model = 'provider/name'" in "\n".join(broken.errlines)
+
+
 def test_a_body_that_asks_no_model_is_one_item_without(project):
     project.test("""
 @robust(cases=CASES)

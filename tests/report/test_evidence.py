@@ -10,8 +10,8 @@ from synthetic_results import run_info
 
 from robusttest.core.nouns import Record
 from robusttest.engine.cell import Cell, grouped
+from robusttest.report import html, markdown, terminal
 from robusttest.report import json as json_report
-from robusttest.report import markdown, terminal
 from robusttest.report.build import build
 from robusttest.report.model import Report
 
@@ -53,12 +53,23 @@ def test_the_terminal_tells_them_in_lines(report: Report) -> None:
 
 def test_markdown_has_tables_and_escapes_values(report: Report) -> None:
     page = markdown.render(report)
+    assert "answers flip 16.7 % (n=40): run noise 10.0 %" in page
     assert "Which knob matters" in page
     assert "| run noise |" in page
     assert "| **wording** |" in page
     assert "a<b>" not in page
     assert "2 of 2 tested" in page or "4 of 4 tested" in page
     assert "best with probability" in page
+
+
+def test_html_draws_a_bar_of_the_flips(report: Report) -> None:
+    page = html.render(report)
+    assert (
+        'aria-label="answers flip 16.7 %: run noise 10.0 %, unreadable replies 0.0 %, wording 6.7 %"' in page
+    )
+    assert '<rect class="part h0" x="0.0" width="216.0"' in page
+    assert '<rect class="part h2" x="216.0" width="144.0"' in page
+    assert "a&lt;b&gt;" in page
 
 
 def test_json_holds_the_numbers(report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
@@ -27,6 +28,9 @@ from robusttest.report.blocks import (
 )
 from robusttest.report.escape import visible
 from robusttest.report.words.terms import TERMS, anchor
+
+if TYPE_CHECKING:
+    from robusttest.stats.across.blame import Blame
 
 STEP, STEPS = 4, 5
 """A map's colours, from two points on: a step for each four points, five steps either way."""
@@ -68,7 +72,9 @@ def _block(block: Block, of: str = "") -> Markup:
             head = Markup("<p>{}</p>").format(said(block.head)) if block.head else Markup()
             items = Markup().join(Markup("<li>{}</li>").format(said(item)) for _, item in block.items)
             return head + Markup("<ul>{}</ul>").format(items)
-        case Failing() | Figure():  # the explorer holds the one, the page draws the other
+        case Figure():
+            return _bar(block.data) if block.kind == "blame" else Markup()  # the page draws all others
+        case Failing():  # the explorer holds it
             return Markup()
 
 
@@ -144,6 +150,29 @@ def _table(t: Table, of: str) -> Markup:
         rows,
         legend,
     )
+
+
+BAR = 360
+"""Pixels of a stacked bar: all flips of a cell."""
+
+
+def _bar(b: Blame) -> Markup:
+    """The flips of a cell as one bar, a part for each of what made them."""
+    if b.flips <= 0:
+        return Markup()
+    parts, items, x = Markup(), Markup(), 0.0
+    for i, p in enumerate(b.parts):
+        width = p.value / b.flips * BAR
+        name = f"{p.label} {100 * p.value:.1f} %"
+        parts += Markup(
+            '<rect class="part h{}" x="{:.1f}" width="{:.1f}" height="14"><title>{}</title></rect>'
+        ).format(i, x, width, name)
+        items += Markup('<li><span class="dot h{}" aria-hidden="true"></span>{}</li>').format(i, p.label)
+        x += width
+    told = ", ".join(f"{p.label} {100 * p.value:.1f} %" for p in b.parts)
+    return Markup(
+        '<ul class="legend">{}</ul><svg class="blame" width="{}" height="14" role="img" aria-label="{}">{}</svg>'
+    ).format(items, BAR, f"{b.of} flip {100 * b.flips:.1f} %: {told}", parts)
 
 
 def _cell(t: Table, cell: Text, first: bool, right: bool, indent: int) -> Markup:

@@ -82,7 +82,7 @@ def _blame(b: Blame) -> Iterable[Block]:
     text: Text = (
         f"{b.of} flip ", _share(b.flips), " (n=", Number(b.n, f"{b.n:,}"), "): ", *parts, rest,
     )  # fmt: skip
-    yield Sentence(text=text, indent=2, on="terminal", detail=int(not brief))
+    yield Sentence(text=text, indent=2, detail=int(not brief))
     yield Figure(kind="blame", data=b)
     yield Table(
         label="What made answers flip",

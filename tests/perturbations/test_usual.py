@@ -9,7 +9,7 @@ from robusttest.core.nouns import Prompt
 from robusttest.engine.job import Job
 from robusttest.errors import UsageError
 from robusttest.perturbations import make, make_all
-from robusttest.perturbations.base.usual import USUAL, fitting
+from robusttest.perturbations.base.usual import GROUPS, USUAL, fitting
 from robusttest.scorers import choice
 
 PLAIN = Task("plain", cases=[{"id": "a", "input": "where is my refund", "target": "x"}], scorer="exact")
@@ -49,8 +49,11 @@ def test_what_is_named_beside_it_is_not_listed_twice_and_stays() -> None:
     assert {"keyboard", "keyboard:0.3", "option_order"} <= set(wanted)
 
 
-def test_all_of_it_leaves_the_right_answer() -> None:
-    for p in make_all("usual"):
+@pytest.mark.parametrize("group", GROUPS)
+def test_all_of_it_leaves_the_right_answer(group: str) -> None:
+    assert [p.spec for p in make_all(group)] == list(GROUPS[group])
+    for p in make_all(group):
+        assert p.usual
         assert p.preserves in ("preserves", "probably"), p.spec
         assert p.rewrite is None
     assert not make("ocr").usual
@@ -73,3 +76,10 @@ def test_evaluate_takes_it(tmp_path, monkeypatch) -> None:
     result = evaluate(PLAIN, model="python:usual_model:f", perturbations="usual", variants=1)
     assert {"keyboard", "ocr"} <= set(result.perturbations)
     assert result.accuracy.value == 1
+
+
+def test_groups_side_by_side_hold_each_once() -> None:
+    found = [p.spec for p in make_all(["usual", "typos", "layout"])]
+    assert len(found) == len(set(found)) == len({*USUAL, *GROUPS["typos"], *GROUPS["layout"]})
+    layout = fitting(make_all("layout"), Prompt(template="{input}"), OPTIONS.cases)
+    assert [p.spec for p in layout] == ["format", "rendering", "prompt_edges"]

@@ -100,14 +100,16 @@ def make(spec: Spec) -> Perturbation:
 def make_all(specs: Spec | Iterable[Any]) -> list[Perturbation]:
     """Every spec made, lists within (as ``crossed(...)`` returns) laid out flat; two of one spec are refused.
 
-    ``"usual"`` stands for the list of that name, without what is named beside it.
+    ``"usual"``, ``"typos"`` and the other groups of `usual.GROUPS` stand for their lists, without what is named beside them.
     """
     if isinstance(specs, str | Perturbation) or not isinstance(specs, Iterable):
         specs = [specs]
     specs = list(specs)
-    if usual.NAME in specs:
-        named = {spec for spec in specs if isinstance(spec, str)}
-        specs[specs.index(usual.NAME)] = [usual.as_usual(make(s)) for s in usual.USUAL if s not in named]
+    named = {spec for spec in specs if isinstance(spec, str)}
+    for i, spec in enumerate(specs):
+        if isinstance(spec, str) and spec in usual.GROUPS:
+            specs[i] = [usual.as_usual(make(s)) for s in usual.GROUPS[spec] if s not in named]
+            named |= {*usual.GROUPS[spec]}
     made: list[Perturbation] = []
     for spec in specs:
         made += make_all(spec) if isinstance(spec, list | tuple) else [make(spec)]
@@ -147,9 +149,9 @@ def _from_text(spec: str) -> Perturbation:
             return together([make(p) for p in parts])
     if m := _ON_FIELDS.fullmatch(spec):
         return on_fields(_from_text(m[1]), m[2].split("&"))
-    if spec == usual.NAME:
+    if spec in usual.GROUPS:
         raise UsageError(
-            f"{usual.NAME!r} is a list of perturbations: write perturbations={usual.NAME!r}, or put it in the list"
+            f"{spec!r} is a list of perturbations: write perturbations={spec!r}, or put it in the list"
         )
     name, arg = split_spec(spec)
     if arg == "":

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from robusttest.core.nouns import Case, Json
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.patterns import PATTERNS, blocks, pattern
+from robusttest.perturbations.base.segments import segments
 
 
 class Span(NamedTuple):
@@ -330,11 +331,32 @@ def spaced(text: str) -> bool:
 _ASCII_WORD = re.compile(r"[A-Za-z]+")
 
 
+def unspaced_scripts(text: str) -> frozenset[str]:
+    """The scripts of its letters that are written without spaces."""
+    if text.isascii():
+        return frozenset()
+    return frozenset({script_of(c) for c in set(text) if ord(c) > 0x0E00} & _UNSPACED)
+
+
+def pieces(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Runs of letters, and the words within a run of a script without spaces."""
+    scripts = unspaced_scripts(text)
+    for m in pattern.finditer(text):
+        start, end = m.span()
+        found = segments(m[0], scripts) if scripts and unspaced_scripts(m[0]) else None
+        if found is None:
+            yield start, end
+            continue
+        for part in found:
+            yield start, start + len(part)
+            start += len(part)
+
+
 @lru_cache(maxsize=512)
 def words(
     text: str, protected: tuple[Span, ...], min_letters: int = 1, scripts: tuple[str, ...] = ("any",)
 ) -> tuple[tuple[int, int], ...]:
-    """Spans of words (letters with their marks) outside the protected ones.
+    """Spans of words (letters with their marks) outside the protected ones; of Chinese, Japanese and Thai those of `segments`.
 
     A word that touches a digit, an underscore or an apostrophe's other side of a protected span is part of
     something else and is left out.
@@ -344,8 +366,7 @@ def words(
     out: list[tuple[int, int]] = []
     n = len(text)
     i = 0
-    for m in pattern.finditer(text):
-        start, end = m.span()
+    for start, end in pieces(text, pattern):
         while i < len(protected) and protected[i].end <= start:
             i += 1
         if i < len(protected) and protected[i].start < end:

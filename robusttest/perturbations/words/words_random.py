@@ -15,6 +15,7 @@ from typing import Any
 
 from robusttest.core.nouns import Case, Edit, NotApplicable
 from robusttest.errors import UsageError
+from robusttest.perturbations.base import segments
 from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import (
     Edited,
@@ -28,7 +29,7 @@ from robusttest.perturbations.base.edits import (
 from robusttest.perturbations.base.lexicon import in_case_of
 from robusttest.perturbations.base.patterns import denies, number_words
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import Span, labels_in, outside, unusable, words
+from robusttest.perturbations.base.spans import Span, labels_in, outside, unspaced_scripts, unusable, words
 from robusttest.perturbations.words.augmenters import bound, one_token
 
 DEFAULT_SEVERITY = 0.1
@@ -84,6 +85,10 @@ def _random(
     ) -> Edited | NotApplicable:
         spans = whole_words(text, protected)
         if len(spans) < least:
+            if unspaced_scripts(text) and not segments.available():
+                return NotApplicable(
+                    reason=f"the words of a script without spaces are not known: {segments.HOW_TO_INSTALL}"
+                )
             return NotApplicable(reason=f"fewer than {least} words outside protected text")
         aug = bound(_random_word(action), rng)
         aug.aug_p, aug.aug_max = value, len(spans) - 1

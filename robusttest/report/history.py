@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import CellKey, Estimate, RunInfo
-from robusttest.report import text
-from robusttest.report.escape import cut_middle, encodable, visible, width_of
-from robusttest.report.inline import Glyphs, Style
+from robusttest.report.blocks import Column, Number, Row, Table, Value
+from robusttest.report.escape import encodable, visible
+from robusttest.report.layout import table_lines
 from robusttest.report.model import Report
+from robusttest.report.page import Page
 
 if TYPE_CHECKING:
     from robusttest.stats.cell.frame import Frame
 
 METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
+BRIEF = {"robust accuracy": "robust acc."}
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -95,47 +97,45 @@ def render(
     lines: Sequence[Line], *, width: int = 80, color: bool = False, encoding: str = "utf-8"
 ) -> list[str]:
     """A table for each task × model, a sparkline of each metric under it."""
-    style, glyphs = Style(color), Glyphs.for_encoding(encoding)
+    page = Page.of(width, color, encoding)
     out: list[str] = []
     for line in lines:
-        name = visible(line.task) + (f" {glyphs.dot} {visible(line.model)}" if line.model else "")
-        out += ["", style.bold(cut_middle(name, width, glyphs.more))]
-        out += _table(line, width, style, glyphs, encoding)
+        name = visible(line.task) + (f" {page.glyphs.dot} {visible(line.model)}" if line.model else "")
+        out += ["", *map(page.style.bold, page.broken(name, width, 3))]
+        out += table_lines(page, table(line, width, encoding))
     return [encodable(x.rstrip(), encoding) for x in out[1:]]
 
 
-def _table(line: Line, width: int, style: Style, glyphs: Glyphs, encoding: str) -> list[str]:
-    heads = ["", "version", "n", "accuracy", "robust accuracy", "ICC"]
-    rows = [
-        [
-            v.run.created[:16].replace("T", " "),
-            visible(v.name) + ("*" if v.run.dirty and not v.declared else ""),
-            f"{v.n_cases:,}",
-            *(text.value_interval(e) for e in v.estimates),
-        ]
-        for v in line.versions
-    ]
-    days = [row[0][:10] for row in rows]
+def table(line: Line, width: int, encoding: str) -> Table:
+    """A row for each version."""
+    times = [v.run.created[:16].replace("T", " ") for v in line.versions]
+    days = [t[:10] for t in times]
     if width < 100:  # the day; the time where several runs share one
-        rows = [[row[0][5:] if days.count(row[0][:10]) > 1 else row[0][:10], *row[1:]] for row in rows]
+        times = [t[5:] if days.count(t[:10]) > 1 else t[:10] for t in times]
+    rows = [
+        Row(
+            cells=(
+                (at,),
+                (v.name + ("*" if v.run.dirty and not v.declared else ""),),
+                (Number(v.n_cases, f"{v.n_cases:,}"),),
+                *((Value(e),) for e in v.estimates),
+            )
+        )
+        for at, v in zip(times, line.versions, strict=True)
+    ]
     if len(rows) > 1 and (bars := _sparks(line, encoding)):
-        rows.append(["", "", "", *bars])
-    table = [heads, *rows]
-    widths = [max(width_of(row[i]) for row in table) for i in range(len(heads))]
-    over = sum(widths) + 2 * len(widths) - width
-    short = over > 0
-    if short:  # two digits: three intervals and a name in 80 columns
-        for row, v in zip(rows, line.versions, strict=False):
-            row[3:] = [text.short(e) for e in v.estimates]
-        widths = [max(width_of(row[i]) for row in table) for i in range(len(heads))]
-        over = sum(widths) + 2 * len(widths) - width
-        widths[1] -= max(0, min(over, widths[1] - 8))
-    out = []
-    for i, row in enumerate(table):
-        cells = [row[0], cut_middle(row[1], widths[1], glyphs.more), *row[2:]]
-        joined = "  " + "  ".join(c + " " * (w - width_of(c)) for c, w in zip(cells, widths, strict=True))
-        out.append(style.dim(joined.rstrip()) if i == 0 else joined)
-    return out
+        rows.append(Row(cells=((), (), (), *((b,) for b in bars))))
+    heads = ("accuracy", "robust accuracy", "ICC")
+    return Table(
+        label="Versions",
+        columns=(
+            Column(head=("",), aside="{}"),
+            Column(head=("version",), name=True),
+            Column(head=("n",), align="right", aside="n={}"),
+            *(Column(head=(head,), brief=BRIEF.get(head, "")) for head in heads),
+        ),
+        rows=tuple(rows),
+    )
 
 
 def _sparks(line: Line, encoding: str) -> list[str]:

@@ -234,6 +234,8 @@ class _Grid:
         page = self.page
         pad = " " * self.table.indent
         name, right = self.names[i], "  ".join(x for x in self.aside[i] if x)
+        if not name and not right:
+            return []
         size = page.size(name) + len(pad)
         if size + 2 + page.size(right) <= page.width:
             between = " " * (page.width - size - page.size(right))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from robusttest.core.nouns import Threshold
-from robusttest.engine.cell import Cell, Result
+from robusttest.engine.cell import Result, cell_of
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.engine.shrink import Budget
@@ -93,9 +93,9 @@ def evaluate(
         raise UsageError(f"evaluate(model={names!r}): a model is listed twice")
     specs = [perturbations] if isinstance(perturbations, str) else list(perturbations)
     jobs = [Job(task, name, specs, made, settings) for name in names]
-    freezers: list[Freezer] = []
-    if settings.freeze is not None:
-        jobs, freezers = _frozen(jobs, settings.freeze)
+    from robusttest.run.jobs import failing_first, with_frozen
+
+    jobs, freezers = with_frozen(jobs, settings)
     if settings.fail_on is not None:
         raise UsageError(
             f"evaluate(fail_on={settings.fail_on!r}): there is no test to fail; leave it out, and read the comparison in a report"
@@ -116,7 +116,7 @@ def evaluate(
         files.check_writable(target.path)
     ledger = Ledger(settings, files=lambda: _files(jobs, settings), plans=lambda: planned(jobs))
     ledger.load_baseline()
-    jobs = ledger.look_back(jobs)
+    jobs = ledger.look_back(failing_first(jobs, settings))
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         runner = Runner(gateway, settings, on_record=ledger.recorded)
@@ -128,18 +128,8 @@ def evaluate(
         finally:  # of a run that is interrupted, its records so far are there
             ledger.end_stream()
         notes = _saved(settings, freezers)
-        unjudged: dict[str, Any] = {} if settings.shard is None else {"verdicts": ()}
         results = [
-            Cell(
-                job.key,
-                made_of,
-                thresholds=job.judged,
-                settings=settings,
-                notes=(*job.notes, *notes),
-                adaptive=runner.stopping(job),
-                wanted=tuple(p.spec for p in job.wanted),
-                **unjudged,
-            )
+            cell_of(job, made_of, notes=(*job.notes, *notes), adaptive=runner.stopping(job))
             for job, made_of in zip(jobs, records, strict=True)
         ]
         for result in results:
@@ -158,20 +148,6 @@ def _files(jobs: Iterable[Job], settings: Settings) -> dict[str, Path | None]:
     program = getattr(sys.modules.get("__main__"), "__file__", None)
     found = files_of((m for job in jobs for m in job.models()), settings.directory)
     return {"the program": None if program is None else Path(program), **found}
-
-
-def _frozen(jobs: list[Job], path: Path) -> tuple[list[Job], list[Freezer]]:
-    """The jobs with the variants of the file, or with what gathers theirs for it."""
-    from robusttest.variants import frozen
-
-    scopes = [job.scope() for job in jobs]
-    held = frozen.begin(path, jobs[0].settings)
-    if held is None:
-        freezers = [frozen.Freezer(scope) for scope in scopes]
-        return [replace(j, keep=f.add) for j, f in zip(jobs, freezers, strict=True)], freezers
-    if stale := held.stale(scopes[0]):
-        raise frozen.refuse(path, stale)
-    return [replace(j, source=held.source(s)) for j, s in zip(jobs, scopes, strict=True)], []
 
 
 def _saved(settings: Settings, freezers: list[Freezer]) -> list[str]:

@@ -160,3 +160,20 @@ def test_failing_variants_are_shrunk_within_the_calls(models):
     plain = evaluate(task(), model=models, perturbations=["casing:upper"], replies="off")
     assert not any(r.shrunk for r in plain.records)
     assert plain.accuracy == result.accuracy
+
+
+def test_what_failed_is_asked_first_the_next_time(models, tmp_path, monkeypatch):
+    (tmp_path / "listening.py").write_text(
+        "HEARD = []\ndef route(prompt):\n    HEARD.append(prompt)\n    return 'billing' if prompt.islower() else prompt"
+    )
+    import listening
+
+    cases = [
+        {"id": f"c{i}", "input": "12345" if i != 3 else "my money", "target": "billing"} for i in range(5)
+    ]
+    asked = Task("first", cases=cases, prompt="a {input}", scorer=choice(["billing", "delivery"]))
+    for first in ("a 12345", "a my money"):
+        listening.HEARD.clear()
+        result = evaluate(asked, model="python:listening:route", perturbations=["casing:upper"], variants=1)
+        assert listening.HEARD[0] == first
+        assert [r.case_id for r in result.records if not r.perturbation] == [f"c{i}" for i in range(5)]

@@ -16,6 +16,7 @@ from robusttest.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from robusttest.engine.job import Job
     from robusttest.stats.across.blame import Blame
     from robusttest.stats.across.factors import Design
     from robusttest.stats.across.slices import Slices
@@ -304,3 +305,21 @@ def estimate_text(e: Estimate) -> str:
         return e.reason or "no value"
     interval = "" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]"
     return f"{e.value:.3f}{interval}, n={e.n}"
+
+
+def cell_of(job: Job, records: Sequence[Record], **facts: Any) -> Cell:
+    """What a job made: its records, judged; of a shard, which is only a part, they are not.
+
+    ``facts`` are further fields of the cell.
+    """
+    if job.settings.shard is not None:
+        facts["verdicts"] = ()
+    facts = {"notes": job.notes, **facts}
+    return Cell(
+        job.key,
+        records,
+        thresholds=tuple(job.judged),
+        settings=job.settings,
+        wanted=tuple(p.spec for p in job.wanted),
+        **facts,
+    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Json
 from robusttest.errors import RobusttestError
-from robusttest.variants.frozen import Freezer, begin, lacking, refuse, save
+from robusttest.run.jobs import with_frozen
+from robusttest.variants.frozen import lacking, save
 
 if TYPE_CHECKING:
     from robusttest.plugin.item import RobustItem
@@ -18,22 +18,11 @@ if TYPE_CHECKING:
 
 def attach(session: RobustSession, states: Sequence[RobustItem]) -> None:
     """Before the first test. Raises `UsageError` for a file that can't be read, or does not fit."""
-    path = session.settings.freeze
-    if path is None:
-        return
-    frozen = begin(path, session.settings)
-    if frozen is None:
-        for state in states:
-            state.freezer = Freezer(state.job.scope())
-            state.job = replace(state.job, keep=state.freezer.add)
-        return
-    stale: list[str] = []
-    for state in states:
-        scope = state.job.scope()
-        stale += [said for said in frozen.stale(scope) if said not in stale]
-        state.job = replace(state.job, source=frozen.source(scope))
-    if stale:
-        raise refuse(path, stale)
+    jobs, freezers = with_frozen([state.job for state in states], session.settings)
+    for state, job in zip(states, jobs, strict=True):
+        state.job = job
+    for state, freezer in zip(states, freezers, strict=bool(freezers)):
+        state.freezer = freezer
 
 
 def put(

@@ -105,20 +105,9 @@ class RobustItem:
         return self.make_cell(self.records, verdicts=()) if self.result is None else self.result
 
     def make_cell(self, records: Sequence[Record], **facts: Any) -> Cell:
-        from robusttest.engine.cell import Cell
+        from robusttest.engine.cell import cell_of
 
-        if self.settings.shard is not None:  # a part is not judged
-            facts["verdicts"] = ()
-        return Cell(
-            self.key,
-            records,
-            nodeid=self.nodeid,
-            thresholds=self.thresholds,
-            settings=self.settings,
-            notes=self.notes,
-            wanted=tuple(p.spec for p in self.wanted),
-            **facts,
-        )
+        return cell_of(self.job, records, nodeid=self.nodeid, notes=self.notes, **facts)
 
 
 def partial(key: CellKey, records: Sequence[Record], item: RobustItem | None) -> Cell:

@@ -101,18 +101,10 @@ def _with_access(states: Sequence[RobustItem]) -> set[str]:
 
 
 def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:
-    """What failed the last time first, where every case is asked in the end."""
-    if session.settings.dry_run or not (session.settings.directory / "failures.jsonl").exists():
-        return
-    from robusttest.store.failing import cases_first
+    from robusttest.run.jobs import failing_first
 
-    known = cases_first(session.settings.directory)
-    for state in states:
-        settings = state.settings
-        if settings.adaptive or settings.max_calls is not None or settings.max_cost is not None:
-            continue  # which cases are asked, if not all, must not depend on what failed
-        first = known.get(state.key, frozenset())
-        state.job = replace(state.job, first=first) if first else state.job
+    for state, job in zip(states, failing_first([s.job for s in states], session.settings), strict=True):
+        state.job = job
 
 
 def _hopeless(state: RobustItem) -> list[str]:

@@ -182,3 +182,11 @@ def test_raised_errors_stand_alone():
     assert attempt.value.__suppress_context__
     with pytest.raises(ConfigurationError):
         provoke("configuration")
+
+
+def test_a_parameter_that_a_provider_does_not_take_has_a_way_out():
+    found = classify(
+        model="anthropic/x", status=400, names="UnsupportedParamsError", text="seed is not taken"
+    )
+    assert found.kind == "configuration"
+    assert "seed is not taken; leave it out for this model with Model(…, drop=[…])" in found.message

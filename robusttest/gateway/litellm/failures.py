@@ -225,7 +225,10 @@ def classify(
         package = _PACKAGES.get(name, name)
         return failure("configuration", f"LiteLLM needs a package for this call: pip install {package}")
     if "UnsupportedParamsError" in classes:
-        return failure("configuration", f"the provider does not take a parameter: {said}")
+        return failure(
+            "configuration",
+            f"the provider does not take a parameter: {said}; leave it out for this model with Model(…, drop=[…])",
+        )
     if not told.quotes and status in (None, 400) and _PROVIDER.search(text):
         return failure("configuration", f"unknown provider or model name: {said}")
     if not told.quotes and status in (None, 500) and _NO_KEY.search(text):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from robusttest.stats.across.factors import FactorRow
     from robusttest.stats.across.levers import Lever
     from robusttest.stats.across.prompts import SideBySide
+    from robusttest.stats.across.suite import SuiteMean
     from robusttest.stats.cell.frame import Frame
     from robusttest.stats.cell.spread import SpreadTest
 
@@ -100,3 +101,10 @@ def factors(cells: Sequence[Cell]) -> tuple[FactorRow, ...]:
     from robusttest.stats.across.factors import table
 
     return table(found)
+
+
+def suite(cells: Sequence[Frame | None]) -> tuple[SuiteMean, ...]:
+    """Means over the tasks of each model that has two or more."""
+    from robusttest.stats.across.suite import suite_means
+
+    return suite_means(cell for cell in cells if cell is not None)

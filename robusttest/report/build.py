@@ -23,6 +23,7 @@ from robusttest.report.across import (
     prompts,
     reaction,
     spread,
+    suite,
 )
 from robusttest.report.diff import original_of, segments
 from robusttest.report.later import Later, LaterMapping
@@ -70,6 +71,7 @@ def build(
         comparison=comparison,
         prompts=Later(partial(prompts, frames)),
         factors=Later(partial(factors, told)),
+        suite=Later(partial(suite, frames)),
     )
 
 

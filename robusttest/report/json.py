@@ -28,7 +28,7 @@ def as_dict(report: Report) -> dict[str, Json]:
         "notes": list(report.notes),
         "reply_age": report.reply_age,
     }
-    for name in ("emergence", "comparison", "history", "prompts", "factors"):
+    for name in ("emergence", "comparison", "history", "prompts", "factors", "suite"):
         if (value := getattr(report, name)) not in (None, ()):
             data[name] = codec.plain(value)
     return data

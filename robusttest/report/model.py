@@ -280,6 +280,8 @@ class Report:
     """This run against a baseline."""
     prompts: Part[tuple[Any, ...]] = Part(())
     """Several prompts of a task side by side (`robusttest.stats.across.prompts`)."""
+    suite: Part[tuple[Any, ...]] = Part(())
+    """Means over the tasks of each model, plain and weighted (`robusttest.stats.across.suite`)."""
     factors: Part[tuple[Any, ...]] = Part(())
     """Each factor of the crossed designs over the cells that have it (`robusttest.stats.across.factors`)."""
     history: Any = None

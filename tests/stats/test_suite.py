@@ -1,0 +1,56 @@
+"""Means over a suite's tasks: sums done by hand, and intervals that cover."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worlds import cell_of_scores
+
+from robusttest.stats.across.suite import suite_means
+
+
+def test_plain_and_weighted_means_and_their_standard_errors() -> None:
+    """Task a: 3 of 4 right; task b: 4 of 16. Plain .5, weighted 7/20; SE² of a .75·.25/3, of b .25·.75/15."""
+    a = cell_of_scores(np.array([[1]] * 3 + [[0]]), task="a")
+    b = cell_of_scores(np.array([[1]] * 4 + [[0]] * 12), task="b")
+    (found,) = suite_means([a, b], ["accuracy"])
+    assert (found.tasks, found.plain.n) == (2, 20)
+    assert found.plain.value == pytest.approx(0.5)
+    assert found.weighted.value == pytest.approx(7 / 20)
+    va, vb = 0.1875 / 3, 0.1875 / 15
+    assert found.weighted.low is not None
+    assert found.weighted.high is not None
+    df = (0.04 * va + 0.64 * vb) ** 2 / ((0.04 * va) ** 2 / 3 + (0.64 * vb) ** 2 / 15)
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(df, 0.975)) * np.sqrt(0.04 * va + 0.64 * vb)
+    assert found.weighted.high - found.weighted.low == pytest.approx(2 * half)
+
+
+def test_the_interval_covers_the_mean_over_these_tasks() -> None:
+    rng = np.random.default_rng(3)
+    truths, covered = (0.9, 0.7, 0.5), 0
+    for _ in range(60):
+        cells = [
+            cell_of_scores((rng.random((40, 1)) < p).astype(int), task=f"t{i}") for i, p in enumerate(truths)
+        ]
+        (found,) = suite_means(cells, ["accuracy"])
+        assert found.plain.low is not None
+        assert found.plain.high is not None
+        covered += found.plain.low <= 0.7 <= found.plain.high
+    assert covered >= 52
+
+
+def test_one_task_has_no_suite_and_further_prompts_do_not_count_twice() -> None:
+    a = cell_of_scores(np.array([[1], [0]]), task="a")
+    assert suite_means([a]) == ()
+    first = replace(cell_of_scores(np.array([[1], [0]]), task="b [x]"), prompt="x")
+    second = replace(cell_of_scores(np.array([[1], [1]]), task="b [y]"), prompt="y")
+    (found,) = suite_means([a, first, second], ["accuracy"])
+    assert (found.tasks, found.plain.value) == (2, 0.5)
+    flat = cell_of_scores(np.array([[1], [1]]), task="c")
+    (still,) = suite_means([flat, replace(flat, task="d")], ["accuracy"])
+    assert still.plain.low is None
+    assert still.plain.reason is not None

@@ -172,7 +172,7 @@ def _protected(
         if m.end() > m.start()
     ]
     if "json" not in allow:
-        found += _json_spans(text)
+        found += json_spans(text)
     if "code" not in allow and "\n" in text:
         found += [Span(start, end, "code") for start, end in blocks(text)]
     if labels:
@@ -210,7 +210,7 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _UNMATCHED_TRIES = 50
 
 
-def _json_spans(text: str) -> Iterator[Span]:
+def json_spans(text: str) -> Iterator[Span]:
     """JSON objects and arrays anywhere in the text, found with the real parser and bounded work."""
     if "{" not in text and "[" not in text:
         return

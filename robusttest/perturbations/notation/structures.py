@@ -13,7 +13,7 @@ from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.edits import Edited, replace_spans, text_perturbation
 from robusttest.perturbations.base.fields import check_names
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import Span
+from robusttest.perturbations.base.spans import Span, json_spans
 from robusttest.perturbations.base.validity import GATES
 from robusttest.perturbations.prompt.orders import other_order
 
@@ -43,23 +43,8 @@ def _shuffled(value: Any, index: int, rng: random.Random) -> Any:
 
 def objects_in(text: str) -> Iterator[tuple[int, int, Any]]:
     """The JSON objects and lists of a text, with what they hold."""
-    decoder = json.JSONDecoder()
-    at = 0
-    work = 4 * len(text) + 1000
-    while work > 0 and at < len(text):
-        starts = [i for i in (text.find("{", at), text.find("[", at)) if i >= 0]
-        if not starts:
-            return
-        start = min(starts)
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError) as e:
-            work -= max(getattr(e, "pos", len(text)) - start, 1)
-            at = start + 1
-        else:
-            work -= end - start
-            yield start, end, value
-            at = end
+    for start, end, _ in json_spans(text):
+        yield start, end, json.loads(text[start:end])
 
 
 @fielded

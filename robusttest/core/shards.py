@@ -13,9 +13,9 @@ MOST = 100_000
 
 
 class Shard(NamedTuple):
-    """The ``index``-th (from 1) of ``of`` shards."""
+    """The ``part``-th (from 1) of ``of`` shards."""
 
-    index: int
+    part: int
     of: int
 
     @classmethod
@@ -27,13 +27,13 @@ class Shard(NamedTuple):
         made = cls(int(found[1]), int(found[2]))
         if not 1 <= made.of <= MOST:
             raise UsageError(f"{text!r}: from 1 to {MOST:,} shards")
-        if not 1 <= made.index <= made.of:
+        if not 1 <= made.part <= made.of:
             raise UsageError(f"{text!r}: of {made.of} shards there are 1/{made.of} to {made.of}/{made.of}")
         return made
 
     def has(self, case_id: str) -> bool:
         """Whether a case is in this shard."""
-        return int(digest("shard", case_id, size=8), 16) % self.of == self.index - 1
+        return int(digest("shard", case_id, size=8), 16) % self.of == self.part - 1
 
     def __str__(self) -> str:
-        return f"{self.index}/{self.of}"
+        return f"{self.part}/{self.of}"

@@ -134,6 +134,7 @@ NO_EXAMPLE: dict[str, str] = {
     "synonym": _WORDNET + " *attorney* becomes *lawyer*, say. Severity 0.1 unless given.",
     "antonym": _WORDNET
     + " *late* becomes *early*, say: the right answer may change. Severity 0.1 unless given.",
+    "tool_fault": "Acts on the tools that a body runs through `ask.tool(name, function)`; the right answer stays.",
     "contextual": "Needs a transformer model: `pip install torch transformers`.",
     "machine_translation": "Needs two translation models: `pip install torch transformers`.",
 }

@@ -77,6 +77,14 @@ class MissingExtraError(UsageError):
         return type(self), (self.feature, self.requirement)
 
 
+class ToolFaultError(Exception):
+    """What a tool raises in a variant of ``tool_fault``: as its server would, with the HTTP ``status``."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class CallError(RobusttestError):
     """One call gave no reply. Its variant has no score: it is neither right nor wrong.
 

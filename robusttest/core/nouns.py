@@ -173,6 +173,8 @@ class Draft:
     """The task's own parameters (tools, response format …): a perturbation reads them here and changes them in ``params``."""
     tool_names: Mapping[str, str] = field(default_factory=dict)
     """Names under which tools are offered → the task's own, where a variant renames them: calls are read back by it."""
+    fault: Mapping[str, Json] = field(default_factory=dict)
+    """What befalls a body's tools (`robusttest.engine.faults`): ``kind``, ``at``, ``times``, ``tool``; empty: nothing."""
     realised: float | None = None
     """Share of the eligible places that were really edited, over all texts; None where severity has no meaning."""
 

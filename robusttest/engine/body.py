@@ -25,6 +25,7 @@ from robusttest.core.nouns import (
 )
 from robusttest.core.secrets import hide
 from robusttest.engine.asker import Reply, Steps
+from robusttest.engine.faults import Tools
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import MAX_REPLY, make_record, shown_text
 from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, UsageError
@@ -51,6 +52,35 @@ class Ask:
         """What this body asked."""
         self.replies: list[Completion] = []
         """What it got, in the order of the replies."""
+        self.tools = Tools({} if variant is None else variant.draft.fault)
+        """What became of the tools that it ran through `tool`."""
+
+    def tool(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A tool of the body's own: the function, sync or async, which fails where the variant says so (``tool_fault``).
+
+        ::
+
+            lookup = ask.tool("order_status", order_status)
+
+        Its uses are counted (``ask.used["order_status"]``) and are the steps of `trajectory`.
+        """
+        return self.tools.tool(name, function)
+
+    @property
+    def used(self) -> Mapping[str, int]:
+        """How often each tool was used so far."""
+        return dict(self.tools.used)
+
+    @property
+    def fault(self) -> str | None:
+        """The fault that the tools have met so far; None where none."""
+        return next((str(call["fault"]) for call in self.tools.calls if "fault" in call), None)
+
+    @property
+    def trajectory(self) -> Completion:
+        """The tools used so far, in order, as the calls of one reply: for `robusttest.scorers.trajectory` and ``tool_call``."""
+        calls = tuple({"name": c["name"], "arguments": c["arguments"]} for c in self.tools.calls)
+        return Completion(text=self.replies[-1].text if self.replies else "", tool_calls=calls)
 
     def __call__(self, prompt: str | Sequence[Mapping[str, Json]], /, **params: Json) -> Completion:
         """Ask with a text (one user message) or a list of messages. Raises `CallError` where no reply came."""
@@ -170,7 +200,10 @@ class Body:
             outcome = theirs if isinstance(theirs, Outcome) else self.run({**theirs, **ours})
             if isinstance(outcome, Future):
                 outcome = yield outcome
-        return _reply(outcome, ask)
+        reply = _reply(outcome, ask)
+        if variant.draft.fault and not ask.tools.met and outcome.kind != "skipped":
+            return replace(reply, score=None, status="not_applicable", reason=_unmet(ask.tools))
+        return reply
 
     def record(self, variant: Variant, reply: Reply) -> Record:
         ended: Outcome | None = reply.ended
@@ -184,6 +217,14 @@ class Body:
     def took(self, record: Record) -> None:
         """Of a failed assertion the record has the reason, which a body that returned 0 or False has not."""
         self.failed += record.score == 0 and record.reason is not None
+
+
+def _unmet(tools: Tools) -> str:
+    kind = tools.fault["kind"]
+    if not tools.used:
+        return f"the fault {kind} was not met: the body runs no tool through ask.tool(name, function)"
+    uses = ", ".join(f"{name} {n} times" for name, n in tools.used.items())
+    return f"the fault {kind} was not met: {uses} used"
 
 
 def _reply(outcome: Outcome, ask: Ask) -> Reply:

@@ -43,6 +43,8 @@ def case_hash(variant: Variant) -> str:
     """16 hex digits over what a variant makes of its case, without the prompt: comparisons pair on it."""
     draft = variant.draft
     parts = [dict(draft.case.fields), draft.case.choices, dict(in_order(draft.params))]
+    if draft.fault:
+        parts.append(dict(draft.fault))
     return digest(canonical_json([*parts, dict(draft.factors)] if draft.factors else parts), size=8)
 
 

@@ -11,7 +11,7 @@ from robusttest.scorers.choices import choice
 from robusttest.scorers.judging import judge
 from robusttest.scorers.numbers import numeric
 from robusttest.scorers.protocol import SCORERS, Scorer, make_scorer, scorer
-from robusttest.scorers.structure import json_schema, tool_call
+from robusttest.scorers.structure import json_schema, tool_call, trajectory
 from robusttest.scorers.text import exact, f1, includes, pattern, similarity
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "scorer",
     "similarity",
     "tool_call",
+    "trajectory",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from robusttest.core.equality import same
 from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
+from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
 from robusttest.scorers.schemas import Schema
 
@@ -112,6 +113,56 @@ def tool_call(*, arguments: bool = True, order: bool = True) -> Scorer:
     return Scorer("tool_call", _tool_call, {"arguments": arguments, "order": order}, check=_check_calls)
 
 
+@SCORERS.register("trajectory")
+def trajectory(
+    *,
+    required: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    order: Sequence[str] = (),
+    at_most: Mapping[str, int] | int | None = None,
+) -> Scorer:
+    """The tools that were called on the way: all of ``required``, none of ``forbidden``, those of ``order`` in this order.
+
+    ``at_most``: how often, in all or by name. Others may stand between. The target is not read; the answer is the list of
+    names. A body scores its own way with it: ``return trajectory(required=["lookup"])(ask.trajectory)``.
+    """
+    for name, value in (("required", required), ("forbidden", forbidden), ("order", order)):
+        if isinstance(value, str):
+            raise UsageError(f"trajectory({name}={value!r}): a list of names of tools")
+    if both := set(required) & set(forbidden):
+        raise UsageError(f"trajectory: {min(both)!r} is required and forbidden")
+    how = {"required": list(required), "forbidden": list(forbidden), "order": list(order), "at_most": at_most}
+    return Scorer("trajectory", _trajectory, how, needs_target=False)
+
+
+def _trajectory(
+    completion: Completion,
+    variant: Variant,
+    *,
+    required: Sequence[str],
+    forbidden: Sequence[str],
+    order: Sequence[str],
+    at_most: Mapping[str, int] | int | None,
+) -> Score:
+    names = _own_names([str(call["name"]) for call in calls_of(completion)], variant)
+    wrong = [f"{n} was not called" for n in required if n not in names]
+    wrong += [f"{n} was called" for n in forbidden if n in names]
+    left = iter(names)
+    wrong += [f"{n} was not called in its turn" for n in order if n not in left]
+    limits = {"": at_most} if isinstance(at_most, int) else dict(at_most or {})
+    for name, most in limits.items():
+        count = names.count(name) if name else len(names)
+        if count > most:
+            wrong.append(f"{name or 'tools'} called {count} times, {most} at most")
+    return Score(value=float(not wrong), answer=list(names), explanation="; ".join(wrong) or None)
+
+
+def _own_names(names: list[str], variant: Variant) -> list[str]:
+    """Names of called tools as the task has them, where the variant renamed them."""
+    shown = variant.draft.tool_names
+    return [shown.get(n, f"{n} (not offered)") for n in names] if shown else names
+
+
 def _check_calls(case: Case, **_: bool) -> str | None:
     try:
         _wanted(case.target)
@@ -151,8 +202,8 @@ def calls_of(completion: Completion) -> list[dict[str, Json]]:
 
 def _tool_call(completion: Completion, variant: Variant, *, arguments: bool, order: bool) -> Score:
     calls = calls_of(completion)
-    if names := variant.draft.tool_names:  # the variant renamed them: answers stand in the task's own names
-        calls = [{**call, "name": names.get(str(n := call["name"]), f"{n} (not offered)")} for call in calls]
+    names = _own_names([str(call["name"]) for call in calls], variant)
+    calls = [{**call, "name": name} for call, name in zip(calls, names, strict=True)]
     wanted = _wanted(variant.target)
     if not calls:
         text = completion.text.strip()

@@ -278,6 +278,7 @@ def identity(draft: Draft, reference: Draft, params: Mapping[str, Json]) -> obje
         if params
         else None,
         draft.sample,
+        tuple(draft.fault.items()),
     )
 
 

@@ -140,6 +140,7 @@ def _row(v: Variant, scope: Scope, of: str) -> Row:
         ("sample", draft.sample),
         ("factors", dict(draft.factors)),
         ("tool_names", dict(draft.tool_names)),
+        ("fault", dict(draft.fault)),
     ):
         if value:
             row[name] = value
@@ -322,6 +323,7 @@ def _draft(row: Row, reference: Draft) -> Draft:
         sample=row.get("sample", 0),
         factors=row.get("factors", {}),
         tool_names=row.get("tool_names", {}),
+        fault=row.get("fault", {}),
     )
 
 

@@ -123,6 +123,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "params": (dict,),
     "factors": (dict,),
     "tool_names": (dict,),
+    "fault": (dict,),
     "sample": (int,),
 }
 

@@ -6,7 +6,7 @@ from robusttest.perturbations.base.catalog import PERTURBATIONS, Factory
 from robusttest.perturbations.chars import lines, noise, surface, unicode
 from robusttest.perturbations.notation import amounts, dates, structures
 from robusttest.perturbations.prompt import as_data, conversation, decoding, edges, layout, prompt
-from robusttest.perturbations.tools import tools
+from robusttest.perturbations.tools import faults, tools
 from robusttest.perturbations.words import (
     context,
     informal,
@@ -105,6 +105,7 @@ BUILT_IN: dict[str, Factory] = {
     "tool_description": tools.tool_description,
     "tool_rename": tools.tool_rename,
     "tool_schema": tools.tool_schema,
+    "tool_fault": faults.tool_fault,
     # decoding
     "repeat": decoding.repeat,
     "temperature": decoding.temperature,

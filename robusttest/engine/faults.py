@@ -1,0 +1,112 @@
+"""A body's tools as a fault leaves them: what ``ask.tool(name, function)`` gives back."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from robusttest.core.nouns import Json
+from robusttest.errors import ToolFaultError, UsageError
+
+_RAISED: Mapping[str, tuple[str, int | None]] = {
+    "timeout": ("timed out", None),
+    "429": ("429 Too Many Requests", 429),
+    "500": ("500 Internal Server Error", 500),
+}
+
+
+class Tools:
+    """The tools of one run of a body, and what became of them."""
+
+    def __init__(self, fault: Mapping[str, Json]) -> None:
+        self.fault = fault
+        self.calls: list[dict[str, Json]] = []
+        """Each use, in order: name, arguments, and the fault it met, if it met one."""
+        self.used: dict[str, int] = {}
+        """How often each tool was used."""
+        self._last: dict[str, Any] = {}
+
+    @property
+    def met(self) -> bool:
+        """Whether the fault came about."""
+        return any("fault" in call for call in self.calls)
+
+    def tool(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, sync or async, with the variant's fault where it is to come."""
+        if not isinstance(name, str) or not name or not callable(function):
+            raise UsageError(f"ask.tool({name!r}, {function!r}): a name and a function")
+        self.used.setdefault(name, 0)
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                kind = self._use(name, args, kwargs)
+                self._raise(name, kind)
+                return self._spoilt(name, kind, await function(*args, **kwargs))
+
+            return awaited
+
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            kind = self._use(name, args, kwargs)
+            self._raise(name, kind)
+            return self._spoilt(name, kind, function(*args, **kwargs))
+
+        return called
+
+    def _use(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """Note a use; the kind of the fault that it meets."""
+        self.used[name] += 1
+        call: dict[str, Json] = {
+            "name": name,
+            "arguments": dict(kwargs) if not args else {"args": list(args), **kwargs},
+        }
+        self.calls.append(call)
+        if not self.fault or self.fault.get("tool") not in (None, name):
+            return None
+        kind, first = str(self.fault["kind"]), int(self.fault["at"])
+        if not first <= self.used[name] < first + int(self.fault["times"]):
+            return None
+        if kind == "stale" and name not in self._last:
+            return None  # there is nothing old yet
+        call["fault"] = kind
+        return kind
+
+    def _raise(self, name: str, kind: str | None) -> None:
+        if kind == "timeout":
+            raise TimeoutError(f"{name}: timed out")
+        if kind in _RAISED:
+            text, status = _RAISED[kind]
+            raise ToolFaultError(f"{name}: {text}", status=status)
+
+    def _spoilt(self, name: str, kind: str | None, value: Any) -> Any:
+        if kind == "stale":
+            return self._last[name]
+        self._last[name] = value
+        return value if kind is None else _SPOIL[kind](value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _empty(value: Any) -> Any:
+    return type(value)() if isinstance(value, str | list | dict | tuple) else None
+
+
+def _drifted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {f"{k}_v2": v for k, v in value.items()}
+    return {"result": value}
+
+
+_SPOIL: Mapping[str, Callable[[Any], Any]] = {
+    "malformed": lambda value: '{"error": ' + _text(value)[:20],
+    "truncated": lambda value: _text(value)[: max(1, len(_text(value)) // 2)],
+    "empty": _empty,
+    "schema_drift": _drifted,
+}

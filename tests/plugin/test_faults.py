@@ -1,0 +1,217 @@
+"""Faults of tools, and trajectories: what a body's tool does, what is counted, which agents are found out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from robusttest.core.nouns import Completion
+from robusttest.engine.faults import Tools
+from robusttest.errors import ToolFaultError, UsageError
+from robusttest.perturbations import make
+from robusttest.perturbations.tools.faults import KINDS, tool_fault
+from robusttest.scorers import trajectory
+
+DATA = {"order": "48213", "status": "sent"}
+
+
+def lookup(order: str = "48213") -> Any:
+    return dict(DATA)
+
+
+def tools(kind: str, at: int = 1, times: int = 1, tool: str | None = None) -> Tools:
+    return Tools({"kind": kind, "at": at, "times": times, "tool": tool})
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("timeout", TimeoutError), ("429", ToolFaultError), ("500", ToolFaultError)]
+)
+def test_a_fault_is_raised_at_its_use_and_not_after(kind: str, error: type[Exception]) -> None:
+    held = tools(kind, at=2)
+    call = held.tool("lookup", lookup)
+    assert call() == DATA
+    assert not held.met
+    with pytest.raises(error) as caught:
+        call()
+    assert held.met
+    assert getattr(caught.value, "status", None) == (int(kind) if kind.isdigit() else None)
+    assert call() == DATA
+    assert held.used == {"lookup": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "gives"),
+    [
+        ("empty", {}),
+        ("schema_drift", {"order_v2": "48213", "status_v2": "sent"}),
+        ("truncated", '{"order": "48213",'),
+        ("malformed", '{"error": {"order": "48213", "'),
+    ],
+)
+def test_what_a_tool_returns_is_spoilt(kind: str, gives: Any) -> None:
+    call = tools(kind).tool("lookup", lookup)
+    assert call() == gives
+    assert call() == DATA
+
+
+def test_a_stale_answer_is_that_of_the_use_before() -> None:
+    held, numbers = tools("stale", at=1, times=9), iter([1, 2, 3])
+    call = held.tool("count", lambda: next(numbers))
+    assert call() == 1
+    assert not held.met  # there was nothing old yet
+    assert call() == 1
+    assert held.met
+
+
+def test_another_tool_is_left_alone() -> None:
+    held = tools("timeout", tool="pay")
+    assert held.tool("lookup", lookup)() == DATA
+    with pytest.raises(TimeoutError):
+        held.tool("pay", lookup)()
+
+
+def test_an_async_tool_fails_as_well() -> None:
+    async def later(order: str) -> Any:
+        return {"order": order}
+
+    held = tools("500")
+    call = held.tool("later", later)
+    with pytest.raises(ToolFaultError):
+        asyncio.run(call(order="1"))
+    assert asyncio.run(call(order="1")) == {"order": "1"}
+    assert [c["name"] for c in held.calls] == ["later", "later"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: make("tool_fault:timout"),
+        lambda: tool_fault(at=0),
+        lambda: tool_fault(times=True),
+        lambda: Tools({}).tool("", lookup),
+    ],
+)
+def test_wrong_arguments_are_refused(wrong: Any) -> None:
+    with pytest.raises(UsageError):
+        wrong()
+
+
+def test_the_nearest_kind_is_named() -> None:
+    with pytest.raises(UsageError, match="'timeout'"):
+        make("tool_fault:timout")
+
+
+SUITE = """
+STATUS = {{"48213": "sent", "77120": "lost"}}
+
+def order_status(order):
+    return STATUS[order]
+
+@robust(
+    cases=[{{"id": k, "input": f"where is {{k}}?", "target": v}} for k, v in STATUS.items()],
+    perturbations=["tool_fault"], variants=8, {expect}
+)
+def test_agent(variant, ask):
+    lookup = ask.tool("order_status", order_status)
+    order = "".join(c for c in variant.input if c.isdigit())
+    {body}
+"""
+RETRIES = """for _ in range(3):
+        try:
+            found = lookup(order)
+        except Exception:
+            continue
+        if found in STATUS.values():
+            break
+    assert ask.used["order_status"] <= 3
+    assert found == variant.target
+    return found"""
+GIVES_UP = """try:
+        found = lookup(order)
+    except Exception:
+        found = "sorry"
+    assert found == variant.target
+    return found"""
+NEVER = "assert True"
+
+
+def test_an_agent_that_tries_again_recovers_from_every_fault(project) -> None:
+    project.test(SUITE.format(expect='expect=["accuracy[tool_fault] >= 1"]', body=RETRIES))
+    project.run().assert_outcomes(passed=1)
+    by_fault = {r["variant"]: r.get("status", "ok") for r in project.records() if "variant" in r}
+    assert by_fault["tool_fault#0"] == "ok"
+    assert by_fault[f"tool_fault#{KINDS.index('stale')}"] == "not_applicable"  # the first use is the last
+
+
+def test_an_agent_that_gives_up_is_found_out(project) -> None:
+    project.test(SUITE.format(expect='expect=["accuracy[tool_fault] >= 0.9"]', body=GIVES_UP))
+    ran = project.run()
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["*accuracy?tool_fault? 0.000 < 0.9*"])
+
+
+def test_a_fault_on_a_tool_that_is_never_used_is_told_and_does_not_pass(project) -> None:
+    project.test(SUITE.format(expect='expect=["accuracy[tool_fault] >= 0.9"]', body=NEVER))
+    ran = project.run()
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED
+    told = [r for r in project.records() if r.get("perturbation") == "tool_fault"]
+    assert {r["status"] for r in told} == {"not_applicable"}
+    assert "order_status 0 times used" in told[0]["reason"]
+
+
+# --- trajectories -------------------------------------------------------------------------------------------
+
+
+def way(*names: str) -> Completion:
+    return Completion(text="done", tool_calls=tuple({"name": n, "arguments": {}} for n in names))
+
+
+@pytest.mark.parametrize(
+    ("how", "names", "right"),
+    [
+        ({"required": ["a", "b"]}, "bxa", True),
+        ({"required": ["a", "b"]}, "a", False),
+        ({"forbidden": ["pay"]}, ("look", "pay"), False),
+        ({"order": ["a", "b"]}, "axb", True),
+        ({"order": ["a", "b"]}, "ba", False),
+        ({"at_most": 2}, "abc", False),
+        ({"at_most": {"a": 1}}, "abb", True),
+        ({"at_most": {"a": 1}}, "aba", False),
+        ({}, "", True),
+    ],
+)
+def test_a_way_is_judged_by_its_rules(how: dict[str, Any], names: Any, right: bool) -> None:
+    score = trajectory(**how)(way(*names))
+    assert score.value == float(right)
+    assert score.answer == list(names)
+    assert right is (score.explanation is None)
+
+
+@pytest.mark.parametrize("how", [{"required": "lookup"}, {"required": ["a"], "forbidden": ["a"]}])
+def test_rules_that_are_none_are_refused(how: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        trajectory(**how)
+
+
+def test_a_body_scores_its_own_way(project) -> None:
+    project.test("""
+from robusttest.perturbations import tool_fault
+from robusttest.scorers import trajectory
+
+
+@robust(cases=[{"id": "a", "input": "buy"}], perturbations=[tool_fault("429", tool="look")], variants=1, expect=["accuracy >= 1"])
+def test_way(variant, ask):
+    look, pay = ask.tool("look", lambda: 1), ask.tool("pay", lambda: 2)
+    try:
+        look()
+    except Exception as e:
+        assert e.status == 429
+        look()
+    pay()
+    assert (ask.fault is None) is (not variant.perturbation)
+    return trajectory(required=["pay"], order=["look", "pay"], at_most={"pay": 1})(ask.trajectory)
+""")
+    project.run().assert_outcomes(passed=1)
+    assert [r["answer"] for r in project.records()] == [["look", "pay"], ["look", "look", "pay"]]

@@ -179,17 +179,22 @@ def _footer(page: Page, report: Report) -> list[str]:
 def _one_line(page: Page, report: Report) -> str:
     g = page.glyphs
     parts = [_line(page, words.outcomes(report))]
-    parts += [
+    metrics = [
         f"{label(e.metric)} {text.number(e.value)}"
         for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())
     ]
+    parts += metrics
     if report.comparison is not None:
         parts.append(visible(against.summary(report.comparison)))
     calls, *rest = [_line(page, p) for p in words.counts(report)] or [""]
     short = calls.partition(" (")[0] + (f" ({report.run.errors:,} failed)" if report.run.errors else "")
     last = [] if report.run.complete else rest[-1:]  # that it is incomplete stays
-    for told in ([calls, *rest], [short, *rest], [short, *rest[:1], *last], [short, *last]):
-        line = f" {g.dot} ".join(x for x in [*parts, *dict.fromkeys(told)] if x)
+    few = [x for x in parts if x not in metrics]
+    for front, told in (
+        (parts, [calls, *rest]), (parts, [short, *rest]), (parts, [short, *rest[:1], *last]), (parts, [short, *last]),
+        (few, [short, *last]),
+    ):  # fmt: skip
+        line = f" {g.dot} ".join(x for x in [*front, *dict.fromkeys(told)] if x)
         if page.size(line) <= page.width - len(QUIET):
             break
     return line

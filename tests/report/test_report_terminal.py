@@ -296,6 +296,8 @@ def test_the_quiet_line_fits_and_keeps_what_matters(one_cell: Report):
     (line,) = render(one_cell, verbosity=-1, width=80)
     assert len("robustness: " + line) <= 80
     assert line.endswith("1,260 calls")
+    (line,) = render(one_cell, verbosity=-1, width=60)
+    assert line == "1 failed · 1,260 calls"
     (line,) = render(one_cell, verbosity=-1, width=140)
     assert line.endswith("1,260 calls (1,200 replayed, up to 3 days old) · $0.42 · 38 s")
 

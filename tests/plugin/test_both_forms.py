@@ -187,7 +187,7 @@ def test_a_spent_budget_skips_the_same_variants(project):
 
 
 def test_a_second_run_of_either_form_makes_no_variant_anew(project):
-    """What the perturbation made is in the reply store: not even the library that makes it is imported."""
+    """What the perturbation made is in the reply store: not even the dictionary that typos are looked up in is imported."""
     test = """
 import sys
 
@@ -206,7 +206,7 @@ async def test_async(variant, ask):
 def test_alone(variant): ...
 
 def test_after():
-    print("LOADED", "nlpaug" in sys.modules)
+    print("LOADED", "spellchecker" in sys.modules)
 """
     project.test(test)
     for loaded in (True, False):

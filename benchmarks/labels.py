@@ -26,7 +26,7 @@ from typing import Any
 from robusttest.core.nouns import Case, Draft, Prompt, Variant, derive_seed
 from robusttest.errors import RobusttestError
 from robusttest.perturbations import PERTURBATIONS, Perturbation, make
-from robusttest.perturbations.base.judged import Read, judgements, merged, row_digest
+from robusttest.perturbations.base.judged import SpecJudgements, judgements, merged, row_digest
 from robusttest.perturbations.words.words_random import tfidf
 from robusttest.report.judged import broken_of, made_now
 from robusttest.tasks.render import prompt_text, render
@@ -215,7 +215,7 @@ def keep(sheet: Path) -> None:
 def prune(folder: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) -> None:
     """Judgements of what is made no more go; what is left stands for the perturbation as it is now."""
     kept, sets = judgements(), data_sets(folder)
-    out: dict[str, Read] = {}
+    out: dict[str, SpecJudgements] = {}
     for spec, read in kept.items():
         if only and spec not in only:
             out[spec] = read
@@ -227,7 +227,7 @@ def prune(folder: Path, only: Sequence[str], rows: int, seeds: Sequence[int]) ->
         left = {d: v for d, v in read["rows"].items() if d in now}
         print(f"{spec}: {len(read['rows']) - len(left)} of {len(read['rows'])} dropped")
         if left:
-            out[spec] = Read(made=made_now(spec), rows=left)
+            out[spec] = SpecJudgements(made=made_now(spec), rows=left)
     _write(out)
 
 
@@ -238,7 +238,7 @@ def _known(spec: str) -> bool:
         return False
 
 
-def _write(kept: Mapping[str, Read]) -> None:
+def _write(kept: Mapping[str, SpecJudgements]) -> None:
     JUDGEMENTS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -164,3 +164,14 @@ def test_nothing_unpickles_or_prints(path):
 
 _ALLOWED = {"metrics.py": {"hash"}}
 """A `__hash__` made of names is no seed."""
+
+
+def test_no_two_classes_share_a_name():
+    """Who reads ``Row`` need not ask which one."""
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(f"{name_of(path)}:{node.lineno}")
+    twice = [f"{name}: {', '.join(where)}" for name, where in sorted(homes.items()) if len(where) > 1]
+    assert not twice, "\n".join(twice)

@@ -114,11 +114,11 @@ def load_task(file: Path, name: str) -> Task:
 
 
 def _tests(a: argparse.Namespace) -> list[Scanned]:
-    from robusttest.plugin.scanning import Found, collected
+    from robusttest.plugin.scanning import ScannedTask, collected
 
     done: list[Scanned] = []
 
-    def act(found: list[Found]) -> None:
+    def act(found: list[ScannedTask]) -> None:
         for f in found:
             models = a.model or f.models
             if not models:

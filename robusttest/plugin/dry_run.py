@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Plan:
+class DryRunPlan:
     """What one item, or all of them, would ask."""
 
     variants: int = 0
@@ -55,7 +55,7 @@ class Plan:
         else:
             self.cost += characters / prices.CHARACTERS_PER_TOKEN * price.input + (most or 0) * price.output
 
-    def join(self, other: Plan) -> None:
+    def join(self, other: DryRunPlan) -> None:
         for name in ("variants", "calls", "stored", "characters", "output", "unlimited", "cost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.unpriced += other.unpriced
@@ -84,7 +84,7 @@ class Plan:
 def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
     """One line for each item, one for all of them, and what is not in the sums."""
     out = ["robusttest: a dry run makes no call"]
-    everything = Plan()
+    everything = DryRunPlan()
     for state in states:
         plan = _plan(session, state)
         everything.join(plan)
@@ -99,8 +99,8 @@ def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
     return [*out, *(f"  {note}" for note in everything.notes())]
 
 
-def _plan(session: RobustSession, state: RobustItem) -> Plan:
-    plan, job = Plan(), state.job
+def _plan(session: RobustSession, state: RobustItem) -> DryRunPlan:
+    plan, job = DryRunPlan(), state.job
     judge = None if job.task.scorer is None else job.task.scorer.model
     for selected in job.selected():
         for v in job.variants(selected):

@@ -18,7 +18,7 @@ from robusttest.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ScannedTask:
     """One declared task, with the models that its tests name."""
 
     task: Task
@@ -30,7 +30,7 @@ class Found:
 
 
 class _Scan:
-    def __init__(self, act: Callable[[list[Found]], None]) -> None:
+    def __init__(self, act: Callable[[list[ScannedTask]], None]) -> None:
         self.act, self.acted = act, False
         self.error: BaseException | None = None
 
@@ -38,7 +38,7 @@ class _Scan:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if session.testsfailed:
             return
-        found: dict[int, Found] = {}
+        found: dict[int, ScannedTask] = {}
         for item in session.items:
             state = item.stash.get(ITEM, None)
             if state is None or not isinstance(state.job.task, Task):
@@ -46,7 +46,7 @@ class _Scan:
             task, before = state.job.task, found.get(id(state.job.task))
             models = (*(before.models if before else ()), *([state.model] if state.model else []))
             held = vars(getattr(item, "module", None) or object) if hasattr(item, "module") else {}
-            found[id(task)] = Found(
+            found[id(task)] = ScannedTask(
                 task=task,
                 models=tuple(dict.fromkeys(models)),
                 file=item.path,
@@ -62,7 +62,7 @@ class _Scan:
             self.error = e
 
 
-def collected(tests: Sequence[str], models: Sequence[str], act: Callable[[list[Found]], None]) -> None:
+def collected(tests: Sequence[str], models: Sequence[str], act: Callable[[list[ScannedTask]], None]) -> None:
     """Collect ``tests`` and call ``act`` with their tasks, while pytest's ``pythonpath`` and conftest files stand.
 
     Raises `UsageError` with pytest's words where they can't be collected, and whatever ``act`` raises.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from robusttest.engine.driver import Runner
     from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
-    from robusttest.plugin.terminal import Progress
+    from robusttest.plugin.terminal import ProgressLine
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -81,7 +81,7 @@ class RobustSession(Ledger):
         self.refused: str | None = None
         """Why a worker runs none of its tests; without xdist that is a usage error of the session."""
         self.interrupted = False
-        self.progress: Progress | None = None
+        self.progress: ProgressLine | None = None
         self.reports: dict[CellKey, tuple[pytest.TestReport, Any]] = {}
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
         self._calls: tuple[int, Gateway, Runner] | None = None

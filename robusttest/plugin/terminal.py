@@ -81,10 +81,10 @@ def watch(session: RobustSession, states: Sequence[RobustItem]) -> None:
         return
     from robusttest.plugin.start import planned_calls
 
-    session.progress = Progress(session, reporter, sum(map(planned_calls, states)))
+    session.progress = ProgressLine(session, reporter, sum(map(planned_calls, states)))
 
 
-class Progress:
+class ProgressLine:
     """One line that is written over, and gone when the waiting ends."""
 
     EVERY = 0.2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
 from robusttest.core.nouns import Estimate
-from robusttest.report.model import CellOutcome, Failure
+from robusttest.report.model import CellOutcome, FailureReport
 
 # pieces of a text
 
@@ -54,14 +54,14 @@ class Strong:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeWord:
     """A verdict or outcome, coloured like ``like``; ``text`` is the word that is read."""
 
     text: str
     like: CellOutcome
 
 
-Piece: TypeAlias = str | Number | Value | Term | Code | Strong | Outcome
+Piece: TypeAlias = str | Number | Value | Term | Code | Strong | OutcomeWord
 Text: TypeAlias = tuple[Piece, ...]
 
 Place: TypeAlias = Literal["", "terminal", "page", "html"]
@@ -77,7 +77,7 @@ class Heading:
     text: Text
     level: int = 2
     facts: Text = ()
-    outcome: Outcome | None = None
+    outcome: OutcomeWord | None = None
     on: Place = ""
 
 
@@ -103,7 +103,7 @@ Align: TypeAlias = Literal["left", "right"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class TableColumn:
     head: Text
     align: Align = "left"
     brief: str = ""
@@ -123,7 +123,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TableRow:
     cells: tuple[Text, ...]
     brief: bool = True
     """Whether a terminal without ``-v`` shows it."""
@@ -139,8 +139,8 @@ class Row:
 class Table:
     label: str
     """What it shows, for a screen reader."""
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
     digits: Literal[2, 3] = 3
     """Of estimates; 2 is the short form, ``.92 [.82, .96]``."""
     stacked: bool = False
@@ -172,7 +172,7 @@ class Listing:
 class Failing:
     """Failing variants, the worst first; each place shows as many as it has room for."""
 
-    failures: tuple[Failure, ...]
+    failures: tuple[FailureReport, ...]
     total: int
     elsewhere: bool = False
     """A failed test's: pytest has shown them."""
@@ -259,11 +259,11 @@ def numbers(blocks: Sequence[Block]) -> Iterator[float]:
 
 
 def _pieces(value: Any) -> Iterator[Piece]:
-    if isinstance(value, str | Number | Value | Term | Code | Strong | Outcome):
+    if isinstance(value, str | Number | Value | Term | Code | Strong | OutcomeWord):
         yield value
     elif isinstance(value, tuple):
         for v in value:
             yield from _pieces(v)
-    elif isinstance(value, Heading | Sentence | Table | Listing | Column | Row):
+    elif isinstance(value, Heading | Sentence | Table | Listing | TableColumn | TableRow):
         for f in fields(value):
             yield from _pieces(getattr(value, f.name))

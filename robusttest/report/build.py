@@ -29,7 +29,7 @@ from robusttest.report.diff import original_of, segments
 from robusttest.report.later import Later, LaterMapping
 from robusttest.report.model import (
     CellReport,
-    Failure,
+    FailureReport,
     PerturbationRow,
     Reaction,
     Report,
@@ -272,7 +272,7 @@ def worst_failures(
     *,
     replay: Any = None,
     limit: int | None = WORST,
-) -> tuple[tuple[Failure, ...], int]:
+) -> tuple[tuple[FailureReport, ...], int]:
     """The worst failing variants and how many failing variants there are.
 
     They stand in the order of `robusttest.engine.record.failing`. ``replay(name)`` is the command that runs the variant
@@ -283,13 +283,13 @@ def worst_failures(
     return chosen, sum(map(fails, records))
 
 
-def failure(r: Record, reference: Record | None, replay: Any = None) -> Failure:
+def failure(r: Record, reference: Record | None, replay: Any = None) -> FailureReport:
     """One record as a reader is shown it: the diff from its original, and both answers."""
     original, edits = _original(r, reference)
     diff = segments(original, r.text, edits) if original is not None and r.text is not None else ()
     name = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
     smaller = r.shrunk or {}
-    return Failure(
+    return FailureReport(
         case_id=r.case_id,
         variant=r.variant,
         perturbation=r.perturbation,

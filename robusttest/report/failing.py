@@ -7,7 +7,7 @@ from robusttest.report.blocks import Failing
 from robusttest.report.build import answer_text
 from robusttest.report.escape import cut, visible, width_of
 from robusttest.report.inline import diff_lines
-from robusttest.report.model import Failure
+from robusttest.report.model import FailureReport
 from robusttest.report.page import Page
 
 NAME_LINES = 3
@@ -25,7 +25,7 @@ def failing_lines(page: Page, block: Failing, limit: int) -> list[str]:
     return lines
 
 
-def _failure(page: Page, f: Failure) -> list[str]:
+def _failure(page: Page, f: FailureReport) -> list[str]:
     g = page.glyphs
     name = visible(f.name)
     answers = _answers(page, f)
@@ -43,7 +43,7 @@ def _failure(page: Page, f: Failure) -> list[str]:
     return lines
 
 
-def _answers(page: Page, f: Failure) -> str:
+def _answers(page: Page, f: FailureReport) -> str:
     g = page.glyphs
 
     def said(value: object) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import CellKey, Estimate, RunInfo
-from robusttest.report.blocks import Column, Number, Row, Table, Value
+from robusttest.report.blocks import Number, Table, TableColumn, TableRow, Value
 from robusttest.report.escape import encodable, visible
 from robusttest.report.layout import table_lines
 from robusttest.report.model import Report
@@ -22,7 +22,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class HistoryPoint:
     """One run's numbers on one task × model."""
 
     run: RunInfo
@@ -43,23 +43,23 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class HistoryLine:
     """One task × model over the versions, the oldest first."""
 
     task: str
     model: str
     test: str | None
-    versions: tuple[Version, ...]
+    versions: tuple[HistoryPoint, ...]
 
 
-def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[Line]:
+def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[HistoryLine]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
     from robusttest.stats.cell.estimates import estimate
 
-    found: dict[CellKey, list[Version]] = {}
+    found: dict[CellKey, list[HistoryPoint]] = {}
     for info, found_cells in runs:
         for cell in found_cells:
-            version = Version(
+            version = HistoryPoint(
                 run=info,
                 n_cases=cell.n_cases,
                 estimates=tuple(estimate(cell, m) for m in METRICS),
@@ -67,20 +67,20 @@ def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[Line]:
             )
             found.setdefault(cell.key, []).append(version)
     return [
-        Line(task=task, model=model, test=test, versions=tuple(versions))
+        HistoryLine(task=task, model=model, test=test, versions=tuple(versions))
         for (test, task, model), versions in found.items()
     ]
 
 
-def lines_of(report: Report) -> list[Line]:
+def lines_of(report: Report) -> list[HistoryLine]:
     """One version each: what a report says of its own run."""
     return [
-        Line(
+        HistoryLine(
             task=c.task,
             model=c.model,
             test=c.test,
             versions=(
-                Version(
+                HistoryPoint(
                     run=report.run,
                     n_cases=c.n_cases,
                     estimates=tuple(c.overall[m] for m in METRICS),
@@ -94,7 +94,7 @@ def lines_of(report: Report) -> list[Line]:
 
 
 def render(
-    lines: Sequence[Line], *, width: int = 80, color: bool = False, encoding: str = "utf-8"
+    lines: Sequence[HistoryLine], *, width: int = 80, color: bool = False, encoding: str = "utf-8"
 ) -> list[str]:
     """A table for each task × model, a sparkline of each metric under it."""
     page = Page.of(width, color, encoding)
@@ -106,14 +106,14 @@ def render(
     return [encodable(x.rstrip(), encoding) for x in out[1:]]
 
 
-def table(line: Line, width: int, encoding: str) -> Table:
+def table(line: HistoryLine, width: int, encoding: str) -> Table:
     """A row for each version."""
     times = [v.run.created[:16].replace("T", " ") for v in line.versions]
     days = [t[:10] for t in times]
     if width < 100:  # the day; the time where several runs share one
         times = [t[5:] if days.count(t[:10]) > 1 else t[:10] for t in times]
     rows = [
-        Row(
+        TableRow(
             cells=(
                 (at,),
                 (v.name + ("*" if v.run.dirty and not v.declared else ""),),
@@ -124,21 +124,21 @@ def table(line: Line, width: int, encoding: str) -> Table:
         for at, v in zip(times, line.versions, strict=True)
     ]
     if len(rows) > 1 and (bars := _sparks(line, encoding)):
-        rows.append(Row(cells=((), (), (), *((b,) for b in bars))))
+        rows.append(TableRow(cells=((), (), (), *((b,) for b in bars))))
     heads = ("accuracy", "robust accuracy", "ICC")
     return Table(
         label="Versions",
         columns=(
-            Column(head=("",), aside="{}"),
-            Column(head=("version",), name=True),
-            Column(head=("n",), align="right", aside="n={}"),
-            *(Column(head=(head,), brief=BRIEF.get(head, "")) for head in heads),
+            TableColumn(head=("",), aside="{}"),
+            TableColumn(head=("version",), name=True),
+            TableColumn(head=("n",), align="right", aside="n={}"),
+            *(TableColumn(head=(head,), brief=BRIEF.get(head, "")) for head in heads),
         ),
         rows=tuple(rows),
     )
 
 
-def _sparks(line: Line, encoding: str) -> list[str]:
+def _sparks(line: HistoryLine, encoding: str) -> list[str]:
     """One bar a version on a scale from the metric's lowest to its highest value; none where it is undefined."""
     try:
         _BARS.encode(encoding)

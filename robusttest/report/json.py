@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from robusttest.core import codec
 from robusttest.core.nouns import Json
-from robusttest.report.model import CellReport, Failure, Report
+from robusttest.report.model import CellReport, FailureReport, Report
 
 SCHEMA = 1
 
@@ -72,7 +72,7 @@ def _cell(c: CellReport) -> dict[str, Json]:
     return data
 
 
-def _failure(f: Failure) -> dict[str, Json]:
+def _failure(f: FailureReport) -> dict[str, Json]:
     return {
         "case": f.case_id,
         "variant": f.variant,

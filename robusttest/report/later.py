@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """What a `Part` is given in the place of its value; ``make`` is called once, by whoever reads first."""
+    """What a `LaterField` is given in the place of its value; ``make`` is called once, by whoever reads first."""
 
     __slots__ = ("make",)
 
@@ -17,7 +17,7 @@ class Later(Generic[T]):
         self.make = make
 
 
-class Part(Generic[T]):
+class LaterField(Generic[T]):
     """A field of a dataclass (one without slots) that takes a value, or a `Later`; who reads it gets the value.
 
     ``dataclasses.replace`` reads all fields, and so computes them.

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from robusttest.report import text as written
 from robusttest.report.blocks import (
     Code,
-    Column,
     Listing,
     Number,
-    Outcome,
+    OutcomeWord,
     Piece,
-    Row,
     Sentence,
     Strong,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
     Value,
@@ -43,7 +43,7 @@ def _piece(page: Page, p: Piece, digits: int, color: bool) -> str:
         case Value():
             value, limits = _parts(p, digits)
             return f"{value} {limits}".rstrip().replace(" ", GLUE)
-        case Outcome():
+        case OutcomeWord():
             return style.outcome(p.like, page.shown(p.text)) if color else page.shown(p.text)
         case Strong():
             return style.bold(page.shown(p.text)) if color else page.shown(p.text)
@@ -166,10 +166,10 @@ class _Grid:
     page: Page
     plan: _Plan
     table: Table
-    columns: list[Column]
-    asides: list[Column]
-    name: Column | None
-    rows: Sequence[Row]
+    columns: list[TableColumn]
+    asides: list[TableColumn]
+    name: TableColumn | None
+    rows: Sequence[TableRow]
     cells: list[list[_Cell]]
     heads: list[str]
     names: list[str]
@@ -248,7 +248,7 @@ class _Grid:
             return broken
         return [*broken, " " * max(len(pad), page.width - page.size(right)) + right]
 
-    def _noted(self, lines: list[str], row: Row) -> list[str]:
+    def _noted(self, lines: list[str], row: TableRow) -> list[str]:
         if not row.note:
             return lines
         note = said(self.page, row.note)
@@ -258,8 +258,8 @@ class _Grid:
         return [*lines, *self.page.wrapped(lead + note, indent=len(lead))]
 
 
-def _laid(page: Page, table: Table, rows: Sequence[Row], plan: _Plan) -> _Grid:
-    def there(c: Column) -> bool:
+def _laid(page: Page, table: Table, rows: Sequence[TableRow], plan: _Plan) -> _Grid:
+    def there(c: TableColumn) -> bool:
         return c.on in ("", "terminal") and (not c.optional or c.optional < plan.dropped)
 
     kept = [i for i, c in enumerate(table.columns) if there(c)]
@@ -290,12 +290,12 @@ def _laid(page: Page, table: Table, rows: Sequence[Row], plan: _Plan) -> _Grid:
     )  # fmt: skip
 
 
-def _aside(page: Page, column: Column, cell: Text) -> str:
+def _aside(page: Page, column: TableColumn, cell: Text) -> str:
     shown = said(page, cell).replace(GLUE, " ")
     return column.aside.format(shown) if shown else ""
 
 
-def _cell(page: Page, row: Row, i: int, table: Table, plan: _Plan) -> _Cell:
+def _cell(page: Page, row: TableRow, i: int, table: Table, plan: _Plan) -> _Cell:
     cell = row.cells[i]
     pad = " " * row.indent if table.columns[i].name else ""
     if len(cell) == 1 and isinstance(p := cell[0], Value):

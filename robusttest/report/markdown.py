@@ -14,7 +14,7 @@ from robusttest.report.blocks import (
     Heading,
     Listing,
     Number,
-    Outcome,
+    OutcomeWord,
     Piece,
     Section,
     Sentence,
@@ -28,7 +28,7 @@ from robusttest.report.blocks import (
 from robusttest.report.build import answer_text
 from robusttest.report.escape import code, cut, markdown, table_code
 from robusttest.report.inline import Glyphs, Style, diff_lines
-from robusttest.report.model import Failure, Report
+from robusttest.report.model import FailureReport, Report
 from robusttest.report.words import sections
 from robusttest.report.words.terms import TERMS
 
@@ -152,7 +152,7 @@ def _piece(p: Piece, table: bool) -> str:
             return table_code(p.text) if table else code(p.text)
         case Strong():
             return f"**{markdown(p.text)}**"
-        case Outcome():
+        case OutcomeWord():
             mark = MARKS[p.like]
             return f"{mark} {markdown(p.text)}" if mark and table else markdown(p.text)
 
@@ -177,7 +177,7 @@ def _failing(block: Failing) -> str:
     return "\n\n".join([head, "\n".join(_failure(f) for f in shown)])
 
 
-def _failure(f: Failure) -> str:
+def _failure(f: FailureReport) -> str:
     def said(value: object) -> str:
         return "_none_" if value is None else code(cut(answer_text(value), 200))
 

@@ -1,6 +1,6 @@
 """What a report says, as plain data: every renderer reads this and none of them computes a number.
 
-``Report`` → ``CellReport`` (one test × task × model) → ``PerturbationRow``, ``Verdict``, ``Failure``, ``Tally``.
+``Report`` → ``CellReport`` (one test × task × model) → ``PerturbationRow``, ``Verdict``, ``FailureReport``, ``Tally``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from robusttest.core.nouns import CellKey, Estimate, ItemOutcome, Json, Record, RunInfo, Verdict
 from robusttest.errors import UnknownNameError
 from robusttest.metrics import get_metric
-from robusttest.report.later import Part
+from robusttest.report.later import LaterField
 
 HEADLINE = ("accuracy", "robust_accuracy", "output_consistency", "consistency_icc", "drop")
 """The metrics every summary shows, in this order."""
@@ -95,7 +95,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailureReport:
     """A failing variant, for a reader who has to see why."""
 
     case_id: str
@@ -153,7 +153,7 @@ def outcome_word(outcome: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CellReport:
-    """One model on one task in one test. A `Part` is computed when it is first read."""
+    """One model on one task in one test. A `LaterField` is computed when it is first read."""
 
     key: CellKey
     item: ItemOutcome | None = None
@@ -168,49 +168,49 @@ class CellReport:
     """Replies / planned calls; None where nothing was planned."""
     overall: Mapping[str, Estimate]
     """Every metric by name."""
-    local: Part[tuple[Estimate, ...]] = Part(())
+    local: LaterField[tuple[Estimate, ...]] = LaterField(())
     """The main metrics of each perturbation."""
-    ways: Part[tuple[int, int] | None] = Part(None)
+    ways: LaterField[tuple[int, int] | None] = LaterField(None)
     """The fewest and the most ways that a case was put and scored, the reference included; without repeats."""
-    graded: Part[bool] = Part(False)
+    graded: LaterField[bool] = LaterField(False)
     """Whether scores between 0 and 1 were given."""
-    weakest: Part[Weakest | None] = Part(None)
+    weakest: LaterField[Weakest | None] = LaterField(None)
     """None where nothing that keeps the right answer was varied."""
-    perturbations: Part[tuple[PerturbationRow, ...]] = Part(())
+    perturbations: LaterField[tuple[PerturbationRow, ...]] = LaterField(())
     """Invariance: does it stay right?"""
-    reactions: Part[tuple[Reaction, ...]] = Part(())
+    reactions: LaterField[tuple[Reaction, ...]] = LaterField(())
     """Sensitivity: does it react?"""
-    first: Part[tuple[str, ...]] = Part(())
+    first: LaterField[tuple[str, ...]] = LaterField(())
     """What has to be known before any number is read: replies that nobody could read or that were cut, no labels."""
     verdicts: tuple[Verdict, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Records by status."""
-    tallies: Part[tuple[Tally, ...]] = Part(())
+    tallies: LaterField[tuple[Tally, ...]] = LaterField(())
     """Everything that is not a plain answer, by reason, the most frequent first."""
-    failures: Part[tuple[Failure, ...]] = Part(())
+    failures: LaterField[tuple[FailureReport, ...]] = LaterField(())
     """The worst failing variants, the worst first: different perturbations and cases before more of the same."""
     n_failures: int = 0
     """Failing variants in all."""
     command: str | None = None
     """The shell command that runs this cell; ``--robust-case=NAME`` after it runs one variant. None without a test."""
     notes: tuple[str, ...] = ()
-    advice: Part[Any] = Part(None)
+    advice: LaterField[Any] = LaterField(None)
     """Where work pays on this cell (`robusttest.stats.across.advice`); the terminal prints its ``lines``."""
-    lever: Part[Any] = Part(None)
+    lever: LaterField[Any] = LaterField(None)
     """The kind of perturbation that makes most of the recoverable errors (`robusttest.stats.across.levers`)."""
-    reaction: Part[Any] = Part(None)
+    reaction: LaterField[Any] = LaterField(None)
     """The advice on sensitivity (`robusttest.stats.across.advice.reaction`), where there is one."""
-    spread: Part[Any] = Part(None)
+    spread: LaterField[Any] = LaterField(None)
     """The spread between variants against noise (`robusttest.stats.cell.spread`)."""
-    factors: Part[tuple[Any, ...]] = Part(())
+    factors: LaterField[tuple[Any, ...]] = LaterField(())
     """Which knob matters: the cell's crossed designs (`robusttest.stats.across.factors`)."""
-    blame: Part[Any] = Part(None)
+    blame: LaterField[Any] = LaterField(None)
     """The flips by what made them (`robusttest.stats.across.blame`)."""
-    slices: Part[Any] = Part(None)
+    slices: LaterField[Any] = LaterField(None)
     """The results by the columns of ``by=`` (`robusttest.stats.across.slices`)."""
-    confusion: Part[Any] = Part(None)
+    confusion: LaterField[Any] = LaterField(None)
     """Which answers are taken for which (`robusttest.stats.cell.confusion`)."""
-    over_prompts: Part[Estimate | None] = Part(None)
+    over_prompts: LaterField[Estimate | None] = LaterField(None)
     """``pass_rate`` for prompts like these, and not only for these; the other intervals are for those that ran."""
     adaptive: Any = None
     records: Sequence[Record] = field(default=(), repr=False)
@@ -273,16 +273,16 @@ class Report:
     reply_age: float | None = None
     """Seconds from the oldest replayed reply to this run; None where nothing was replayed."""
     notes: tuple[str, ...] = ()
-    emergence: Part[Any] = Part(None)
+    emergence: LaterField[Any] = LaterField(None)
     """Robustness against accuracy over models and tasks (`robusttest.stats.across.emergence`). Of this and the next two
     the terminal prints the attribute ``lines`` (texts), JSON the whole dataclass, HTML what it knows."""
     comparison: Any = None
     """This run against a baseline."""
-    prompts: Part[tuple[Any, ...]] = Part(())
+    prompts: LaterField[tuple[Any, ...]] = LaterField(())
     """Several prompts of a task side by side (`robusttest.stats.across.prompts`)."""
-    suite: Part[tuple[Any, ...]] = Part(())
+    suite: LaterField[tuple[Any, ...]] = LaterField(())
     """Means over the tasks of each model, plain and weighted (`robusttest.stats.across.suite`)."""
-    factors: Part[tuple[Any, ...]] = Part(())
+    factors: LaterField[tuple[Any, ...]] = LaterField(())
     """Each factor of the crossed designs over the cells that have it (`robusttest.stats.across.factors`)."""
     history: Any = None
     """Earlier versions and this one: `robusttest.report.history.Line`s, where a report is to show them."""

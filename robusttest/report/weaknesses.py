@@ -11,7 +11,7 @@ from robusttest.report import text
 from robusttest.report.build import answer_text
 from robusttest.report.escape import clip, visible
 from robusttest.report.inline import diff_lines
-from robusttest.report.model import CellReport, Failure, PerturbationRow
+from robusttest.report.model import CellReport, FailureReport, PerturbationRow
 from robusttest.report.page import Page
 
 
@@ -23,7 +23,7 @@ class Weakness:
     loss: Estimate
     """The drop of accuracy on the cases that it applies to, or, without labels, the flip rate."""
     labelled: bool
-    failure: Failure | None
+    failure: FailureReport | None
     """The worst failing variant; of equally bad ones that with the smallest edit."""
 
     @property
@@ -32,7 +32,7 @@ class Weakness:
         return self.loss.low is not None and self.loss.low > 0
 
 
-def weaknesses(cell: CellReport, failures: Sequence[Failure] | None = None) -> tuple[Weakness, ...]:
+def weaknesses(cell: CellReport, failures: Sequence[FailureReport] | None = None) -> tuple[Weakness, ...]:
     """Every perturbation that costs something: first what is sure, then by size. A pooled family stands for its severities.
 
     ``failures``: all failing variants of the cell, the worst first, to choose the examples from; its worst few if not given.
@@ -48,7 +48,7 @@ def weaknesses(cell: CellReport, failures: Sequence[Failure] | None = None) -> t
     return tuple(sorted(found, key=lambda w: (not w.sure, -(w.loss.value or 0), w.row.perturbation)))
 
 
-def _first(row: PerturbationRow, failures: Sequence[Failure]) -> Failure | None:
+def _first(row: PerturbationRow, failures: Sequence[FailureReport]) -> FailureReport | None:
     """The worst failing variant of this perturbation: `robusttest.engine.record.failing` has the order."""
     return next(
         (f for f in failures if row.perturbation in (f.perturbation, split_spec(f.perturbation)[0])), None

@@ -123,7 +123,7 @@ def _texts(prompt: Prompt) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Reader:
+class _LabelReader:
     """The compiled way to read one set of labels; made once for each set and style."""
 
     def __init__(self, choices: tuple[str, ...], style: str | None) -> None:
@@ -188,8 +188,8 @@ class _Reader:
 
 
 @lru_cache(maxsize=256)
-def _reader(choices: tuple[str, ...], style: str | None) -> _Reader:
-    return _Reader(choices, style)
+def _reader(choices: tuple[str, ...], style: str | None) -> _LabelReader:
+    return _LabelReader(choices, style)
 
 
 def read_choice(reply: str, choices: tuple[str, ...], style: str | None = "letter") -> int | str:

@@ -15,7 +15,7 @@ from typing import Any
 from robusttest.core.nouns import Case, Json, canonical_json, digest
 from robusttest.errors import CaseError, UsageError, did_you_mean, nearest
 from robusttest.scorers.choices import check_labels, option_of
-from robusttest.tasks.sources import Row, rows
+from robusttest.tasks.sources import SourceRow, rows
 
 
 def load_cases(
@@ -53,7 +53,7 @@ def load_cases(
         raise UsageError(f"load_cases(limit={limit!r}): a positive number of cases")
     _check_columns(id=id, input=input, target=target, cluster=cluster)
     name, found = rows(source, encoding)
-    reader = _Reader(name, id, input, target, choices, cluster, metadata, fields)
+    reader = _CaseReader(name, id, input, target, choices, cluster, metadata, fields)
     out = [reader.case(row) for row in islice(found, limit)]
     if not out:
         raise CaseError(f"{name}: no cases in it")
@@ -119,7 +119,7 @@ def _of_column(case: Case, name: str) -> str | None:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-class _Reader:
+class _CaseReader:
     def __init__(
         self,
         name: str,
@@ -140,7 +140,7 @@ class _Reader:
         self.choices, self.cluster, self.metadata = choices, cluster, metadata
         self.fields = tuple(fields or ())
 
-    def case(self, row: Row) -> Case:
+    def case(self, row: SourceRow) -> Case:
         place, values = row
         if isinstance(values, Case):
             return values

@@ -16,14 +16,14 @@ from robusttest.errors import CaseError, MissingExtraError, UsageError, did_you_
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One row as it was read, and where it stands for the reader of an error."""
 
     place: str
     values: Mapping[str, Any] | Case
 
 
-def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, Iterator[Row]]:
+def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, Iterator[SourceRow]]:
     """A name for errors, and the rows. ``kind`` is the format of a file (``.jsonl``) where its name does not tell."""
     if isinstance(source, str | PathLike):
         path = Path(fspath(source))
@@ -47,20 +47,20 @@ def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, I
     return "cases", _items(source)
 
 
-def _numbered(what: str, records: Iterable[Any], start: int = 0) -> Iterator[Row]:
+def _numbered(what: str, records: Iterable[Any], start: int = 0) -> Iterator[SourceRow]:
     for i, record in enumerate(records, start):
-        yield Row(f"{what} {i}", record)
+        yield SourceRow(f"{what} {i}", record)
 
 
-def _items(source: Iterable[Any]) -> Iterator[Row]:
+def _items(source: Iterable[Any]) -> Iterator[SourceRow]:
     for i, item in enumerate(source):
         place = f"cases[{i}]"
         if isinstance(item, Case | Mapping):
-            yield Row(place, item)
+            yield SourceRow(place, item)
         elif isinstance(item, str):
-            yield Row(place, {"input": item})
+            yield SourceRow(place, {"input": item})
         elif isinstance(item, tuple | list) and len(item) in (1, 2):
-            yield Row(place, dict(zip(("input", "target"), item, strict=False)))
+            yield SourceRow(place, dict(zip(("input", "target"), item, strict=False)))
         else:
             raise CaseError(
                 f"{place}: {str(item)[:80]!r} ({type(item).__name__}) is no case; give dicts, (input, target) pairs, texts "
@@ -129,7 +129,7 @@ def unzstd(path: Path, raw: bytes) -> bytes:
     return unpacked
 
 
-def _file_rows(path: Path, encoding: str, given: str | None = None) -> Iterator[Row]:
+def _file_rows(path: Path, encoding: str, given: str | None = None) -> Iterator[SourceRow]:
     packed = path.suffix.lower() in (".gz", ".zst")
     kind = given or (Path(path.stem) if packed else path).suffix.lower()
     if kind not in FORMATS:
@@ -182,7 +182,7 @@ def _decoded(path: Path, raw: bytes, encoding: str) -> str:
 _CHUNK = 5_000
 
 
-def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
+def _csv(path: Path, text: str, delimiter: str) -> Iterator[SourceRow]:
     import csv
     import io
 
@@ -208,7 +208,7 @@ def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
 
 def _csv_rows(
     path: Path, header: list[str], chunk: Callable[[int], list[tuple[int, list[str]]]]
-) -> Iterator[Row]:
+) -> Iterator[SourceRow]:
     i, most = 0, 1  # who wants to know what a file is reads one row
     while lines := chunk(most):
         most = _CHUNK
@@ -223,10 +223,10 @@ def _csv_rows(
                     "needs quotes around it"
                 )
             # An empty cell is a missing value: csv has no other way to say so.
-            yield Row(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
+            yield SourceRow(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
 
 
-def _jsonl(path: Path, text: str) -> Iterator[Row]:
+def _jsonl(path: Path, text: str) -> Iterator[SourceRow]:
     for i, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -234,10 +234,10 @@ def _jsonl(path: Path, text: str) -> Iterator[Row]:
             value = json.loads(line)
         except ValueError as e:
             raise CaseError(f"{path}: line {i}: not JSON: {e}") from None
-        yield Row(f"{path}: line {i}", _object(value, f"{path}: line {i}"))
+        yield SourceRow(f"{path}: line {i}", _object(value, f"{path}: line {i}"))
 
 
-def _json(path: Path, text: str) -> Iterator[Row]:
+def _json(path: Path, text: str) -> Iterator[SourceRow]:
     try:
         value = json.loads(text)
     except ValueError as e:
@@ -252,7 +252,7 @@ def _json(path: Path, text: str) -> Iterator[Row]:
     if not isinstance(value, list):
         raise CaseError(f"{path}: a {type(value).__name__}, not a list of objects")
     for i, item in enumerate(value):
-        yield Row(f"{path}: item {i}", _object(item, f"{path}: item {i}"))
+        yield SourceRow(f"{path}: item {i}", _object(item, f"{path}: item {i}"))
 
 
 def _object(value: Any, place: str) -> Mapping[str, Any]:
@@ -261,7 +261,7 @@ def _object(value: Any, place: str) -> Mapping[str, Any]:
     return value
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[SourceRow]:
     try:
         import pyarrow.parquet as parquet
     except ImportError:

@@ -8,7 +8,7 @@ from loopback import LoopbackServer
 from robusttest.core.nouns import Request
 from robusttest.errors import BudgetExhaustedError, ConfigurationError
 from robusttest.gateway import Gateway
-from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.litellm import prices
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
@@ -23,11 +23,11 @@ def budgets(request, tmp_path):
     def make(**limits):
         settings = Settings(directory=tmp_path, **limits)
         if request.param == "alone":
-            one = Budget(settings)
+            one = CallBudget(settings)
             return one, one
         stores = [ReplyStore(tmp_path) for _ in range(2)]
         made.extend(stores)
-        return tuple(Budget(settings, run="r", workers=2, store=s) for s in stores)
+        return tuple(CallBudget(settings, run="r", workers=2, store=s) for s in stores)
 
     made: list[ReplyStore] = []
     yield make

@@ -16,7 +16,7 @@ from robusttest.core.nouns import Request
 from robusttest.core.secrets import public_params
 from robusttest.gateway.litellm import canned, keys, plain, selftest, shapes
 from robusttest.gateway.litellm.backend import LitellmBackend
-from robusttest.gateway.litellm.pool import Reply
+from robusttest.gateway.litellm.pool import HttpReply
 from robusttest.gateway.litellm.preflight import load_litellm
 from robusttest.settings import Settings
 
@@ -56,7 +56,7 @@ def reply(**changes):
             del part[last]
         else:
             part[last] = value
-    return Reply(200, {}, json.dumps(data).encode(), 0.5)
+    return HttpReply(200, {}, json.dumps(data).encode(), 0.5)
 
 
 # --- which requests
@@ -156,7 +156,7 @@ def test_any_other_is_left_to_litellm(changes):
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"null", b"{}", b'{"choices": 3}', b"\xff"])
 def test_what_is_no_reply_is_left_to_litellm(content):
     with pytest.raises(plain.NotPlain):
-        plain.read("openai/x", Reply(200, {}, content))
+        plain.read("openai/x", HttpReply(200, {}, content))
 
 
 @pytest.mark.parametrize(

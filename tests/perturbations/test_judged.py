@@ -15,7 +15,15 @@ from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations import make
 from robusttest.perturbations.base import judged as module
 from robusttest.perturbations.base.families import BUILT_IN
-from robusttest.perturbations.base.judged import ENOUGH, Judged, Read, judged, judgements, merged, row_digest
+from robusttest.perturbations.base.judged import (
+    ENOUGH,
+    Judged,
+    SpecJudgements,
+    judged,
+    judgements,
+    merged,
+    row_digest,
+)
 from robusttest.report.judged import broken_of, changed, made_now
 
 
@@ -63,8 +71,10 @@ def test_a_sheet_with_other_texts_or_words_is_refused() -> None:
         merged({}, [row("ocr", "bank", "bonk", "fine")], as_made)
 
 
-def kept_of(spec: str, broken: int, n: int, made: str) -> dict[str, Read]:
-    return {spec: Read(made=made, rows={str(i): "broken" if i < broken else "kept" for i in range(n)})}
+def kept_of(spec: str, broken: int, n: int, made: str) -> dict[str, SpecJudgements]:
+    return {
+        spec: SpecJudgements(made=made, rows={str(i): "broken" if i < broken else "kept" for i in range(n)})
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,7 @@ def test_every_built_in_one_is_read_or_said_to_be_not_measured(name: str) -> Non
         assert said.startswith(
             "not measured" if n < ENOUGH or changed(spec) else f"broken {judged(spec).broken} of {n} "
         )
-        assert set(judgements().get(spec, Read(made="", rows={}))["rows"].values()) <= {
+        assert set(judgements().get(spec, SpecJudgements(made="", rows={}))["rows"].values()) <= {
             "kept",
             "broken",
             "unnatural",

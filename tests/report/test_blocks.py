@@ -14,7 +14,7 @@ from test_formats import compared
 
 from robusttest.report import html, markdown, terminal
 from robusttest.report import json as json_report
-from robusttest.report.blocks import Column, Number, Row, Table, Term, Value, numbers, pieces, walk
+from robusttest.report.blocks import Number, Table, TableColumn, TableRow, Term, Value, numbers, pieces, walk
 from robusttest.report.build import build
 from robusttest.report.html.blocks import heat
 from robusttest.report.layout import table_lines
@@ -73,14 +73,14 @@ def test_every_text_of_the_blocks_is_on_the_page(one_cell: Report):
 
 def table(*rows: tuple[str, str], **options: Any) -> Table:
     columns = (
-        Column(head=("what",), name=True),
-        Column(head=("how much",)),
-        Column(head=("n",), align="right"),
+        TableColumn(head=("what",), name=True),
+        TableColumn(head=("how much",)),
+        TableColumn(head=("n",), align="right"),
     )
     return Table(
         label="t",
         columns=columns,
-        rows=tuple(Row(cells=((name,), (value,), (str(len(name)),))) for name, value in rows),
+        rows=tuple(TableRow(cells=((name,), (value,), (str(len(name)),))) for name, value in rows),
         **options,
     )
 

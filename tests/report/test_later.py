@@ -8,14 +8,14 @@ from robusttest import metrics
 from robusttest.core.nouns import CellKey, Record, RunInfo
 from robusttest.engine.cell import Cell
 from robusttest.report import build, json, terminal
-from robusttest.report.later import Later, LaterMapping, Part
+from robusttest.report.later import Later, LaterField, LaterMapping
 from robusttest.stats.cell import estimates
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noun:
     number: int
-    doubled: Part[int] = Part(0)
+    doubled: LaterField[int] = LaterField(0)
 
 
 def test_a_part_is_computed_once_when_it_is_first_read() -> None:

@@ -15,7 +15,7 @@ from robusttest.errors import UsageError
 from robusttest.stats.across.factors import Design, designs, table
 from robusttest.stats.cell.frame import Frame, frames
 from robusttest.stats.cell.tables import records_from_rows
-from robusttest.tasks.sources import Row
+from robusttest.tasks.sources import SourceRow
 
 Levels = Sequence[tuple[str, Sequence[str]]]
 TWO_BY_TWO: Levels = (("wording", ("none", "a")), ("noise", ("none", "keyboard")))
@@ -190,7 +190,7 @@ def test_a_test_without_a_crossed_design_has_no_factors(right_wrong) -> None:  #
 
 def test_columns_of_a_recorded_table_are_the_factors_and_their_levels_the_variant() -> None:
     rows = [
-        Row(f"row {i}", {"model": "m", "task": "t", "case_id": f"c{c}", "wording": w, "shots": s, "score": TOY[c, 2 * a + s]})
+        SourceRow(f"row {i}", {"model": "m", "task": "t", "case_id": f"c{c}", "wording": w, "shots": s, "score": TOY[c, 2 * a + s]})
         for i, (c, (a, w), s) in enumerate(product(range(10), enumerate(("plain", "formal")), (0, 1)))
     ]  # fmt: skip
     records = records_from_rows(

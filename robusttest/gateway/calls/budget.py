@@ -15,7 +15,7 @@ MARGIN = 1.1
 """On the dearest of them."""
 
 
-class Budget:
+class CallBudget:
     """``max_calls`` and ``max_cost`` of the settings.
 
     With several processes of one ``run`` the sum is kept in the reply store; without a store that can be written each

@@ -24,7 +24,7 @@ from robusttest.errors import (
 )
 from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
-from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.calls.scheduler import SERVERS, Flight, Scheduler
 from robusttest.gateway.litellm import keys, prices
 from robusttest.gateway.litellm.address import endpoint_of
@@ -79,7 +79,7 @@ class Gateway:
         if settings.replies != "off":
             self.store = ReplyStore(settings.directory, read_only=settings.replies == "replay")
         self._backend = backends.litellm_backend(settings)
-        self._budget = Budget(settings, workers=workers, run=run, store=self.store)
+        self._budget = CallBudget(settings, workers=workers, run=run, store=self.store)
         self._scheduler = Scheduler(
             settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
         )

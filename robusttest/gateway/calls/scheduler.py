@@ -26,7 +26,7 @@ from robusttest.errors import (
     RunAbortedError,
 )
 from robusttest.gateway.calls.backends import Backend
-from robusttest.gateway.calls.budget import Budget
+from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.calls.lanes import START, Lane
 from robusttest.gateway.litellm import logs, prices
 from robusttest.gateway.litellm.failures import AttemptError, RefusedCallError
@@ -92,7 +92,7 @@ class Scheduler:
         self,
         settings: Settings,
         backend: Backend,
-        budget: Budget,
+        budget: CallBudget,
         *,
         store: ReplyStore | None = None,
         since: Callable[[], float | None] = lambda: None,

@@ -17,7 +17,7 @@ from typing import Any
 
 from robusttest.core.nouns import Completion, Json, Request
 from robusttest.gateway.litellm import address, keys, prices, shapes
-from robusttest.gateway.litellm.pool import Pool, Reply
+from robusttest.gateway.litellm.pool import HttpReply, Pool
 from robusttest.gateway.litellm.response import now, rate_limit_of, served_id
 
 _PRIVATE = frozenset(("api_key", "api_base", "base_url", "timeout", "max_retries"))
@@ -51,7 +51,7 @@ class NotPlain(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _PlainPlan:
     url: str
     headers: dict[str, str] = field(repr=False)
     wire: Wire
@@ -64,14 +64,14 @@ class Plain:
     def __init__(self, pool: Pool, wire: Callable[[str], Wire | None]) -> None:
         """``wire(model)``: what is known of a model; None: nothing."""
         self._pool, self._wire = pool, wire
-        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._plans: dict[tuple[Any, ...], _PlainPlan] = {}
         self.calls = 0
 
     def carries(self, request: Request) -> bool:
         wire = self._wire(request.model)
         return wire is not None and fits(request, wire) and self._plan(request, wire) is not None
 
-    async def call(self, request: Request, *, timeout: float) -> Completion | Reply:
+    async def call(self, request: Request, *, timeout: float) -> Completion | HttpReply:
         """One attempt. A reply that is not in the plain form is given back as it came."""
         __tracebackhide__ = True
         wire = self._wire(request.model)
@@ -79,7 +79,7 @@ class Plain:
         self.calls += 1
         return await self.call_by(wire, request, timeout=timeout)
 
-    async def call_by(self, wire: Wire, request: Request, *, timeout: float) -> Completion | Reply:
+    async def call_by(self, wire: Wire, request: Request, *, timeout: float) -> Completion | HttpReply:
         __tracebackhide__ = True
         plan = self._plan(request, wire)
         assert plan is not None
@@ -94,7 +94,7 @@ class Plain:
         except NotPlain:
             return reply
 
-    def _plan(self, request: Request, wire: Wire) -> _Plan | None:
+    def _plan(self, request: Request, wire: Wire) -> _PlainPlan | None:
         """Address and headers; None where one of them is not known without LiteLLM."""
         private = request.private
         provider = request.model.partition("/")[0]
@@ -114,7 +114,7 @@ class Plain:
         timeout = private.get("timeout")
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
-        plan = _Plan(url, headers, wire, float(timeout) if isinstance(timeout, int | float) else None)
+        plan = _PlainPlan(url, headers, wire, float(timeout) if isinstance(timeout, int | float) else None)
         self._plans[known] = plan
         return plan
 
@@ -167,7 +167,7 @@ _NO_TEXT = ("audio", "image", "search_context", "code_interpreter")
 _ABOVE = re.compile(r"_above_(\d+)k_tokens")
 
 
-def read(model: str, reply: Reply, *, unpriced: Collection[str] = ()) -> Completion:
+def read(model: str, reply: HttpReply, *, unpriced: Collection[str] = ()) -> Completion:
     """The completion of an ordinary reply. Raises `NotPlain` for all others."""
     try:
         data = reply.json()

@@ -21,7 +21,7 @@ LARGEST = 16 << 20
 """Bytes of a reply that are read."""
 
 
-class Reply:
+class HttpReply:
     """A reply of status 2xx: as much of an ``httpx.Response`` as LiteLLM's transformations read."""
 
     __slots__ = ("content", "headers", "latency", "status_code")
@@ -48,7 +48,7 @@ class Pool:
 
     async def post(
         self, request: Request, *, url: str, headers: Mapping[str, str], body: Any, timeout: float
-    ) -> Reply | Completion:
+    ) -> HttpReply | Completion:
         """The reply, or the completion that a provider's filter gave in the model's place.
 
         Raises what `failures.classify` says of any other status, a timeout as ``TimeoutError``.
@@ -71,7 +71,7 @@ class Pool:
         latency = time.perf_counter() - started
         status: int = answer.status
         if 200 <= status < 300:
-            return Reply(status, answer.headers, content, latency)
+            return HttpReply(status, answer.headers, content, latency)
         failure = classify(
             model=request.model,
             status=status,

@@ -22,7 +22,7 @@ from robusttest.core.nouns import Completion, Request
 from robusttest.gateway.litellm import address, canned, keys, selftest, shapes
 from robusttest.gateway.litellm.failures import AttemptError, Failure, classify, provider_text
 from robusttest.gateway.litellm.plain import Plain, Wire
-from robusttest.gateway.litellm.pool import Pool, Reply
+from robusttest.gateway.litellm.pool import HttpReply, Pool
 from robusttest.gateway.litellm.response import completion_of, rate_limit_of
 
 _PLANS_KEPT = 512
@@ -41,7 +41,7 @@ class _Silent:
 
 
 @dataclass(slots=True)
-class _Plan:
+class _ShapePlan:
     """What all requests of one shape share."""
 
     provider: str
@@ -78,7 +78,7 @@ class ProviderTransport:
         self._theirs, self._told = theirs, told
         self._ours = partial(told, self._carry)
         self._pool, self._plain, self._results = pool, plain, results
-        self._plans: dict[tuple[Any, ...], _Plan | None] = {}
+        self._plans: dict[tuple[Any, ...], _ShapePlan | None] = {}
         self._encoding: Any = None
         self._unpriced: set[tuple[object, ...]] = set()
         self._passed: dict[str, selftest.Passed] = {}
@@ -166,7 +166,7 @@ class ProviderTransport:
         )
         return plan.url if plan is not None else None
 
-    def read(self, request: Request, reply: Reply) -> Completion:
+    def read(self, request: Request, reply: HttpReply) -> Completion:
         """A reply that `plain` got and leaves to LiteLLM."""
         __tracebackhide__ = True
         plan = self._plan(request)
@@ -178,7 +178,7 @@ class ProviderTransport:
         optional = copy.deepcopy(plan.optional)
         return self._read(request, plan, reply, self._body(request, plan, optional), optional)
 
-    def _body(self, request: Request, plan: _Plan, optional: dict[str, Any]) -> dict[str, Any]:
+    def _body(self, request: Request, plan: _ShapePlan, optional: dict[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = plan.config.transform_request(
             model=plan.model,
             messages=self._messages(request),
@@ -191,8 +191,8 @@ class ProviderTransport:
     def _read(
         self,
         request: Request,
-        plan: _Plan,
-        raw: Reply,
+        plan: _ShapePlan,
+        raw: HttpReply,
         body: dict[str, Any],
         optional: dict[str, Any],
     ) -> Completion:
@@ -224,7 +224,7 @@ class ProviderTransport:
             object.__setattr__(completion, "meta", meta)
         return completion
 
-    def _cost(self, response: Any, plan: _Plan) -> float | None:
+    def _cost(self, response: Any, plan: _ShapePlan) -> float | None:
         # Finding out that a model has no price takes LiteLLM as long as the rest of a call together.
         names = (plan.provider, plan.model, response.model, len(self._litellm.model_cost))
         if names in self._unpriced:
@@ -239,7 +239,7 @@ class ProviderTransport:
             return None
         return float(cost) if cost is not None else None
 
-    def _plan(self, request: Request) -> _Plan | None:
+    def _plan(self, request: Request) -> _ShapePlan | None:
         """The plan of this request's shape, made once; None where the shape is not shapes."""
         key = (
             request.model,
@@ -256,7 +256,7 @@ class ProviderTransport:
         plan = self._plans[key] = self._make_plan(request) if key[-1] else None
         return plan
 
-    def _make_plan(self, request: Request) -> _Plan | None:
+    def _make_plan(self, request: Request) -> _ShapePlan | None:
         """None as well where LiteLLM raises: ``acompletion`` then says what is wrong."""
         litellm = self._litellm
         private = dict(request.private)
@@ -329,7 +329,7 @@ class ProviderTransport:
         if "content-type" not in {k.lower() for k in headers}:
             headers["Content-Type"] = "application/json"
         timeout = private.get("timeout")
-        return _Plan(
+        return _ShapePlan(
             provider=provider,
             model=model,
             config=config,
@@ -352,7 +352,7 @@ class ProviderTransport:
         return fixed
 
 
-def unreadable(error: Exception, model: str, raw: Reply) -> Failure:
+def unreadable(error: Exception, model: str, raw: HttpReply) -> Failure:
     """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
     status = getattr(error, "status_code", None)
     text = str(getattr(error, "message", None) or error)

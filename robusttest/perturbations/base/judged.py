@@ -39,20 +39,20 @@ def row_digest(spec: str, original: Json, variant: Json) -> str:
     return digest(canonical_json([spec, original, variant]), size=8)
 
 
-class Read(TypedDict):
+class SpecJudgements(TypedDict):
     """What is kept of one spec."""
 
     made: str
     rows: dict[str, str]
 
 
-def judgements() -> Mapping[str, Read]:
+def judgements() -> Mapping[str, SpecJudgements]:
     """Spec → what was read of it."""
-    kept: Mapping[str, Read] = table("judgements")
+    kept: Mapping[str, SpecJudgements] = table("judgements")
     return kept
 
 
-def judged(spec: str, kept: Mapping[str, Read] | None = None) -> Judged:
+def judged(spec: str, kept: Mapping[str, SpecJudgements] | None = None) -> Judged:
     """The count for one spec; ``n`` is 0 where nobody has read it."""
     read = (judgements() if kept is None else kept).get(spec)
     verdicts = list(read["rows"].values()) if read else []
@@ -66,13 +66,13 @@ def fingerprint(spec: str) -> str:
 
 
 def merged(
-    kept: Mapping[str, Read], rows: list[dict[str, Any]], made: Callable[[str], str]
-) -> dict[str, Read]:
+    kept: Mapping[str, SpecJudgements], rows: list[dict[str, Any]], made: Callable[[str], str]
+) -> dict[str, SpecJudgements]:
     """``kept`` with the verdicts of a sheet's rows; a row without one is left for later. ``made`` gives fingerprints.
 
     Raises `UsageError` for a verdict that is none, and where texts were changed after the draw.
     """
-    out = {spec: Read(made=read["made"], rows=dict(read["rows"])) for spec, read in kept.items()}
+    out = {spec: SpecJudgements(made=read["made"], rows=dict(read["rows"])) for spec, read in kept.items()}
     for i, row in enumerate(rows, 1):
         verdict = row.get("verdict") or ""
         if not verdict:
@@ -87,9 +87,9 @@ def merged(
             )
         now = made(spec)
         if spec not in out or out[spec]["made"] != now:  # nothing is left of what another perturbation made
-            out[spec] = Read(made=now, rows={})
+            out[spec] = SpecJudgements(made=now, rows={})
         out[spec]["rows"][mark] = verdict
     return {
-        spec: Read(made=out[spec]["made"], rows=dict(sorted(out[spec]["rows"].items())))
+        spec: SpecJudgements(made=out[spec]["made"], rows=dict(sorted(out[spec]["rows"].items())))
         for spec in sorted(out)
     }

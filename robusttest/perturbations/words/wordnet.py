@@ -123,16 +123,16 @@ def _engine(kind: str, place: Path) -> Any:
     """Nlpaug's augmenter with our model in the place of nltk's."""
     from nlpaug.augmenter.word import AntonymAug, SynonymAug
 
-    model = Model(place, kind)
+    model = WordNetModel(place, kind)
 
     class Synonym(SynonymAug):  # type: ignore[misc]
         @classmethod
-        def get_model(cls, *args: Any, **keywords: Any) -> Model:
+        def get_model(cls, *args: Any, **keywords: Any) -> WordNetModel:
             return model
 
     class Antonym(AntonymAug):  # type: ignore[misc]
         @classmethod
-        def get_model(cls, *args: Any, **keywords: Any) -> Model:
+        def get_model(cls, *args: Any, **keywords: Any) -> WordNetModel:
             return model
 
     options: dict[str, Any] = {
@@ -144,7 +144,7 @@ def _engine(kind: str, place: Path) -> Any:
     return Synonym(**options) if kind == "synonym" else Antonym(**options)
 
 
-class Model:
+class WordNetModel:
     """What nlpaug asks of its WordNet model: `predict` and `pos_tag`."""
 
     def __init__(self, place: Path, kind: str) -> None:

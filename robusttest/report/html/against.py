@@ -21,7 +21,7 @@ OPEN = ("regressed", "undecided")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeRow:
     columns: tuple[str, ...]
     badge: str
     word: str
@@ -34,7 +34,7 @@ class Compared:
     badge: str
     word: str
     opened: bool
-    changes: tuple[Change, ...]
+    changes: tuple[ChangeRow, ...]
     details: tuple[str, ...]
 
 
@@ -71,7 +71,7 @@ def _cell(cell: CellComparison, margin: float | None, axis: Axis) -> Compared:
         word=text.WORDS[cell.verdict].lower(),
         opened=cell.verdict in OPEN,
         changes=tuple(
-            Change(
+            ChangeRow(
                 tuple(map(plain, text.columns(x))),
                 BADGES[x.verdict],
                 text.WORDS[x.verdict].lower(),

@@ -16,7 +16,7 @@ from robusttest.report.blocks import (
     Heading,
     Listing,
     Number,
-    Outcome,
+    OutcomeWord,
     Piece,
     Section,
     Sentence,
@@ -96,7 +96,7 @@ def _piece(p: Piece) -> Markup:
             return Markup("<code>{}</code>").format(visible(p.text))
         case Strong():
             return Markup("<strong>{}</strong>").format(visible(p.text))
-        case Outcome():
+        case OutcomeWord():
             return Markup('<span class="word {}">{}</span>').format(p.like, visible(p.text))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from robusttest.core.nouns import Json, RunInfo, Verdict
 from robusttest.report import text
 from robusttest.report.blocks import plain
-from robusttest.report.history import Line
+from robusttest.report.history import HistoryLine
 from robusttest.report.html import plots
 from robusttest.report.html.against import Against, against
 from robusttest.report.html.plots import Forest, HistoryPlot, Scatter, SeverityCurve, Split, Whisker
@@ -33,7 +33,7 @@ MARKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCell:
     cell: CellReport
     verdict: Verdict
     gauge: Whisker | None
@@ -62,7 +62,7 @@ class Advised:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     title: str
     outcomes: tuple[tuple[CellOutcome, int], ...]
     facts: tuple[str, ...]
@@ -70,8 +70,8 @@ class Page:
     """Cells, calls, cost, time."""
     notes: tuple[str, ...]
     """What is missing, before anything else."""
-    judged: tuple[Judged, ...]
-    passed: tuple[Judged, ...]
+    judged: tuple[JudgedCell, ...]
+    passed: tuple[JudgedCell, ...]
     """Folded away where there are many."""
     cells: tuple[Numbered, ...]
     models: int
@@ -81,15 +81,15 @@ class Page:
     more_severities: int
     advised: tuple[Advised, ...]
     against: Against | None
-    history: tuple[tuple[Line, HistoryPlot], ...]
+    history: tuple[tuple[HistoryLine, HistoryPlot], ...]
     settings: tuple[tuple[str, str], ...]
 
 
-def build(report: Report) -> Page:
+def build(report: Report) -> HtmlPage:
     """Order and selection; every number is the report's."""
     numbered = [Numbered(i, c) for i, c in enumerate(report.cells)]
     worst = sorted(numbered, key=lambda n: OUTCOMES.index(n.cell.outcome))
-    judged = [Judged(n.cell, v, plots.gauge(v)) for n in worst for v in n.cell.verdicts]
+    judged = [JudgedCell(n.cell, v, plots.gauge(v)) for n in worst for v in n.cell.verdicts]
     judged.sort(key=lambda j: OUTCOMES.index(j.verdict.status))
     fold = len(judged) > MANY_VERDICTS
     detailed = [
@@ -99,8 +99,8 @@ def build(report: Report) -> Page:
     ][:DETAILED]
     axis = plots.forest_axis(n.cell for n in detailed)
     curves = plots.severity_curves(n.cell for n in worst)
-    history: Sequence[Line] = report.history or ()
-    return Page(
+    history: Sequence[HistoryLine] = report.history or ()
+    return HtmlPage(
         title=f"robusttest: {report.run.label or report.run.id}",
         outcomes=tuple((o, n) for o in OUTCOMES if o != "none" if (n := report.count(o))),
         facts=tuple(_facts(report)),

@@ -10,7 +10,7 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import Estimate, Verdict
 from robusttest.metrics import METRICS
 from robusttest.report import text
-from robusttest.report.history import Line
+from robusttest.report.history import HistoryLine
 from robusttest.report.html.geometry import Axis, Tick, path, spanning
 from robusttest.report.model import CellReport, PerturbationRow, label
 
@@ -288,7 +288,7 @@ HISTORY = (520, 180)
 """Pixels."""
 
 
-def history_plot(line: Line) -> HistoryPlot:
+def history_plot(line: HistoryLine) -> HistoryPlot:
     width, height = HISTORY
     n = len(line.versions)
     x = Axis(0, max(1, n - 1), 40, width - 16)

@@ -9,15 +9,15 @@ from robusttest.compare.model import REASONS, VERDICTS, CaseChange, CellComparis
 from robusttest.core.nouns import Json
 from robusttest.report.blocks import (
     Block,
-    Column,
     Heading,
     Listing,
     Number,
-    Outcome,
-    Row,
+    OutcomeWord,
     Section,
     Sentence,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
 )
@@ -89,15 +89,17 @@ def _overview(c: Comparison) -> Table:
         shown = [x for i, x in enumerate(cell.changes) if i == 0 or x.verdict in TOLD]
         for i, x in enumerate(shown):
             verdict = cell.verdict if i == 0 else x.verdict
-            said: Text = (Outcome(WORDS[verdict], LIKE[verdict] if i == 0 else "none"),)
-            rows.append(Row(cells=(said, (cell.name,), *columns(x)), plot=x))
+            said: Text = (OutcomeWord(WORDS[verdict], LIKE[verdict] if i == 0 else "none"),)
+            rows.append(TableRow(cells=(said, (cell.name,), *columns(x)), plot=x))
         if not shown:
             rows.append(
-                Row(cells=((Outcome(WORDS[cell.verdict], LIKE[cell.verdict]),), (cell.name,), *[()] * 7))
+                TableRow(
+                    cells=((OutcomeWord(WORDS[cell.verdict], LIKE[cell.verdict]),), (cell.name,), *[()] * 7)
+                )
             )
     return Table(
         label="Changes against the old version",
-        columns=(Column(head=("",)), Column(head=("test",)), *COLUMNS),
+        columns=(TableColumn(head=("",)), TableColumn(head=("test",)), *COLUMNS),
         rows=tuple(rows),
         on="page",
         shape="overview",
@@ -113,7 +115,7 @@ def cell_section(c: Comparison, cell: CellComparison, *, detail: int = 0) -> Sec
     facts: Text = (": ", *measure(main)) if told and main is not None else ()
     blocks.append(
         Sentence(
-            text=(Outcome(WORDS[cell.verdict], LIKE[cell.verdict]), f": {cell.name}", *facts),
+            text=(OutcomeWord(WORDS[cell.verdict], LIKE[cell.verdict]), f": {cell.name}", *facts),
             indent=2,
             on="terminal",
         )
@@ -122,7 +124,7 @@ def cell_section(c: Comparison, cell: CellComparison, *, detail: int = 0) -> Sec
         blocks.append(_changes(cell, hidden=told))
     blocks += details(cell, c.margin)
     return Section(
-        key="compared", heading=Heading(text=(cell.name,), level=3, outcome=Outcome(head.partition(":")[0].lower(), LIKE[cell.verdict])),
+        key="compared", heading=Heading(text=(cell.name,), level=3, outcome=OutcomeWord(head.partition(":")[0].lower(), LIKE[cell.verdict])),
         blocks=tuple(blocks), detail=detail, opened=cell.verdict in ("regressed", "undecided"),
     )  # fmt: skip
 
@@ -131,10 +133,10 @@ def _changes(cell: CellComparison, *, hidden: bool) -> Table:
     """Changes under each other: points with their interval, then and now, n, the adjusted p, the verdict."""
     return Table(
         label=f"Changes of {cell.name}",
-        columns=(*COLUMNS, Column(head=("",))),
+        columns=(*COLUMNS, TableColumn(head=("",))),
         rows=tuple(
-            Row(
-                cells=(*columns(x), (Outcome(WORDS[x.verdict].lower(), LIKE[x.verdict]),) if x.verdict in TOLD else ()),
+            TableRow(
+                cells=(*columns(x), (OutcomeWord(WORDS[x.verdict].lower(), LIKE[x.verdict]),) if x.verdict in TOLD else ()),
                 brief=i == 0 or x.verdict in TOLD or _moved(x), plot=x,
             )
             for i, x in enumerate(cell.changes)
@@ -147,13 +149,13 @@ def _changes(cell: CellComparison, *, hidden: bool) -> Table:
 
 
 COLUMNS = (
-    Column(head=("",), name=True),
-    Column(head=(Term("points", "points"),)),
-    Column(head=("then",)),
-    Column(head=("now",)),
-    Column(head=("n",), align="right"),
-    Column(head=("p",), on="page"),
-    Column(head=(Term("Holm p", "Holm p"),)),
+    TableColumn(head=("",), name=True),
+    TableColumn(head=(Term("points", "points"),)),
+    TableColumn(head=("then",)),
+    TableColumn(head=("now",)),
+    TableColumn(head=("n",), align="right"),
+    TableColumn(head=("p",), on="page"),
+    TableColumn(head=(Term("Holm p", "Holm p"),)),
 )
 """Points are hundredths of the score; ``Holm p`` is adjusted over the suite, and is what the verdict goes by."""
 

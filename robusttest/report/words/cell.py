@@ -10,15 +10,15 @@ from robusttest.report import text as written
 from robusttest.report.blocks import (
     Block,
     Code,
-    Column,
     Failing,
     Heading,
     Number,
-    Outcome,
-    Row,
+    OutcomeWord,
     Section,
     Sentence,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
     Value,
@@ -75,7 +75,7 @@ def heading(c: CellReport) -> Heading:
         facts += (", ", Number(c.coverage, written.percent(c.coverage)), " replied")
     return Heading(
         text=(f"{c.name} · {c.model}" if c.model else c.name,), level=2, facts=facts,
-        outcome=None if c.outcome == "none" else Outcome(outcome_word(c.outcome).upper(), c.outcome),
+        outcome=None if c.outcome == "none" else OutcomeWord(outcome_word(c.outcome).upper(), c.outcome),
     )  # fmt: skip
 
 
@@ -92,20 +92,22 @@ def thresholds(c: CellReport) -> Table:
 
 
 _THRESHOLD_COLUMNS = (
-    Column(head=("verdict",), least=11),
-    Column(head=(Term("threshold", "threshold"),), name=True),
-    Column(head=("value",)),
-    Column(head=("n",), align="right", aside="n={}"),
+    TableColumn(head=("verdict",), least=11),
+    TableColumn(head=(Term("threshold", "threshold"),), name=True),
+    TableColumn(head=("value",)),
+    TableColumn(head=("n",), align="right", aside="n={}"),
 )
 
 
-def threshold_row(v: Verdict) -> Row:
+def threshold_row(v: Verdict) -> TableRow:
     e = v.estimate
     note = written.verdict_note(v)
-    status = Outcome(v.status, v.status)
+    status = OutcomeWord(v.status, v.status)
     if e is None or e.value is None:
-        return Row(cells=((status,), (Code(str(v.threshold)),), (), ()), note=(note or v.reason,), plot=v)
-    return Row(
+        return TableRow(
+            cells=((status,), (Code(str(v.threshold)),), (), ()), note=(note or v.reason,), plot=v
+        )
+    return TableRow(
         cells=((status,), (Code(str(v.threshold)),), (Value(e),), (Number(e.n, f"{e.n:,}"),)),
         note=(note,) if note else (), plot=v,
     )  # fmt: skip
@@ -119,10 +121,10 @@ def _metrics(c: CellReport) -> Iterable[Block]:
     yield Table(
         label="Metrics",
         columns=tuple(
-            Column(head=(Term(label(e.metric), label(e.metric)),), brief=BRIEF.get(label(e.metric), ""))
+            TableColumn(head=(Term(label(e.metric), label(e.metric)),), brief=BRIEF.get(label(e.metric), ""))
             for e in shown
         ),
-        rows=(Row(cells=tuple((Value(e),) for e in shown)),),
+        rows=(TableRow(cells=tuple((Value(e),) for e in shown)),),
         stacked=True,
         on="terminal",
     )
@@ -138,19 +140,19 @@ def _perturbations(c: CellReport) -> Table:
     floor = any(r.net_drop is not None and r.net_drop.value is not None for r in rows)
     name = "does it stay right?" if c.reactions else "perturbation"
     columns = [
-        Column(head=(name,), name=True),
-        Column(head=(Term("pass rate", "pass rate"),)),
-        Column(head=(Term("flip rate", "flip rate"),), optional=3 if floor else 0),
-        Column(head=(Term("drop", "drop"),), optional=2),
+        TableColumn(head=(name,), name=True),
+        TableColumn(head=(Term("pass rate", "pass rate"),)),
+        TableColumn(head=(Term("flip rate", "flip rate"),), optional=3 if floor else 0),
+        TableColumn(head=(Term("drop", "drop"),), optional=2),
         *(
             [
-                Column(head=(Term("net flip rate", "net flip rate"),)),
-                Column(head=(Term("net drop", "net drop"),), optional=1),
+                TableColumn(head=(Term("net flip rate", "net flip rate"),)),
+                TableColumn(head=(Term("net drop", "net drop"),), optional=1),
             ]
             if floor
             else []
         ),
-        Column(head=("n",), align="right"),
+        TableColumn(head=("n",), align="right"),
     ]
     return Table(
         label=f"Perturbations of {c.name} {c.model}".strip(),
@@ -162,7 +164,7 @@ def _perturbations(c: CellReport) -> Table:
     )
 
 
-def _perturbation(r: PerturbationRow, c: CellReport, floor: bool, brief: bool) -> Row:
+def _perturbation(r: PerturbationRow, c: CellReport, floor: bool, brief: bool) -> TableRow:
     """Over the noise floor, where there is one; the repeats, which are the floor, as they are."""
     e = r.pass_rate if r.pass_rate.value is not None else r.flip_rate
     n: Text = (Number(e.n, written.share_of(e.n, c.n_cases)),) if e.value is not None else (_nothing(r),)
@@ -171,7 +173,7 @@ def _perturbation(r: PerturbationRow, c: CellReport, floor: bool, brief: bool) -
     if floor:
         cells += [_net(r, r.net_flip_rate, r.flip_rate), _net(r, r.net_drop, r.drop)]
     cells.append(n)
-    return Row(
+    return TableRow(
         cells=tuple(cells), brief=brief, indent=2 if r.within else 0, plot=r,
         tone="floor" if r.level == "repeat" else "pooled" if r.pooled else "",
     )  # fmt: skip
@@ -189,13 +191,13 @@ def _reactions(c: CellReport) -> Table:
     return Table(
         label=f"Sensitivity of {c.name} {c.model}".strip(),
         columns=(
-            Column(head=("does it react?",), name=True),
-            Column(head=(Term("sensitivity", "sensitivity"),)),
-            Column(head=(Term("unmoved", "unmoved"),)),
-            Column(head=("n",), align="right"),
+            TableColumn(head=("does it react?",), name=True),
+            TableColumn(head=(Term("sensitivity", "sensitivity"),)),
+            TableColumn(head=(Term("unmoved", "unmoved"),)),
+            TableColumn(head=("n",), align="right"),
         ),
         rows=tuple(
-            Row(
+            TableRow(
                 cells=(
                     (Code(r.perturbation),), (Value(r.sensitivity),), (Value(r.unmoved),),
                     (Number(r.sensitivity.n, written.share_of(r.sensitivity.n, c.n_cases)),),
@@ -222,11 +224,11 @@ def _tallies(c: CellReport) -> Iterable[Block]:
         yield Table(
             label="Not plain answers",
             columns=(
-                Column(head=("",)), Column(head=("reason",)), Column(head=("perturbation",)),
-                Column(head=("variants",), align="right"),
+                TableColumn(head=("",)), TableColumn(head=("reason",)), TableColumn(head=("perturbation",)),
+                TableColumn(head=("variants",), align="right"),
             ),
             rows=tuple(
-                Row(
+                TableRow(
                     cells=(
                         (written.status_word(t.status, t.count),), (t.reason,), (t.perturbation or "",),
                         (Number(t.count, f"{t.count:,}"),),

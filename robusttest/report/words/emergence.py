@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from robusttest.report import text as written
 from robusttest.report.blocks import (
     Block,
-    Column,
     Figure,
     Heading,
     Number,
-    Row,
     Section,
     Sentence,
     Strong,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
     Value,
@@ -99,9 +99,9 @@ def _numbers(e: Emergence) -> list[Block]:
         Table(
             label="Robustness of each task and model" if few else "Robustness of each task",
             columns=(
-                Column(head=("task, model" if few else "task",), name=True),
+                TableColumn(head=("task, model" if few else "task",), name=True),
                 *(
-                    Column(head=(Term(head, of),), align="right")
+                    TableColumn(head=(Term(head, of),), align="right")
                     for head, of in (
                         ("accuracy", "accuracy"), ("consist.", "consistency"), ("robust", "robust accuracy"),
                         ("p^K", "p^K"), ("same ICC", "same ICC"), ("ICC", "ICC"),
@@ -117,13 +117,13 @@ def _numbers(e: Emergence) -> list[Block]:
         Table(
             label="Robustness of each task and model",
             columns=(
-                Column(head=("task",)), Column(head=("model",)), Column(head=(Term("accuracy", "accuracy"),)),
-                Column(head=(Term("consistency", "consistency"),)), Column(head=(Term("robust accuracy", "robust accuracy"),)),
-                Column(head=(Term("p^K", "p^K"),)), Column(head=(Term("same ICC", "same ICC"),)),
-                Column(head=(Term("ICC", "ICC"),)), Column(head=("robustness",)),
+                TableColumn(head=("task",)), TableColumn(head=("model",)), TableColumn(head=(Term("accuracy", "accuracy"),)),
+                TableColumn(head=(Term("consistency", "consistency"),)), TableColumn(head=(Term("robust accuracy", "robust accuracy"),)),
+                TableColumn(head=(Term("p^K", "p^K"),)), TableColumn(head=(Term("same ICC", "same ICC"),)),
+                TableColumn(head=(Term("ICC", "ICC"),)), TableColumn(head=("robustness",)),
             ),
             rows=tuple(
-                Row(
+                TableRow(
                     cells=(
                         (p.task,), (p.model,), (Value(p.accuracy),), (Value(p.output_consistency),), (Value(p.robust_accuracy),),
                         _number(p.by_accuracy_alone), _number(p.robust_accuracy_predicted), (Value(p.consistency_icc),),
@@ -139,19 +139,19 @@ def _numbers(e: Emergence) -> list[Block]:
     ]  # fmt: skip
 
 
-def _cell_row(p: Point) -> Row:
+def _cell_row(p: Point) -> TableRow:
     values = (
         p.accuracy.value, p.output_consistency.value, p.robust_accuracy.value, p.by_accuracy_alone,
         p.robust_accuracy_predicted, p.consistency_icc.value,
     )  # fmt: skip
-    return Row(cells=((f"{p.task}, {p.model}",), *map(_number, values)))
+    return TableRow(cells=((f"{p.task}, {p.model}",), *map(_number, values)))
 
 
-def _task_rows(e: Emergence) -> list[Row]:
+def _task_rows(e: Emergence) -> list[TableRow]:
     ordered: list[TaskPoint] = sorted(e.by_task, key=lambda t: -t.accuracy)
     ends = {*range(ROWS // 2 + 1), *range(len(ordered) - ROWS // 2, len(ordered))}
     return [
-        Row(
+        TableRow(
             cells=(
                 (t.task,),
                 *map(
@@ -193,12 +193,12 @@ def _relations(e: Emergence) -> list[Block]:
         Table(
             label="Relation to accuracy",
             columns=(
-                Column(head=("against accuracy",)), Column(head=("over",)), Column(head=("slope",)),
-                Column(head=("R²",)), Column(head=("Pearson",)), Column(head=("Spearman",)),
-                Column(head=("cells",), align="right"), Column(head=("",)),
+                TableColumn(head=("against accuracy",)), TableColumn(head=("over",)), TableColumn(head=("slope",)),
+                TableColumn(head=("R²",)), TableColumn(head=("Pearson",)), TableColumn(head=("Spearman",)),
+                TableColumn(head=("cells",), align="right"), TableColumn(head=("",)),
             ),
             rows=tuple(
-                Row(
+                TableRow(
                     cells=(
                         (label(r.metric),), (r.view.replace("_", " "),), _between(r.slope, r.slope_low, r.slope_high),
                         _number(r.r_squared), _between(r.pearson, r.pearson_low, r.pearson_high),
@@ -234,11 +234,11 @@ def _shares(e: Emergence) -> list[Block]:
             Table(
                 label="Shares of variance",
                 columns=(
-                    Column(head=("variance of",)), Column(head=("task",)), Column(head=("model",)),
-                    Column(head=("both together",)), Column(head=("sampling noise",)), Column(head=("",)),
+                    TableColumn(head=("variance of",)), TableColumn(head=("task",)), TableColumn(head=("model",)),
+                    TableColumn(head=("both together",)), TableColumn(head=("sampling noise",)), TableColumn(head=("",)),
                 ),
                 rows=tuple(
-                    Row(
+                    TableRow(
                         cells=(
                             (label(s.metric),), *(_percent(v) for v in (s.task, s.model, s.interaction, s.noise)),
                             (s.reason or "",),

@@ -10,15 +10,15 @@ from robusttest.report import text as written
 from robusttest.report.blocks import (
     Block,
     Code,
-    Column,
     Figure,
     Heading,
     Number,
-    Row,
     Section,
     Sentence,
     Strong,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
     Value,
@@ -86,9 +86,9 @@ def _blame(b: Blame) -> Iterable[Block]:
     yield Figure(kind="blame", data=b)
     yield Table(
         label="What made answers flip",
-        columns=(Column(head=(f"{b.of} that flip",), name=True), Column(head=("share [95 %]",)), Column(head=("n",), align="right")),
+        columns=(TableColumn(head=(f"{b.of} that flip",), name=True), TableColumn(head=("share [95 %]",)), TableColumn(head=("n",), align="right")),
         rows=tuple(
-            Row(cells=((name,), (_share(value), _limits(low, high)), (Number(b.n, f"{b.n:,}"),)))
+            TableRow(cells=((name,), (_share(value), _limits(low, high)), (Number(b.n, f"{b.n:,}"),)))
             for name, value, low, high in (
                 *((p.label, p.value, p.low, p.high) for p in b.parts), ("all", b.flips, b.low, b.high),
             )
@@ -115,7 +115,7 @@ def _design(d: Design) -> Iterable[Block]:
     for f in (*d.factors, *([d.together] if d.together is not None else [])):
         levels = ", ".join(f"{level.name} {level.accuracy:.3f}" for level in f.levels)
         rows.append(
-            Row(
+            TableRow(
                 cells=(
                     (Strong(f.name),) if f.matters else (f.name,), (levels,), _number(f.eta2),
                     ("-",) if f.f is None or f.df is None else (Number(f.f, f"{f.f:.2f} ({f.df[0]:g}, {f.df[1]:.4g})"),),
@@ -126,9 +126,9 @@ def _design(d: Design) -> Iterable[Block]:
     yield Table(
         label="Which knob matters",
         columns=(
-            Column(head=(Term("factor", "factor"),), name=True), Column(head=("accuracy at each level",)),
-            Column(head=(Term("partial η²", "partial eta squared"),), align="right"), Column(head=("F (df)",), align="right"),
-            Column(head=("p (Holm)",), align="right"),
+            TableColumn(head=(Term("factor", "factor"),), name=True), TableColumn(head=("accuracy at each level",)),
+            TableColumn(head=(Term("partial η²", "partial eta squared"),), align="right"), TableColumn(head=("F (df)",), align="right"),
+            TableColumn(head=("p (Holm)",), align="right"),
         ),
         rows=tuple(rows),
         legend=(
@@ -153,12 +153,12 @@ def _slices(s: Slices) -> Iterable[Block]:
         yield Table(
             label=f"By {column}",
             columns=(
-                Column(head=(f"by {column}",), name=True), Column(head=("n",), align="right"),
-                *(Column(head=(Term(label(m), label(m)),)) for m in shown),
-                Column(head=("against the rest",), align="right"), Column(head=("p (Holm)",), align="right"),
+                TableColumn(head=(f"by {column}",), name=True), TableColumn(head=("n",), align="right"),
+                *(TableColumn(head=(Term(label(m), label(m)),)) for m in shown),
+                TableColumn(head=("against the rest",), align="right"), TableColumn(head=("p (Holm)",), align="right"),
             ),
             rows=tuple(
-                Row(
+                TableRow(
                     cells=(
                         (Strong(x.value),) if x.differs else (x.value,), (Number(x.n, f"{x.n:,}"),),
                         *((Value(x.metric(m)),) for m in shown),
@@ -181,11 +181,11 @@ def _confusion(c: Confusion, detail: int) -> Iterable[Block]:
     yield Table(
         label="Answers taken for others",
         columns=(
-            Column(head=("right answer",), name=True), Column(head=("given instead",)), Column(head=("replies",), align="right"),
-            Column(head=("of those unperturbed",), align="right"), Column(head=("cases",), align="right"),
+            TableColumn(head=("right answer",), name=True), TableColumn(head=("given instead",)), TableColumn(head=("replies",), align="right"),
+            TableColumn(head=("of those unperturbed",), align="right"), TableColumn(head=("cases",), align="right"),
         ),
         rows=tuple(
-            Row(
+            TableRow(
                 cells=(
                     (_answer(p.target),), (_answer(p.answer),), (Number(p.count, f"{p.count:,} of {p.of:,}"),),
                     (Number(p.unperturbed, f"{p.unperturbed:,} of {p.of_unperturbed:,}"),), (Number(p.cases, f"{p.cases:,}"),),
@@ -214,12 +214,12 @@ def _prompts(found: SideBySide) -> tuple[Block, ...]:
     table = Table(
         label=f"Prompts of {found.key.task}",
         columns=(
-            Column(head=("prompt",), name=True), *(Column(head=(Term(label(m), label(m)),)) for m in shown),
-            Column(head=("behind the best",)), Column(head=("p (Holm)",), align="right"),
-            Column(head=("best with probability",), align="right"), Column(head=("regret",), align="right"),
+            TableColumn(head=("prompt",), name=True), *(TableColumn(head=(Term(label(m), label(m)),)) for m in shown),
+            TableColumn(head=("behind the best",)), TableColumn(head=("p (Holm)",), align="right"),
+            TableColumn(head=("best with probability",), align="right"), TableColumn(head=("regret",), align="right"),
         ),
         rows=tuple(
-            Row(
+            TableRow(
                 cells=(
                     (p.name,), *((Value(p.metric(m)),) for m in shown),
                     (Value(Estimate(metric="drop", value=p.behind, low=p.low, high=p.high, n=found.n)),) if p.p is not None else ("-",),
@@ -244,13 +244,13 @@ def _table(rows: tuple[FactorRow, ...]) -> tuple[Block, ...]:
         Table(
             label="Factors over all cells",
             columns=(
-                Column(head=(Term("factor", "factor"),), name=True), Column(head=("matters in",), align="right"),
-                Column(head=(Term("partial η²", "partial eta squared"), ", median"), brief="η² median", align="right"),
-                Column(head=("largest",), align="right"),
-                Column(head=("best to worst level, median",), brief="range", align="right"),
+                TableColumn(head=(Term("factor", "factor"),), name=True), TableColumn(head=("matters in",), align="right"),
+                TableColumn(head=(Term("partial η²", "partial eta squared"), ", median"), brief="η² median", align="right"),
+                TableColumn(head=("largest",), align="right"),
+                TableColumn(head=("best to worst level, median",), brief="range", align="right"),
             ),
             rows=tuple(
-                Row(
+                TableRow(
                     cells=(
                         (r.name,), (Number(r.mattering, f"{r.mattering:,} of {r.tested:,} tested ({r.cells:,} cells)"),),
                         _number(r.eta2_median), _number(r.eta2_most), _number(r.range_median),

@@ -8,13 +8,13 @@ from robusttest.core.nouns import Estimate
 from robusttest.report.blocks import (
     Block,
     Code,
-    Column,
     Heading,
     Number,
-    Row,
     Section,
     Sentence,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
 )
@@ -57,9 +57,9 @@ def _table(task: str, cells: Sequence[CellReport]) -> Table:
     left = f", {len(cells) - MOST} more models not shown" if len(cells) > MOST else ""
     return Table(
         label=f"Cost of each perturbation on {task}{left}",
-        columns=(Column(head=(f"{task}{left}",)), *(Column(head=(c.model,), align="right") for c in shown)),
+        columns=(TableColumn(head=(f"{task}{left}",)), *(TableColumn(head=(c.model,), align="right") for c in shown)),
         rows=tuple(
-            Row(cells=((Code(name),), *(_cost(r.get(name), c) for r, c in zip(rows, shown, strict=True)))) for name in names
+            TableRow(cells=((Code(name),), *(_cost(r.get(name), c) for r, c in zip(rows, shown, strict=True)))) for name in names
         ),
         shape="map",
     )  # fmt: skip

@@ -8,14 +8,14 @@ from robusttest.report import text as written
 from robusttest.report.blocks import (
     Block,
     Code,
-    Column,
     Heading,
     Number,
-    Outcome,
-    Row,
+    OutcomeWord,
     Section,
     Sentence,
     Table,
+    TableColumn,
+    TableRow,
     Term,
     Text,
     Value,
@@ -104,7 +104,7 @@ def counts(report: Report) -> list[Text]:
     if run.duration is not None:
         parts.append((Number(run.duration, written.duration(run.duration)),))
     if not run.complete:
-        parts.append((Outcome("incomplete run", "inconclusive"),))
+        parts.append((OutcomeWord("incomplete run", "inconclusive"),))
     return parts
 
 
@@ -113,7 +113,7 @@ def outcomes(report: Report) -> Text:
     said = tuple(
         p
         for i, (word, n) in enumerate(found)
-        for p in (*((", ",) if i else ()), Outcome(f"{n} {outcome_word(word)}", word))
+        for p in (*((", ",) if i else ()), OutcomeWord(f"{n} {outcome_word(word)}", word))
     )
     return said or ("nothing judged",)
 
@@ -139,7 +139,7 @@ def _sentences(report: Report, ranked: Ranked, every: int) -> Section:
 
 
 def name_of(c: CellReport) -> Text:
-    return (Outcome(f"{c.name} · {c.model}" if c.model else c.name, c.outcome),)
+    return (OutcomeWord(f"{c.name} · {c.model}" if c.model else c.name, c.outcome),)
 
 
 def _thresholds(ranked: Ranked) -> list[Section]:
@@ -151,18 +151,20 @@ def _thresholds(ranked: Ranked) -> list[Section]:
         status, name, value, n = made.cells
         named = (f"{c.name} · {c.model}" if c.model else c.name,)
         rows.append(
-            Row(cells=(status, name, named, value, n), note=made.note, plot=v, brief=v.status != "passed")
+            TableRow(
+                cells=(status, name, named, value, n), note=made.note, plot=v, brief=v.status != "passed"
+            )
         )
     if not rows:
         return []
     table = Table(
         label="Thresholds and their verdicts",
         columns=(
-            Column(head=("verdict",), least=11),
-            Column(head=(Term("threshold", "threshold"),)),
-            Column(head=("test",), name=True),
-            Column(head=("value",)),
-            Column(head=("n",), align="right", aside="n={}"),
+            TableColumn(head=("verdict",), least=11),
+            TableColumn(head=(Term("threshold", "threshold"),)),
+            TableColumn(head=("test",), name=True),
+            TableColumn(head=("value",)),
+            TableColumn(head=("n",), align="right", aside="n={}"),
         ),
         rows=tuple(rows),
         left=("{} passed (-v shows them)",),
@@ -181,17 +183,17 @@ def _results(ranked: Ranked) -> Section:
     table = Table(
         label="Results of each task and model",
         columns=(
-            Column(head=("",), aside="{}"),
-            Column(head=("task",), name=True, on="terminal"),
-            Column(head=("task",), on="page"),
-            Column(head=("model",), on="page"),
-            Column(head=("n",), align="right", aside="n={}"),
-            Column(head=("variants",), align="right", on="page"),
+            TableColumn(head=("",), aside="{}"),
+            TableColumn(head=("task",), name=True, on="terminal"),
+            TableColumn(head=("task",), on="page"),
+            TableColumn(head=("model",), on="page"),
+            TableColumn(head=("n",), align="right", aside="n={}"),
+            TableColumn(head=("variants",), align="right", on="page"),
             *(
-                Column(head=(Term(label(m), label(m)),), brief=cells.BRIEF.get(label(m), ""))
+                TableColumn(head=(Term(label(m), label(m)),), brief=cells.BRIEF.get(label(m), ""))
                 for m in HEADLINE
             ),
-            *([Column(head=(Term("where to work", "where to work"),), aside="{}")] if kinds else []),
+            *([TableColumn(head=(Term("where to work", "where to work"),), aside="{}")] if kinds else []),
         ),
         rows=tuple(_result(c, one_model, kinds, id(c) in keep) for c in rows),
         digits=2,
@@ -205,15 +207,15 @@ def _results(ranked: Ranked) -> Section:
     return Section(key="results", heading=Heading(text=("Results",)), blocks=(*model, table))
 
 
-def _result(c: CellReport, one_model: bool, kinds: bool, brief: bool) -> Row:
+def _result(c: CellReport, one_model: bool, kinds: bool, brief: bool) -> TableRow:
     word = "" if c.outcome == "none" else outcome_word(c.outcome)
     name = c.name if one_model or not c.model else f"{c.name} · {c.model}"
     values: list[Text] = [
         (Value(e, c.n_cases),) if (e := c.overall.get(m)) is not None else ("-",) for m in HEADLINE
     ]
-    return Row(
+    return TableRow(
         cells=(
-            (Outcome(word, c.outcome),) if word else (), (name,), (c.name,), (c.model,), (Number(c.n_cases, f"{c.n_cases:,}"),),
+            (OutcomeWord(word, c.outcome),) if word else (), (name,), (c.name,), (c.model,), (Number(c.n_cases, f"{c.n_cases:,}"),),
             (Number(c.n_variants, f"{c.n_variants:,}"),), *values,
             *([(getattr(c.advice, "kind", ""),)] if kinds else []),
         ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Estimate
-from robusttest.report.blocks import Code, Number, Outcome, Piece, Sentence, Term, Text
+from robusttest.report.blocks import Code, Number, OutcomeWord, Piece, Sentence, Term, Text
 from robusttest.report.model import CellOutcome, CellReport
 from robusttest.report.text import part, points
 
@@ -183,15 +183,15 @@ def _thresholds(c: CellReport) -> Text:
         named: Text = (": ", Code(str(hit[0].threshold))) if len(hit) == 1 and n > 1 else ()
         of: Text = (f"{how} of {n} ", threshold) if how is not None else ("its ", threshold)
         if status == "error":
-            return (Outcome(word, "error"), " ", *of, *named)
+            return (OutcomeWord(word, "error"), " ", *of, *named)
         unsure = sum(not v.settled for v in hit) if status == "failed" else 0
         aside = "" if not unsure else " (not for sure)" if unsure == len(hit) else f" ({unsure} not for sure)"
-        return (*of, " ", Outcome(word, status), *named, aside)
+        return (*of, " ", OutcomeWord(word, status), *named, aside)
     unsure = sum(not v.settled for v in c.verdicts)
     aside = "" if not unsure else " (not for sure)" if unsure == n else f" ({unsure} not for sure)"
     if n == 1:
-        return ("its ", threshold, " ", Outcome("holds", "passed"), aside)
-    return (("both " if n == 2 else f"all {n} "), threshold, " ", Outcome("hold", "passed"), aside)
+        return ("its ", threshold, " ", OutcomeWord("holds", "passed"), aside)
+    return (("both " if n == 2 else f"all {n} "), threshold, " ", OutcomeWord("hold", "passed"), aside)
 
 
 def _expected(c: CellReport) -> Text:
@@ -206,13 +206,13 @@ def _expected(c: CellReport) -> Text:
     if said is None:
         if c.outcome in ("failed", "error") and not c.verdicts:
             return (
-                Outcome(
+                OutcomeWord(
                     "the test failed" if c.outcome == "failed" else "the test ended in an error",
                     c.outcome,
                 ),
             )
         return ()
-    return (Outcome(said, c.outcome),)
+    return (OutcomeWord(said, c.outcome),)
 
 
 def _compared(c: CellReport, found: Comparison | None) -> Text:
@@ -235,10 +235,10 @@ def gate(cell: CellComparison, found: Comparison) -> Text:
     elif main is not None and cell.verdict == "improved":
         by = (" (", Number(main.difference, points(main.difference)), " ", Term("points", "points"), ")")
     words: dict[str, tuple[Piece, ...]] = {
-        "regressed": (Outcome("1 regression", "failed"),),
-        "undecided": (Outcome("undecided", "inconclusive"),),
-        "no_worse": (Outcome("no regression", "passed"),),
-        "improved": (Outcome("improved", "passed"),),
+        "regressed": (OutcomeWord("1 regression", "failed"),),
+        "undecided": (OutcomeWord("undecided", "inconclusive"),),
+        "no_worse": (OutcomeWord("no regression", "passed"),),
+        "improved": (OutcomeWord("improved", "passed"),),
     }
     said = words[cell.verdict]
     return (Term("gate", "gate"), ": ", *said, *by)

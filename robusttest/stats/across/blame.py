@@ -29,7 +29,7 @@ WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class BlamePart:
     """One kind's part of the flip rate, with its two-sided 95 % interval."""
 
     kind: Kind
@@ -50,7 +50,7 @@ class Blame:
     flips: float
     low: float | None
     high: float | None
-    parts: tuple[Part, ...]
+    parts: tuple[BlamePart, ...]
     """Those that were measured, in the order in which they are asked; the wording last."""
     unmeasured: tuple[str, ...]
     """What is within the wording, as nothing measured it."""
@@ -92,7 +92,7 @@ def blame(cell: Frame) -> Blame | None:
         return None
     flips = each["flips"][there]
     whole = float(flips.mean())
-    parts: list[Part] = []
+    parts: list[BlamePart] = []
     for kind in asked:
         x = each["checked" if kind in ("scorer", "judge") else kind][there]
         if again is None:
@@ -101,11 +101,11 @@ def blame(cell: Frame) -> Blame | None:
         else:
             x = x - again["checked" if kind in ("scorer", "judge") else kind][there]
             limits, value = _above_zero(difference(x, clusters)), max(float(x.mean()), 0.0)
-        parts.append(Part(kind=kind, value=value, low=limits.low, high=limits.high))
+        parts.append(BlamePart(kind=kind, value=value, low=limits.low, high=limits.high))
     if again is not None:
         limits = proportion(again["flips"][there], clusters)
         value = max(whole - sum(p.value for p in parts), 0.0)
-        parts.insert(0, Part(kind="noise", value=value, low=limits.low, high=limits.high))
+        parts.insert(0, BlamePart(kind="noise", value=value, low=limits.low, high=limits.high))
     limits = proportion(flips, clusters)
     return Blame(
         key=cell.key, flips=whole, low=limits.low, high=limits.high, parts=tuple(parts), n=int(there.sum()), of=of,

@@ -23,7 +23,7 @@ from robusttest.stats.across.residuals import Residual
 from robusttest.stats.cell import nulls
 from robusttest.stats.cell.curves import curves
 from robusttest.stats.cell.points import ARITHMETIC, METRICS, Point, TaskPoint, values_of
-from robusttest.tasks.sources import Row, rows
+from robusttest.tasks.sources import SourceRow, rows
 
 ALIASES = {
     "accuracy": ("accuracy", "overall_accuracy"),
@@ -79,7 +79,7 @@ def emergence_of(
     return _emergence([p for p, _ in points.values()])
 
 
-def _point(row: Row, mapping: Mapping[str, str]) -> Point:
+def _point(row: SourceRow, mapping: Mapping[str, str]) -> Point:
     values: Mapping[str, Any] = row.values  # type: ignore[assignment]
 
     def text(ours: str) -> str:

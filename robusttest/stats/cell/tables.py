@@ -12,7 +12,7 @@ from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, Effect, Record
 from robusttest.errors import CaseError, UsageError, did_you_mean
 from robusttest.stats.cell.frame import REPEAT, Frame, frames
-from robusttest.tasks.sources import Row
+from robusttest.tasks.sources import SourceRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def records_from(
 
 def records_from_rows(
     name: str,
-    found: Iterable[Row],
+    found: Iterable[SourceRow],
     *,
     mapping: Mapping[str, str] | None = None,
     reference: str | None = None,

@@ -13,7 +13,7 @@ Several files of one model and task are several variants where their settings di
 from __future__ import annotations
 
 from robusttest.store.readers.combine import read
-from robusttest.store.readers.file import FORMATS, ResultFile, Said
+from robusttest.store.readers.file import FORMATS, FileFacts, ResultFile
 from robusttest.store.readers.sniff import open_file
 
-__all__ = ["FORMATS", "ResultFile", "Said", "open_file", "read"]
+__all__ = ["FORMATS", "FileFacts", "ResultFile", "open_file", "read"]

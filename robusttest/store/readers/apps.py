@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robusttest.store.readers.file import Said
-from robusttest.tasks.sources import Row
+from robusttest.store.readers.file import FileFacts
+from robusttest.tasks.sources import SourceRow
 
 PROMPTFOO_ERROR = 2
 """promptfoo's ``failureReason`` of a call that failed, where 1 is a missed assertion."""
@@ -25,11 +25,11 @@ def _promptfoo_rows(value: Any) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else []
 
 
-def promptfoo(path: Path, value: Mapping[str, Any]) -> tuple[Said, Iterator[Row]]:
+def promptfoo(path: Path, value: Mapping[str, Any]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """``promptfoo eval -o results.json``: prompts are variants, providers are models, a test asked again is a repeat."""
     rows = _promptfoo_rows(value)
     config = value.get("config") or {}
-    said = Said(
+    said = FileFacts(
         task=str(config.get("description") or "") or path.name.partition(".")[0], run=value.get("evalId")
     )
     labels: dict[int, str] = {}
@@ -41,7 +41,7 @@ def promptfoo(path: Path, value: Mapping[str, Any]) -> tuple[Said, Iterator[Row]
         )
     twice = {label for label, n in Counter(labels.values()).items() if n > 1}
 
-    def made() -> Iterator[Row]:
+    def made() -> Iterator[SourceRow]:
         asked: Counter[tuple[Any, ...]] = Counter()
         for i, row in enumerate(rows):
             provider = row.get("provider") or {}
@@ -52,7 +52,7 @@ def promptfoo(path: Path, value: Mapping[str, Any]) -> tuple[Said, Iterator[Row]
             response = row.get("response") or {}
             failed = row.get("failureReason") == PROMPTFOO_ERROR or (not response and row.get("error"))
             key = (model, index, case)
-            yield Row(
+            yield SourceRow(
                 f"{path}: result {i}",
                 {
                     **row,
@@ -100,11 +100,11 @@ def _metrics(case: Mapping[str, Any]) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def deepeval(path: Path, value: Any) -> tuple[Said, Iterator[Row]]:
+def deepeval(path: Path, value: Any) -> tuple[FileFacts, Iterator[SourceRow]]:
     """A DeepEval test run: one row a test case, the score of its first metric, others by ``--map score=NAME``."""
     whole = value if isinstance(value, dict) else {}
     settings = whole.get("hyperparameters") or {}
-    said = Said(
+    said = FileFacts(
         model=settings.get("model"),
         task=whole.get("identifier") or whole.get("testFile") or path.name.partition(".")[0],
         run=whole.get("testRunId"),
@@ -112,7 +112,7 @@ def deepeval(path: Path, value: Any) -> tuple[Said, Iterator[Row]]:
     )
     rows = _deepeval_rows(value)
 
-    def made() -> Iterator[Row]:
+    def made() -> Iterator[SourceRow]:
         asked: Counter[str] = Counter()
         for i, case in enumerate(rows):
             metrics = _metrics(case) or []
@@ -120,7 +120,7 @@ def deepeval(path: Path, value: Any) -> tuple[Said, Iterator[Row]]:
             first: Mapping[str, Any] = next(iter(metrics), {})
             given = str(case.get("input"))
             score = first.get("score")
-            yield Row(
+            yield SourceRow(
                 f"{path}: test case {i}",
                 {
                     **case,

@@ -15,7 +15,7 @@ from robusttest.core.nouns import Record
 from robusttest.errors import UsageError
 from robusttest.store.readers.file import ResultFile, cells_of
 from robusttest.store.readers.sniff import is_run, open_file
-from robusttest.tasks.sources import Row
+from robusttest.tasks.sources import SourceRow
 
 
 def read(
@@ -109,7 +109,7 @@ def _read(
 
 def _apart(
     files: Sequence[ResultFile], constants: Mapping[str, str], mapping: Mapping[str, str], notes: list[str]
-) -> list[Row]:
+) -> list[SourceRow]:
     """All rows; files of one model and task are told apart by their settings, or counted as repeats."""
     held = [(f, list(f.rows)) for f in files]
     groups: defaultdict[tuple[Any, Any], list[int]] = defaultdict(list)
@@ -140,7 +140,7 @@ def _apart(
             else "repeats"
         )
         notes.append(f"{len(members)} files of {task} × {model}: {what}")
-    out: list[Row] = []
+    out: list[SourceRow] = []
     for i, (f, rows) in enumerate(held):
         said = {k: v for k, v in (("model", f.said.model), ("task", f.said.task)) if v is not None}
         stem = Path(f.name).name.partition(".")[0]
@@ -153,11 +153,11 @@ def _apart(
             if repeat.get(i):
                 row["repeat"] = int(row.get("repeat") or 0) + repeat[i] * most
             row.update(constants)
-            out.append(Row(one.place, row))
+            out.append(SourceRow(one.place, row))
     return out
 
 
-def _overlap(parts: Sequence[Sequence[Row]]) -> bool:
+def _overlap(parts: Sequence[Sequence[SourceRow]]) -> bool:
     """Whether two of the files hold the same case, variant and repeat."""
     seen: set[tuple[str, ...]] = set()
     for rows in parts:
@@ -180,10 +180,10 @@ def _differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _long(rows: Sequence[Row], wide: Sequence[str], mapping: Mapping[str, str]) -> list[Row]:
+def _long(rows: Sequence[SourceRow], wide: Sequence[str], mapping: Mapping[str, str]) -> list[SourceRow]:
     """One row for each of the ``wide`` columns, which are variants and hold scores; an empty cell is no row."""
 
-    def turned() -> Iterator[Row]:
+    def turned() -> Iterator[SourceRow]:
         for one in rows:
             cells, place = cells_of(one), one.place
             missing = [c for c in wide if c not in cells]
@@ -194,7 +194,7 @@ def _long(rows: Sequence[Row], wide: Sequence[str], mapping: Mapping[str, str]) 
             rest = {k: v for k, v in cells.items() if k not in wide}
             for column in wide:
                 if cells[column] is not None:
-                    yield Row(
+                    yield SourceRow(
                         f"{place}, column {column!r}", {**rest, "variant": column, "score": cells[column]}
                     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from robusttest.errors import CaseError
-from robusttest.store.readers.file import Said, cells_of
-from robusttest.tasks.sources import Row, rows
+from robusttest.store.readers.file import FileFacts, cells_of
+from robusttest.tasks.sources import SourceRow, rows
 
 STATUSES = ("ok", "unparsed", "refused", "error", "skipped")
 
@@ -24,7 +24,7 @@ def is_summary(value: Any) -> bool:
     return isinstance(value, dict) and {"evaluation_id", "evaluation_results"} <= value.keys()
 
 
-def summary(path: Path, value: Mapping[str, Any]) -> tuple[Said, Iterator[Row]]:
+def summary(path: Path, value: Mapping[str, Any]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """A summary with the instance-level file that it names, beside it."""
     named = (value.get("detailed_evaluation_results") or {}).get("file_path")
     if not named:
@@ -35,10 +35,10 @@ def summary(path: Path, value: Mapping[str, Any]) -> tuple[Said, Iterator[Row]]:
     return instances(file, rows(file, "utf-8")[1])
 
 
-def instances(path: Path, lines: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
+def instances(path: Path, lines: Iterable[SourceRow]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """Instance-level lines: the answer is the terminal extracted value, a line with an error has no score."""
 
-    def made() -> Iterator[Row]:
+    def made() -> Iterator[SourceRow]:
         for one in lines:
             row = cells_of(one)
             meta = row.get("metadata") or {}
@@ -50,7 +50,7 @@ def instances(path: Path, lines: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
             score = result.get("score")
             if not isinstance(score, int | float) or not 0 <= score <= 1:
                 score = result.get("is_correct")
-            yield Row(
+            yield SourceRow(
                 one.place,
                 {
                     **row,
@@ -70,7 +70,7 @@ def instances(path: Path, lines: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
                 },
             )
 
-    return Said(), made()
+    return FileFacts(), made()
 
 
 def _status(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:

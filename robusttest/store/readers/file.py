@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from robusttest.tasks.sources import Row
+from robusttest.tasks.sources import SourceRow
 
 FORMATS = (
     "inspect",
@@ -23,7 +23,7 @@ FORMATS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class FileFacts:
     """What a file says of all its rows."""
 
     model: str | None = None
@@ -40,10 +40,10 @@ class ResultFile:
 
     name: str
     format: str
-    said: Said
-    rows: Iterator[Row]
+    said: FileFacts
+    rows: Iterator[SourceRow]
 
 
-def cells_of(row: Row) -> Mapping[str, Any]:
+def cells_of(row: SourceRow) -> Mapping[str, Any]:
     """A row's columns: what stands in files is never a finished case."""
     return cast("Mapping[str, Any]", row.values)

@@ -1,6 +1,6 @@
 """What evaluation harnesses leave, as rows under our names: inspect_ai, lm-eval, HELM and OpenAI evals.
 
-Each function takes what a file holds and yields `Row`s; what the tool itself wrote stays in the row, so that
+Each function takes what a file holds and yields `SourceRow`s; what the tool itself wrote stays in the row, so that
 ``--map score=scores.match.value`` reaches it by its own name.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from robusttest.errors import CaseError, UsageError
-from robusttest.store.readers.file import Said, cells_of
-from robusttest.tasks.sources import Row, unzstd
+from robusttest.store.readers.file import FileFacts, cells_of
+from robusttest.tasks.sources import SourceRow, unzstd
 
 VARIANT = ("variant", "perturbation", "prompt", "template", "paraphrase")
 """Keys of a sample's metadata that name its wording, in the order they are asked."""
@@ -25,10 +25,10 @@ def is_inspect(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("eval"), dict) and "task" in value["eval"]
 
 
-def inspect_log(path: Path, log: Mapping[str, Any]) -> tuple[Said, Iterator[Row]]:
+def inspect_log(path: Path, log: Mapping[str, Any]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """An inspect_ai log: one row a sample and epoch, its first score; another one by ``--map score=scores.NAME.value``."""
     head = log["eval"]
-    said = Said(
+    said = FileFacts(
         model=head.get("model"),
         task=head.get("task"),
         run=head.get("run_id") or head.get("eval_id"),
@@ -40,7 +40,7 @@ def inspect_log(path: Path, log: Mapping[str, Any]) -> tuple[Said, Iterator[Row]
     return said, (_sample(path, i, s) for i, s in enumerate(samples))
 
 
-def inspect_archive(path: Path, raw: bytes) -> tuple[Said, Iterator[Row]]:
+def inspect_archive(path: Path, raw: bytes) -> tuple[FileFacts, Iterator[SourceRow]]:
     """An ``.eval`` file: a zip of the header and one JSON a sample."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(raw))
@@ -81,7 +81,7 @@ def _generation(log: Mapping[str, Any]) -> dict[str, Any]:
     return {k: config[k] for k in ("temperature", "top_p", "seed") if config.get(k) is not None}
 
 
-def _sample(path: Path, i: int, sample: Mapping[str, Any]) -> Row:
+def _sample(path: Path, i: int, sample: Mapping[str, Any]) -> SourceRow:
     scores = sample.get("scores") or {}
     first: Mapping[str, Any] = next(iter(scores.values()), {})
     value = first.get("value")
@@ -104,14 +104,14 @@ def _sample(path: Path, i: int, sample: Mapping[str, Any]) -> Row:
     }
     if value is None:
         values["status"] = "error"
-    return Row(f"{path}: sample {i + 1} (id {sample.get('id')!r})", values)
+    return SourceRow(f"{path}: sample {i + 1} (id {sample.get('id')!r})", values)
 
 
 def is_lm_eval(row: Any) -> bool:
     return isinstance(row, dict) and "doc_id" in row and ("resps" in row or "filtered_resps" in row)
 
 
-def lm_eval(path: Path, rows: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
+def lm_eval(path: Path, rows: Iterable[SourceRow]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """lm-eval's ``samples_TASK_TIME.jsonl``; the model from the results file beside it, or the folder's name.
 
     Of several filters the first is taken, of several metrics the first of ``metrics``.
@@ -120,11 +120,11 @@ def lm_eval(path: Path, rows: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
     stem, _, stamp = task.rpartition("_")
     if stem and stamp[:2] == "20":
         task, time = stem, stamp
-    said = Said(model=_lm_eval_model(path, time), task=task, run=time or None, settings={})
+    said = FileFacts(model=_lm_eval_model(path, time), task=task, run=time or None, settings={})
     return said, _lm_eval_rows(rows)
 
 
-def _lm_eval_rows(rows: Iterable[Row]) -> Iterator[Row]:
+def _lm_eval_rows(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
     wanted: str | None = None
     for row in rows:
         values = cells_of(row)
@@ -136,7 +136,7 @@ def _lm_eval_rows(rows: Iterable[Row]) -> Iterator[Row]:
         score = values[metrics[0]] if metrics else None
         doc: Mapping[str, Any] = found if isinstance(found := values.get("doc"), dict) else {}
         variant = next((str(doc[k]) for k in ("prompt_id", "option_order", "variant") if k in doc), "")
-        yield Row(
+        yield SourceRow(
             row.place,
             {
                 **values,
@@ -200,7 +200,7 @@ HELM_SCORES = (
 """HELM's metrics of one instance, in the order they are asked."""
 
 
-def helm(path: Path, rows: list[dict[str, Any]]) -> tuple[Said, Iterator[Row]]:
+def helm(path: Path, rows: list[dict[str, Any]]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """HELM's ``per_instance_stats.json``, its run in ``run_spec.json`` or the folder's name beside it.
 
     Answers come from ``display_predictions.json``, where it lies there too. Another metric: ``--map score=NAME``.
@@ -214,9 +214,9 @@ def helm(path: Path, rows: list[dict[str, Any]]) -> tuple[Said, Iterator[Row]]:
         if isinstance(p, dict)
     }
     task = ",".join(part for part in str(name).split(",") if not part.startswith("model="))
-    said = Said(model=model, task=task if ":" in task or spec else None, run=None, settings={})
+    said = FileFacts(model=model, task=task if ":" in task or spec else None, run=None, settings={})
 
-    def made() -> Iterator[Row]:
+    def made() -> Iterator[SourceRow]:
         for i, row in enumerate(rows):
             stats = {
                 s["name"]["name"]: s.get("mean")
@@ -226,7 +226,7 @@ def helm(path: Path, rows: list[dict[str, Any]]) -> tuple[Said, Iterator[Row]]:
             variant = _name(row.get("perturbation"))
             trial = row.get("train_trial_index", 0)
             found = answers.get((row["instance_id"], variant, trial)) or {}
-            yield Row(
+            yield SourceRow(
                 f"{path}: item {i} ({row['instance_id']})",
                 {
                     **stats,
@@ -270,18 +270,18 @@ def is_openai_evals(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("spec"), dict) and "completion_fns" in row["spec"]
 
 
-def openai_evals(path: Path, rows: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
+def openai_evals(path: Path, rows: Iterable[SourceRow]) -> tuple[FileFacts, Iterator[SourceRow]]:
     """OpenAI evals' log: its ``match`` events (or ``metrics`` with ``accuracy``/``score``), one a sample."""
     held = list(rows)
     spec: Mapping[str, Any] = cells_of(held[0])["spec"]
-    said = Said(
+    said = FileFacts(
         model="+".join(map(str, spec.get("completion_fns") or ())) or None,
         task=spec.get("base_eval") or spec.get("eval_name"),
         run=spec.get("run_id"),
         settings={"eval": spec.get("eval_name")},
     )
 
-    def made() -> Iterator[Row]:
+    def made() -> Iterator[SourceRow]:
         for one in held[1:]:
             event = cells_of(one)
             data = event.get("data")
@@ -291,7 +291,7 @@ def openai_evals(path: Path, rows: Iterable[Row]) -> tuple[Said, Iterator[Row]]:
             expected = data.get("expected")
             if isinstance(expected, list) and len(expected) == 1:
                 expected = expected[0]
-            yield Row(
+            yield SourceRow(
                 one.place,
                 {
                     **data,

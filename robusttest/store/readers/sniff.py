@@ -11,10 +11,10 @@ from typing import Any
 
 from robusttest.errors import CaseError, UnknownNameError
 from robusttest.store.readers import apps, every_eval, harnesses
-from robusttest.store.readers.file import FORMATS, ResultFile, Said
-from robusttest.tasks.sources import Row, open_bytes, rows
+from robusttest.store.readers.file import FORMATS, FileFacts, ResultFile
+from robusttest.tasks.sources import SourceRow, open_bytes, rows
 
-Made = tuple[Said, Iterator[Row]]
+Made = tuple[FileFacts, Iterator[SourceRow]]
 
 _DOCUMENTS: tuple[tuple[str, Callable[[Any], bool], Callable[[Path, Any], Made]], ...] = (
     ("inspect", harnesses.is_inspect, harnesses.inspect_log),
@@ -25,7 +25,7 @@ _DOCUMENTS: tuple[tuple[str, Callable[[Any], bool], Callable[[Path, Any], Made]]
 )
 """Formats that are one JSON value a file: name, how it is known, how it is read."""
 
-_LINES: tuple[tuple[str, Callable[[Any], bool], Callable[[Path, Iterable[Row]], Made]], ...] = (
+_LINES: tuple[tuple[str, Callable[[Any], bool], Callable[[Path, Iterable[SourceRow]], Made]], ...] = (
     ("lm-eval", harnesses.is_lm_eval, harnesses.lm_eval),
     ("openai-evals", harnesses.is_openai_evals, harnesses.openai_evals),
     ("every-eval-ever", every_eval.is_instance, every_eval.instances),
@@ -63,7 +63,7 @@ def open_file(path: str | PathLike[str], *, format: str | None = None, encoding:
     if format not in (None, "table"):
         raise CaseError(f"{name}: not a file of {format}; leave out --format to have it told by its content")
     _, found = rows(where, encoding)
-    return ResultFile(name=name, format="table", said=Said(), rows=found)
+    return ResultFile(name=name, format="table", said=FileFacts(), rows=found)
 
 
 def is_run(path: str | PathLike[str]) -> bool:

@@ -79,7 +79,7 @@ class Tools:
     def _raise(self, name: str, kind: str | None) -> None:
         if kind == "timeout":
             raise TimeoutError(f"{name}: timed out")
-        if kind in _RAISED:
+        if kind is not None and kind in _RAISED:
             text, status = _RAISED[kind]
             raise ToolFaultError(f"{name}: {text}", status=status)
 

@@ -1,22 +1,35 @@
 """MkDocs hook: the parts of the pages that are generated from the code, so that they can't go stale.
 
-A page says ``<!-- generated: NAME -->`` where the table NAME is to stand; `GENERATED` has the makers. MkDocs imports
-this file; it is no page.
+A page says ``<!-- generated: NAME -->`` where the table NAME is to stand; `GENERATED` has the makers. Up to ``<!-- end -->`` it
+stands there already, so that the reference can be read in the repository: ``python docs/hooks.py`` writes it anew, and a
+test compares. MkDocs imports this file; it is no page.
 """
 
 from __future__ import annotations
 
 import html
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+WRITTEN = re.compile(r"^<!-- generated: (\w+) -->$.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    return MARKER.sub(lambda found: GENERATED[found[1]](), markdown)
+    return MARKER.sub(lambda found: GENERATED[found[1]](), WRITTEN.sub(r"<!-- generated: \1 -->", markdown))
+
+
+def renewed(markdown: str) -> str:
+    """A page with the parts that stand in it made anew."""
+
+    def made(found: re.Match[str]) -> str:
+        lines = [line.rstrip() for line in GENERATED[found[1]]().strip().splitlines()]
+        return "\n".join([f"<!-- generated: {found[1]} -->", "", *lines, "", "<!-- end -->"])
+
+    return WRITTEN.sub(made, markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -428,3 +441,16 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 
 ROOT = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Write what is generated into the pages of the repository."""
+    for path in sorted(ROOT.rglob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        if (after := renewed(before)) != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"wrote {path.relative_to(ROOT.parent)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -32,6 +32,8 @@ from typing import Any
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<lang>\w*)(?P<rest>[^`\n]*)$")
 TITLE = re.compile(r'title="([^"]+)"')
 DIRECTIVE = re.compile(r"<!-- test: (.*?)\s*-->", re.DOTALL)
+GENERATED = re.compile(r"^<!-- generated: \w+ -->$.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
+"""What the page's generator wrote: examples of outputs that nothing on the page makes."""
 INSTALLS = re.compile(
     r"^\s*(pip install|python3? -m pip install|python3 -m venv|apt |apt-get |git clone|brew )"
 )
@@ -56,7 +58,7 @@ class Block:
 
 def blocks(path: Path, name: str) -> list[Block]:
     found: list[Block] = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = GENERATED.sub(lambda m: "\n" * m[0].count("\n"), path.read_text(encoding="utf-8")).splitlines()
     directive: str | None = None
     i = 0
     while i < len(lines):

@@ -151,6 +151,13 @@ def test_each_generated_part_stands_on_a_page() -> None:
     assert set(made.MARKER.findall(text)) == set(made.GENERATED)
 
 
+def test_the_reference_in_the_repository_is_current() -> None:
+    made = hooks()
+    for name, path in PAGES.items():
+        text = path.read_text(encoding="utf-8")
+        assert made.renewed(text) == text, f"{name} is old: python docs/hooks.py writes it anew"
+
+
 def test_the_reference_names_all_there_is() -> None:
     from robusttest.cli import COMMANDS
     from robusttest.metrics import METRICS

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -19,15 +16,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a job in the background: the processes that tests interrupt would inherit it, and not hear them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-if sys.dont_write_bytecode:
-    # Hundreds of tests start a Python of their own, and each would compile the package anew: three quarters of its time.
-    # The wish is for a clean tree, which a folder elsewhere keeps, too.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if "PYTHONPYCACHEPREFIX" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="robusttest-bytecode-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder  # the workers of xdist, too
-    sys.pycache_prefix, sys.dont_write_bytecode = os.environ["PYTHONPYCACHEPREFIX"], False
+# Hundreds of tests start a Python of their own, and each would compile the package anew, three quarters of its time: this
+# process leaves the bytecode that they read. They leave none, as what a test writes twice within a second would be taken for
+# what it was.
+os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", False
 
 # How long one example takes says more about the machine than about us.
 settings.register_profile("robusttest", deadline=None)

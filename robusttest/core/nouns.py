@@ -38,21 +38,30 @@ def canonical_json(value: Json) -> str:
 
 
 _ORDERED = ("tools", "functions", "response_format")
+_SCHEMAS = ("parameters", "input_schema", "schema")
 
 
 def in_order(params: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Parameters for an identity: of tools and schemas the model sees the order of the keys, which `canonical_json` sorts away.
-
-    Those that stand in sorted order are left as they are.
+    """Parameters for an identity: in the schemas of tools and formats the model sees the order of the keys, which
+    `canonical_json` sorts away. Those that stand in sorted order are left as they are.
     """
     if not any(name in params for name in _ORDERED):
         return params
-    out = dict(params)
-    for name in _ORDERED:
-        if isinstance(value := params.get(name), Mapping | list | tuple):
-            shown = json.dumps(value, ensure_ascii=False, default=repr)
-            if shown != json.dumps(value, ensure_ascii=False, default=repr, sort_keys=True):
-                out[name] = shown
+    return {name: _schemas_in_order(value) if name in _ORDERED else value for name, value in params.items()}
+
+
+def _schemas_in_order(value: Json) -> Json:
+    if isinstance(value, list | tuple):
+        return [_schemas_in_order(v) for v in value]
+    if not isinstance(value, Mapping):
+        return value
+    out: dict[str, Json] = {}
+    for key, held in value.items():
+        out[key] = _schemas_in_order(held)
+        if key in _SCHEMAS and isinstance(held, Mapping):
+            shown = json.dumps(held, ensure_ascii=False, default=repr)
+            if shown != json.dumps(held, ensure_ascii=False, default=repr, sort_keys=True):
+                out[key] = shown
     return out
 
 

@@ -107,6 +107,9 @@ class Project:
         keeping = Keeping(self.path)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            patch.setattr(
+                sys, "dont_write_bytecode", True
+            )  # of the test's own modules, which may change at once
             try:
                 return self.pytester.runpytest_inprocess(*ALONE, *args, plugins=[keeping])
             finally:

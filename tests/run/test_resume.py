@@ -171,6 +171,9 @@ def test_evaluate_asks_only_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("robusttest.store.find.git_state", lambda cwd: ("c" * 40, False))
+    program = tmp_path / "program.py"  # a worker of xdist has none
+    program.write_text("")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(program), raising=False)
     cases = [(f"where is my money, asks number {i}", "billing") for i in range(6)]
     stop = [4]
 

@@ -84,6 +84,7 @@ def directional(
         apply=apply if inner.apply else None,
         rewrite=rewrite if inner.rewrite else None,
         expect="target",
+        aims=True,
         preserves="probably",
     )
 

@@ -169,10 +169,10 @@ def _bar(b: Blame) -> Markup:
         ).format(i, x, width, name)
         items += Markup('<li><span class="dot h{}" aria-hidden="true"></span>{}</li>').format(i, p.label)
         x += width
-    told = ", ".join(f"{p.label} {100 * p.value:.1f} %" for p in b.parts)
+    told = ", ".join(f"{p.label} {100 * p.value:.1f} %" for p in b.told)
     return Markup(
-        '<ul class="legend">{}</ul><svg class="blame" width="{}" height="14" role="img" aria-label="{}">{}</svg>'
-    ).format(items, BAR, f"{b.of} flip {100 * b.flips:.1f} %: {told}", parts)
+        '<ul class="legend">{}</ul><svg class="blame" width="{}" height="14" viewBox="0 0 {} 14" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(items, BAR, BAR, f"{b.of} flip {100 * b.flips:.1f} %: {told}", parts)
 
 
 def _cell(t: Table, cell: Text, first: bool, right: bool, indent: int) -> Markup:

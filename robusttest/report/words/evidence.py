@@ -77,7 +77,7 @@ TELLING = 1 / 3
 def _blame(b: Blame) -> Iterable[Block]:
     unreadable = sum(p.value for p in b.parts if p.kind == "unreadable")
     brief = len(b.unmeasured) < 2 or unreadable >= TELLING * b.flips
-    parts = [p for part in b.parts for p in (", ", f"{part.label} ", _share(part.value))][1:]
+    parts = [p for part in b.told for p in (", ", f"{part.label} ", _share(part.value))][1:]
     rest = f"; not measured, so within the wording: {', '.join(b.unmeasured)}" if b.unmeasured else ""
     text: Text = (
         f"{b.of} flip ", _share(b.flips), " (n=", Number(b.n, f"{b.n:,}"), "): ", *parts, rest,

@@ -29,10 +29,14 @@ def section(report: Report) -> Section | None:
     """For each task that several models ran under the same perturbations; None where there is none."""
     tasks: dict[str, list[CellReport]] = {}
     for c in report.cells:
-        if c.perturbations:
-            tasks.setdefault(c.name, []).append(c)
+        tasks.setdefault(c.name, []).append(c)
     blocks: list[Block] = []
-    for task, cells in tasks.items():
+    for task, of in tasks.items():
+        if (
+            len({c.model for c in of}) < 2
+        ):  # said before the perturbations are looked at: they are computed then
+            continue
+        cells = [c for c in of if c.perturbations]
         if len(cells) > 1 and len({c.model for c in cells}) == len(cells):
             blocks.append(_table(task, cells))
     if not blocks:

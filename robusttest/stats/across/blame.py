@@ -60,10 +60,15 @@ class Blame:
     """What differs: answers; or, where a model judges, whether they are right."""
 
     @property
+    def told(self) -> tuple[BlamePart, ...]:
+        """The parts that a sentence names: of unreadable replies only where there are some."""
+        return tuple(p for p in self.parts if p.value or p.kind != "unreadable")
+
+    @property
     def lines(self) -> list[str]:
         """One line for a terminal, ASCII."""
         what = "answers flip" if self.of == "answers" else "grades flip"
-        parts = ", ".join(f"{p.label} {_percent(p.value)}" for p in self.parts)
+        parts = ", ".join(f"{p.label} {_percent(p.value)}" for p in self.told)
         rest = (
             f"; not measured, so within the wording: {', '.join(self.unmeasured)}" if self.unmeasured else ""
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -149,6 +150,28 @@ def fail_on(value: Any) -> str:
 def shard(value: Any) -> str:
     """What `Shard` reads."""
     return str(Shard.parse(value))
+
+
+def read_price(text: str) -> tuple[str | None, float, float]:
+    """``MODEL=0.15/0.60`` → the model and its US dollars for a million tokens of input and of output; no model: any other."""
+    model, equals, numbers = text.rpartition("=")
+    paid, slash, said = numbers.partition("/")
+    try:
+        made = (model.strip() or None, float(paid), float(said))
+    except ValueError:
+        made = (None, -1.0, -1.0)
+    if not slash or (equals and made[0] is None) or not (0 <= made[1] < inf and 0 <= made[2] < inf):
+        raise UsageError(
+            f"{text!r}: write MODEL=IN/OUT, US dollars for a million tokens of input and of output, as in hosted_vllm/llama=0.15/0.60; "
+            "without MODEL= for every model that LiteLLM has no price of"
+        )
+    return made
+
+
+def price(value: Any) -> str:
+    """What `read_price` reads."""
+    read_price(str(value))
+    return str(value)
 
 
 def updating(value: Any) -> str:
@@ -309,6 +332,10 @@ class Settings:
         600.0, number(0.001), "seconds for one call with its retries (600)", ini="float", metavar="SECONDS"
     )
     max_cost: float | None = option(None, number(0), "spend at most this much", ini="float", metavar="USD")
+    price: tuple[str, ...] = option(
+        (), price, "US dollars for a million tokens of input and output, where LiteLLM knows none or another",
+        ini="linelist", metavar="[MODEL=]IN/OUT", many=True,
+    )  # fmt: skip
     max_calls: int | None = option(None, whole(0), "make at most this many calls", ini="int", metavar="N")
     dry_run: bool = option(False, switch, "print variants, calls, tokens and cost; make no call")
     replies: Replies = option(

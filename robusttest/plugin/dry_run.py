@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class DryRunPlan:
     """What one item, or all of them, would ask."""
 
+    told: tuple[str, ...] = ()
+    """The user's word on prices."""
     variants: int = 0
     calls: int = 0
     stored: int = 0
@@ -49,7 +51,7 @@ class DryRunPlan:
             return
         self.output += most or 0
         self.unlimited += most is None
-        price = prices.price_of(request.model, prices.table())
+        price = prices.known(request.model, self.told, prices.table())
         if price is None:
             self.unpriced[request.model] += 1
         else:
@@ -100,7 +102,7 @@ def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
 
 
 def _plan(session: RobustSession, state: RobustItem) -> DryRunPlan:
-    plan, job = DryRunPlan(), state.job
+    plan, job = DryRunPlan(state.settings.price), state.job
     judge = None if job.task.scorer is None else job.task.scorer.model
     for selected in job.selected():
         for v in job.variants(selected):

@@ -6,7 +6,7 @@ import pytest
 from loopback import LoopbackServer
 
 from robusttest.core.nouns import Request
-from robusttest.errors import BudgetExhaustedError, ConfigurationError
+from robusttest.errors import BudgetExhaustedError, ConfigurationError, UsageError
 from robusttest.gateway import Gateway
 from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.litellm import prices
@@ -123,6 +123,42 @@ def test_no_price_and_a_limit_is_refused_before_the_first_call(tmp_path):
         with pytest.raises(ConfigurationError, match="no price is known"):
             gateway.submit(request).result(60)
         assert server.requests == []
+
+
+def ask_unpriced(tmp_path, server, n=6, **settings):
+    params = {"api_base": server.url, "api_key": "planted-key-123456", "max_tokens": 10}
+    with Gateway(Settings(directory=tmp_path, **settings)) as gateway:
+        says = [[{"role": "user", "content": f"Question {i}"}] for i in range(n)]
+        futures = [gateway.submit(gateway.request("openai/our-own", m, params)) for m in says]
+        errors = [f.exception(60) for f in futures]
+        return errors, gateway.progress()
+
+
+def test_a_price_that_the_user_tells_is_kept_to(tmp_path):
+    one = (5 * 2 + 4 * 8) / 1e6
+    with LoopbackServer() as server:
+        errors, progress = ask_unpriced(tmp_path, server, max_cost=1.0, price=("openai/our-own=2/8",))
+        assert errors == [None] * 6
+        assert progress.cost == pytest.approx(6 * one)
+        errors, progress = ask_unpriced(tmp_path / "b", server, n=80, max_cost=40 * one, price=("2/8",))
+    assert {type(e) for e in errors if e is not None} == {BudgetExhaustedError}
+    assert 36 * one <= progress.cost <= 40 * one * 1.0001
+
+
+def test_whose_word_on_a_price_counts():
+    known = prices.known("openai/gpt-4o-mini")
+    assert known == prices.price_of("openai/gpt-4o-mini", prices.current())
+    assert prices.known("openai/gpt-4o-mini", ["9/9"]) == known  # for what LiteLLM does not know
+    told = prices.known("openai/gpt-4o-mini", ["openai/gpt-4o-mini=1/2", "9/9"])
+    assert (told.input, told.output, told.most_output) == (1e-6, 2e-6, known.most_output)
+    assert prices.known("openai/nobody", ["9/9"]) == prices.Price(9e-6, 9e-6, None)
+    assert prices.known("openai/nobody") is None
+
+
+@pytest.mark.parametrize("text", ["", "1", "1/x", "=1/2", "m=-1/2", "m=1/nan", "m=inf/1"])
+def test_a_price_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="MODEL=IN/OUT"):
+        Settings(price=(text,))
 
 
 def test_attempts_without_a_reply_are_counted(tmp_path):

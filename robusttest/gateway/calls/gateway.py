@@ -244,10 +244,11 @@ class Gateway:
             return self._checked[request.model]
 
     def _without_price(self, model: str) -> list[str]:
-        if self.settings.max_cost is None or prices.price_of(model, prices.current()) is not None:
+        if self.settings.max_cost is None or prices.known(model, self.settings.price) is not None:
             return []
         return [
-            f"{model}: no price is known, so --robust-max-cost can't be kept; limit it by --robust-max-calls instead"
+            f"{model}: no price is known, so --robust-max-cost can't be kept: tell it by --robust-price={model}=IN/OUT (US dollars for a "
+            "million tokens), or limit the run by --robust-max-calls"
         ]
 
     def _call(self, python: PythonModel, flight: Flight) -> None:

@@ -438,6 +438,9 @@ class Scheduler:
         lane, now = queue.lane, time.monotonic()
         model = flight.request.model
         if isinstance(outcome, Completion):
+            told = self._settings.price
+            if told and (price := prices.known(model, told)) is not None:
+                object.__setattr__(outcome, "cost", prices.cost_of(outcome, price))
             self._budget.settle(reserved, outcome.cost, model=model, most=most)
             used = None
             if outcome.input_tokens is not None and outcome.output_tokens is not None:

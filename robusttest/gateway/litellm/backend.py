@@ -183,9 +183,9 @@ class LitellmBackend:
 
     def estimate(self, request: Request) -> float | None:
         """Prompt characters as tokens (at least as many as there are, in nearly all scripts) plus the most
-        output tokens the request allows, at LiteLLM's prices. None for models without a price.
+        output tokens the request allows, at the prices that count. None for models without a price.
         """
-        price = prices.price_of(request.model, prices.current())
+        price = prices.known(request.model, self._settings.price)
         return None if price is None else prices.most(request, price)
 
     def facts(self) -> dict[str, str]:

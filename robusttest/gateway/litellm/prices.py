@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from robusttest.core.nouns import Request
+from robusttest.core.nouns import Completion, Request
+from robusttest.settings import read_price
 
 Table = Mapping[str, Mapping[str, Any]]
 FILE = "model_prices_and_context_window_backup.json"
@@ -69,6 +70,25 @@ def price_of(model: str, prices: Table) -> Price | None:
         float(entry.get("output_cost_per_token") or 0),
         most if isinstance(most, int) else None,
     )
+
+
+def known(model: str, told: Sequence[str] = (), prices: Table | None = None) -> Price | None:
+    """The price that counts for a model: the user's word on it (``--robust-price``), else LiteLLM's, else the user's word on
+    every other model; None where nobody knows.
+    """
+    own = {name: price for name, *price in map(read_price, told)}
+    found = price_of(model, current() if prices is None else prices)
+    if model in own or (found is None and None in own):
+        paid, said = own[model] if model in own else own[None]
+        return Price(paid / 1e6, said / 1e6, None if found is None else found.most_output)
+    return found
+
+
+def cost_of(completion: Completion, price: Price) -> float | None:
+    """What a reply cost at a price; None where its tokens were not told."""
+    if completion.input_tokens is None or completion.output_tokens is None:
+        return None
+    return completion.input_tokens * price.input + completion.output_tokens * price.output
 
 
 def output_limit(request: Request) -> int | None:

@@ -14,6 +14,7 @@
     │   └── BudgetExhaustedError  --robust-max-cost or --robust-max-calls is spent
     ├── RunAbortedError         no further call makes sense (wrong key, dead endpoint): one message for all
     │   └── ConfigurationError  unknown provider, missing key, refused parameter
+    ├── ToolFaultError          what a body's tool raises in a variant of ``tool_fault``
     └── StorageError            the reply store, a run file or a baseline can't be read or written
 
 ``except RobusttestError`` catches them all; none of them carries a key, a header or a request.
@@ -77,7 +78,7 @@ class MissingExtraError(UsageError):
         return type(self), (self.feature, self.requirement)
 
 
-class ToolFaultError(Exception):
+class ToolFaultError(RobusttestError):
     """What a tool raises in a variant of ``tool_fault``: as its server would, with the HTTP ``status``."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from robusttest.core.fail_on import FailOn
-from robusttest.core.shards import Shard
 from robusttest.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -149,6 +148,8 @@ def fail_on(value: Any) -> str:
 
 def shard(value: Any) -> str:
     """What `Shard` reads."""
+    from robusttest.core.shards import Shard
+
     return str(Shard.parse(value))
 
 

@@ -176,7 +176,10 @@ def sent(server):
 
 
 def carries(loop, ways, question):
-    return loop.run_until_complete(ways[0]._transport.carries(question))
+    ours = ways[0]
+    if ours._transport is None:  # a test before has had this model's trial: its plain form needs no LiteLLM
+        return ours._plain.calls > 0
+    return loop.run_until_complete(ours._transport.carries(question))
 
 
 def both(loop, ways, model, messages, params, **server_options):

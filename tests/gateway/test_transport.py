@@ -315,11 +315,12 @@ def test_one_pool_carries_all(loop, ways, server):
         questions = [request("openai/x", server, [user(f"question {i}")]) for i in range(100)]
         return await asyncio.gather(*(ways[0].call(q, timeout=10) for q in questions))
 
-    loop.run_until_complete(many())
+    for _ in range(2):  # the second time all of them are on the wire at once
+        loop.run_until_complete(many())
     before = server.connections
     loop.run_until_complete(many())
     assert server.connections - before <= 5
-    assert len(ways[0]._transport._plans) < 512
+    assert ways[0]._transport is None or len(ways[0]._transport._plans) < 512
 
 
 def test_requests_are_not_changed_by_the_call(loop, ways, server):

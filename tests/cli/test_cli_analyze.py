@@ -396,6 +396,41 @@ def test_in_a_process_of_its_own(tmp_path):
     assert "4 failed" in done.stdout
 
 
+def test_rows_whose_target_moves_are_read_so_in_every_format(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Options recorded as letters and shuffled: the model is perfect, and nothing says that it is inconsistent."""
+    rows = [
+        {
+            "model": "perfect",
+            "task": "mc",
+            "case_id": i,
+            "variant": v,
+            "answer": "ABCD"[j % 4],
+            "target": "ABCD"[j % 4],
+        }
+        for i in range(60)
+        for v, j in (("orig", i), ("shuffled", i + 1))
+    ]
+    made = {k: tmp_path / f"r.{k}" for k in ("json", "md", "html")}
+    flags = [f"--report={k}:{path}" for k, path in made.items()]
+    code, out, _ = analyze(capsys, write(tmp_path / "a.csv", rows), "--reference", "orig", *flags)
+    assert code == 0
+    note = "60 of 120 rows have another right answer than their case unperturbed"
+    said = {k: path.read_text(encoding="utf-8") for k, path in made.items()}
+    for text in (" ".join(out.split()), *said.values()):
+        assert note in text
+        for wrong in ("fragile", "competence-limited", "failing variant", "flip rate"):
+            assert wrong not in text.partition('id="words"')[0], wrong
+    found = metrics(made["json"])
+    assert found["sensitivity", None]["value"] == 1
+    for name in ("output_consistency", "consistency_icc", "flip_rate", "robust_accuracy", "drop"):
+        assert found.get((name, None), {"value": None})["value"] is None, name
+    (cell,) = json.loads(said["json"])["cells"]
+    assert cell.get("advice") is None
+    assert "| mc | perfect | 60 | 2 | 1.000 [0.940, 1.000] | - | - | - | - |" in said["md"]
+
+
 def test_factors_and_slices_of_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     rows = [
         {

@@ -142,6 +142,10 @@ SENTENCES: list[tuple[Report, str]] = [
         report(wrong_on(plain=1, p=1), "p", expect=("accuracy >= 0.985",), n=60),
         "Right on 98 % of 60 cases as written, on 98 % in all 3 ways; p costs no points; its threshold missed (not for sure).",
     ),
+    (  # all of one case is lost, and one case shows nothing for sure
+        report(wrong_on(p=1), "p", n=1),
+        "Right on 100 % of 1 case as written, on 0 % in all 3 ways; p (-100 points, not for sure).",
+    ),
     (
         report(graded, "p"),
         "Scores 0.75 of 1 on average over 100 cases as written, 0.50 at the worst of 3 ways; p (-25 points).",

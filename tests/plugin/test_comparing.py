@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 import re
@@ -296,6 +297,27 @@ def test_a_recorded_table_is_a_baseline_too(based):
     result.stdout.fnmatch_lines(
         ["*does not cover this run: 0 of 36*", "*without a record of the input on one side*"]
     )
+
+
+def test_a_recorded_table_that_knows_the_inputs_is_paired_with_the_run(based):
+    (path,) = based.runs()
+    stored = [r for r in read_run(path).records if r.test == "test_it.py::test_routing"]
+    names = ("model", "task", "case_id", "variant", "perturbation", "input_hash", "target", "answer", "score")
+    for table, wrong in (("better.csv", ()), ("worse.csv", ("t1", "t2", "t3", "t4", "t5", "t6", "t7"))):
+        with (based.path / table).open("w", encoding="utf-8", newline="") as f:
+            out = csv.writer(f)
+            out.writerow(names)
+            for r in stored:
+                out.writerow([*(getattr(r, name) for name in names[:-1]), int(r.case_id not in wrong)])
+    worse(based)
+    flags = ("--robust-fail-on=regression", "--robust-replies=off", "-k", "routing")
+    result = based.run("--robust-baseline=better.csv", *flags)
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*against better.csv*: 1 regressed*"])
+    assert "0 of" not in result.stdout.str()
+    better = based.run("--robust-baseline=worse.csv", *flags)
+    better.assert_outcomes(passed=1, deselected=1)
+    better.stdout.fnmatch_lines(["*against worse.csv*: 1 undecided*", "*3 broke and 7 were fixed*"])
 
 
 # what is refused, before a call

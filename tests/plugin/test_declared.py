@@ -103,6 +103,35 @@ def test_routing(result):
     )
 
 
+def test_a_debugger_stops_in_the_users_file(project):
+    (project.path / "stops.py").write_text("""
+import pathlib
+import pdb
+class Stops(pdb.Pdb):
+    def cmdloop(self, intro=None):
+        with pathlib.Path(__file__).with_name("stops.txt").open("a") as f:
+            f.write(f"{pathlib.Path(self.curframe.f_code.co_filename).name} {self.curframe.f_code.co_name}\\n")
+""")
+    project.test("""
+@robust(task, perturbations=["casing"], expect=[robust_accuracy >= 0.5])
+def test_declared(result):
+    assert result.accuracy.value == 2
+
+@robust(cases=CASES[:2], perturbations=["casing"], variants=1)
+def test_own(variant):
+    assert variant.input.islower()
+""")
+    result = project.run("--pdb", "--pdbcls=stops:Stops")
+    result.assert_outcomes(failed=2)
+    stops = (project.path / "stops.txt").read_text().splitlines()
+    assert stops == ["test_it.py test_declared", "test_it.py test_own"]
+    lines = [x for x in project.run("--tb=line").outlines if re.match(r"\S*test_it\.py:\d+: ", x)]
+    assert len(lines) == 2
+    assert "assert 1.0 == 2" in lines[0]
+    source = (project.path / "test_it.py").read_text().splitlines()
+    assert "variant.input.islower()" in source[int(lines[1].split("test_it.py:")[1].split(":")[0]) - 1]
+
+
 def test_only_and_skip(project):
     project.test("""
 @robust(task, perturbations=["casing", "whitespace"], expect=["accuracy >= 0.6", "flip_rate[casing] <= 0.5"])

@@ -127,9 +127,16 @@ def _weakest(c: CellReport) -> Text:
         head: Text = (Term("weakest", "weakest"), ": ") if w.of > 1 else ()
         return (*head, Code(w.perturbation), " ", *_cost(w.effect))
     if w.effect.value > 0:
-        none = "no perturbation surely costs points" if w.of > 1 else "it surely costs no points"
         if w.of == 1:
-            return (Code(w.perturbation), " costs no points for sure (", Number(w.effect.value, cost), ")")
+            return (
+                Code(w.perturbation),
+                " (",
+                Number(w.effect.value, cost),
+                " ",
+                Term("points", "points"),
+                ", not for sure)",
+            )
+        none = "no perturbation surely costs points"
         return (none, " (most: ", Code(w.perturbation), ", ", Number(w.effect.value, cost), ")")
     return ("no perturbation costs points",) if w.of > 1 else (Code(w.perturbation), " costs no points")
 

@@ -111,7 +111,12 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
     if n == 0:
         return Advice(kind="undecided", n=n, reason="no case was put in two ways or more")
     if n < MIN_CASES:
-        return Advice(kind="undecided", n=n, reason=f"{n} cases, {MIN_CASES} needed", cases_needed=MIN_CASES)
+        return Advice(
+            kind="undecided",
+            n=n,
+            reason=f"{n} case{'s' * (n != 1)}, {MIN_CASES} needed",
+            cases_needed=MIN_CASES,
+        )
     if not m.binary:
         return Advice(kind="undecided", n=n, reason="needs right/wrong scores (0 or 1)")
     robust = estimate(cell, "robust_accuracy")

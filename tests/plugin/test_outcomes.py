@@ -102,6 +102,24 @@ def test_every_ending_is_what_pytest_says(project, flags):
         assert word in page
 
 
+def test_every_ending_is_the_same_with_reruns_in_random_order(project):
+    pytest.importorskip("pytest_rerunfailures")
+    pytest.importorskip("pytest_randomly")
+    project.test(ENDINGS)
+    flags = ("--reruns=1", "-p", "randomly", "--randomly-seed=7", "-p", "no:asyncio", "-p", "no:xdist")
+    result = project.pytester.runpytest_subprocess("--robust-report=json:r.json", *flags)
+    assert told(project) == EXPECTED
+    counts = counted(result)
+    assert counts["rerun"] > 0
+    for pytests, ours in (
+        ("failed", "failed"),
+        ("skipped", "skipped"),
+        ("xfailed", "xfailed"),
+        ("errors", "error"),
+    ):
+        assert counts[pytests] == list(EXPECTED.values()).count(ours), ours
+
+
 def test_what_did_not_run_is_told_and_the_run_is_not_complete(project):
     project.test(ENDINGS)
     project.run("--robust-report=json:r.json", "-x")

@@ -67,7 +67,7 @@ def report(
     (frame,) = frames(rows)
     thresholds = [parse_threshold(e) for e in expect]
     cell = Cell(
-        CellKey("a.py::t", "t", "m"), rows, thresholds=tuple(thresholds),
+        options.pop("key", CellKey("a.py::t", "t", "m")), rows, thresholds=tuple(thresholds),
         verdicts=tuple(judge(frame, t) for t in thresholds), **options,
     )  # fmt: skip
     return build(RUN, [cell])
@@ -103,6 +103,13 @@ def mumbling(share: int) -> Model:
 def failing_calls(case: int, perturbation: str, index: int) -> dict[str, Any]:
     if perturbation and case < 50:
         return {"status": "error", "score": None, "reason": "HTTP 500"}
+    return right(case, perturbation, index)
+
+
+def skipping(case: int, perturbation: str, index: int) -> dict[str, Any]:
+    """A body without a model that skips."""
+    if perturbation and case < 50:
+        return {"status": "skipped", "score": None, "reason": "not today"}
     return right(case, perturbation, index)
 
 
@@ -157,6 +164,10 @@ SENTENCES: list[tuple[Report, str]] = [
     ),
     (report(free(0)), "No right answers are known, and put in no other way."),
     (
+        report(free(0), "p", n=1),
+        "No right answers are known; the answer stays the same in all 3 ways on 100 % of 1 case.",
+    ),
+    (
         report(mumbling(30), "p"),
         "30 % of replies can't be read and count as wrong; right on 70 % of 100 cases as written, on 70 % in all 3 ways; p "
         "costs no points.",
@@ -165,6 +176,11 @@ SENTENCES: list[tuple[Report, str]] = [
         report(failing_calls, "p"),
         "67 % of the planned calls replied, and only these count; right on 100 % of 100 cases as written, on 100 % in all "
         "their 1 to 3 ways; p costs no points.",
+    ),
+    (
+        report(skipping, "p", facts={"model": ""}, key=CellKey("a.py::t", "t", "")),
+        "67 % of the planned variants have a result, and only these count; right on 100 % of 100 cases as written, on 100 % in "
+        "all their 1 to 3 ways; p costs no points.",
     ),
     (  # asked three times as written, it is right each time on 90 cases and once on 10
         report(wrong_on(p=30, repeat=10), "p", "repeat"),

@@ -46,7 +46,9 @@ def _missing(c: CellReport) -> Iterator[Text]:
         yield (said, *([f": {c.reason}"] if c.reason and c.outcome in how else []))
         return
     if c.coverage is not None and c.coverage < 1:
-        yield (Number(c.coverage, part(c.coverage)), " of the planned calls replied, and only these count")
+        # A body without a model makes no call of ours: its variants were skipped, or erred.
+        what = " of the planned calls replied" if c.key.model else " of the planned variants have a result"
+        yield (Number(c.coverage, part(c.coverage)), what, ", and only these count")
     unread = c.overall.get("unreadable")
     if unread is not None and unread.value is not None and unread.value >= UNREADABLE:
         yield (_share(unread), " of replies ", Term("can't be read", "unreadable"), " and count as wrong")
@@ -64,7 +66,7 @@ def _right(c: CellReport) -> Text:
             return ("no right answers are known", *_only(c))
         return (
             "no right answers are known; the answer ", Term("stays the same", "consistency"), " ", *_in_all(c, robust),
-            " on ", _share(same), " of ", Number(same.n, f"{same.n:,}"), " cases",
+            " on ", _share(same), " of ", Number(same.n, f"{same.n:,}"), " case" if same.n == 1 else " cases",
         )  # fmt: skip
     if accuracy.value is None:
         if robust.value is None or ways < 2:
@@ -76,7 +78,7 @@ def _right(c: CellReport) -> Text:
     cases = Number(accuracy.n, f"{accuracy.n:,}")
     if c.graded:
         said: Text = (
-            "scores ", Number(accuracy.value, f"{accuracy.value:.2f}"), " of 1 on average over ", cases, " cases ",
+            "scores ", Number(accuracy.value, f"{accuracy.value:.2f}"), " of 1 on average over ", cases, " case " if accuracy.n == 1 else " cases ",
             Term("as written", "as written"),
         )  # fmt: skip
         if robust.value is None or ways < 2:

@@ -190,6 +190,8 @@ class Body:
         self.job, self.gateway, self.run, self.most = job, gateway, run, most
         self.arguments, self.given = arguments, given
         self.failed = 0
+        self.skips: list[str] = []
+        """Why it skipped variants of its own will; a spent budget is none."""
         self.first_failure: BaseException | None = None
         self.first_error: Exception | None = None
 
@@ -207,6 +209,8 @@ class Body:
 
     def record(self, variant: Variant, reply: Reply) -> Record:
         ended: Outcome | None = reply.ended
+        if ended is not None and ended.kind == "skipped" and ended.error is None:
+            self.skips.append(ended.reason or "skipped")
         if ended is not None and ended.kind == "failed":
             self.failed += 1
             self.first_failure = self.first_failure or ended.error

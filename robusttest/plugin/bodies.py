@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import unittest
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,7 @@ def _runner(
     finally:
         session.clear_progress()
         item.records = runner.records(item.job)
+        item.skips = body.skips
         item.failed, item.first_failure, item.first_error = (
             body.failed,
             body.first_failure,
@@ -162,8 +164,8 @@ def _outcome(error: BaseException) -> Outcome:
     theirs = isinstance(error, Exception | pytest.skip.Exception | pytest.fail.Exception)
     if isinstance(error, STOP) or not theirs:  # Ctrl-C, a cancelled task
         raise error
-    if isinstance(error, pytest.skip.Exception):
-        return Outcome(kind="skipped", reason=str(error.msg or "skipped"))
+    if isinstance(error, pytest.skip.Exception | unittest.SkipTest):
+        return Outcome(kind="skipped", reason=str(getattr(error, "msg", None) or error or "skipped"))
     if isinstance(error, pytest.fail.Exception):
         return Outcome(kind="failed", reason=str(error.msg or "failed").split("\n")[0], error=error)
     return Outcome.of(error)

@@ -260,6 +260,8 @@ def _conclude(state: RobustItem) -> None:
         pytest.fail(judged.text, pytrace=False)
     if judged.kind == "xfailed":
         pytest.xfail(judged.text)
+    if judged.kind == "skipped":
+        pytest.skip(judged.text)
 
 
 def _add_properties(state: RobustItem, item: pytest.Item, report: pytest.TestReport) -> None:

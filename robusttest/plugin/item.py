@@ -55,6 +55,8 @@ class RobustItem:
     """Bodies that ended with a failed assertion."""
     freezer: Freezer | None = None
     """Gathers the variants, to freeze them."""
+    skips: list[str] = field(default_factory=list)
+    """Why bodies skipped their variants."""
     first_failure: BaseException | None = None
     """The first assertion of a body that failed: pytest shows its lines, and a debugger stops there."""
     line: str | None = None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from robusttest.core.nouns import Verdict
+    from robusttest.core.nouns import Record, Verdict
     from robusttest.engine.cell import Cell
     from robusttest.plugin.item import RobustItem
 
 FIRST = 1000
 """Failed calls that are looked at for the one to tell."""
 
-Kind = Literal["passed", "failed", "error", "xfailed"]
+Kind = Literal["passed", "failed", "error", "xfailed", "skipped"]
 
 
 class Judgement(NamedTuple):
@@ -33,6 +33,8 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
     assert result is not None
     if item.settings.shard is not None:
         return Judgement("passed")  # a part is not judged
+    if item.skips and len(item.skips) == len(_planned(result)):
+        return Judgement("skipped", f"the body skipped every variant: {item.skips[0]}")
     if (gap := _no_data(result)) is not None:
         return Judgement("error", _text(f"no verdict: {gap}", item, width))
     by_status = {status: [v for v in result.verdicts if v.status == status] for status in
@@ -61,10 +63,13 @@ def add_verdict(item: RobustItem, error: BaseException) -> None:
         error.add_note(judged.text)
 
 
+def _planned(result: Cell) -> list[Record]:
+    return [r for r in result.records if r.status not in ("rejected", "not_applicable")]
+
+
 def _no_data(result: Cell) -> str | None:
     """Why there is nothing to judge, where no threshold says so itself."""
-    planned = [r for r in result.records if r.status not in ("rejected", "not_applicable")]
-    if not planned:
+    if not _planned(result):
         return "no variant was run: nothing was measured"
     if result.verdicts:
         return None

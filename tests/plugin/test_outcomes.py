@@ -60,13 +60,17 @@ def test_broken_model(): ...
 def test_own_fails(variant): assert variant.input.islower()
 @robust(cases=CASES)
 def test_own_raises(variant): raise KeyError("k")
+@robust(cases=CASES, expect=[accuracy >= 0.9])
+def test_own_skips(variant): pytest.skip("not here")
+@robust(cases=CASES)
+def test_own_skips_by_unittest(variant): raise unittest.SkipTest("nor here")
 """
 
 EXPECTED = {
     "passes": "passed", "plain": "passed", "missed": "failed", "undefined": "error", "body": "failed", "raises": "failed",
     "setup": "error", "teardown": "error", "xfails": "xfailed", "xpasses": "xpassed", "strict": "failed", "skipped": "skipped",
     "skips": "skipped", "xfails-in-body": "xfailed", "unittest": "skipped", "broken-model": "error", "test_own_fails": "failed",
-    "test_own_raises": "failed",
+    "test_own_raises": "failed", "test_own_skips": "skipped", "test_own_skips_by_unittest": "skipped",
 }  # fmt: skip
 
 
@@ -97,8 +101,8 @@ def test_every_ending_is_what_pytest_says(project, flags):
     assert counts["errors"] == list(EXPECTED.values()).count("error")
     assert json.loads((project.path / "r.json").read_text())["run"]["complete"]
     page = (project.path / "r.md").read_text()
-    assert re.match(r"# robusttest: 4 error, 6 failed, 1 xpassed, 2 xfailed, 3 skipped, 2 passed\n", page)
-    for word in ("fixture broke", "teardown broke", "not today"):
+    assert re.match(r"# robusttest: 4 error, 6 failed, 1 xpassed, 2 xfailed, 5 skipped, 2 passed\n", page)
+    for word in ("fixture broke", "teardown broke", "not today", "not here", "nor here"):
         assert word in page
 
 

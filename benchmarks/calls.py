@@ -5,7 +5,7 @@ process of its own and answers after 50 ms::
 
     python benchmarks/calls.py                          # 2,000 calls, 64 in flight
     python benchmarks/calls.py --calls 10000 --in-flight 256
-    python benchmarks/calls.py --python .venv/bin/python /tmp/newest/bin/python
+    python benchmarks/calls.py --python .venv/bin/python ../newest/bin/python
     python benchmarks/calls.py --ways gateway replay --fault-share 0.2
 
 ``gateway-first`` is this project's way of calling where the model was never called before with these versions (LiteLLM

@@ -97,7 +97,7 @@ def run(a: argparse.Namespace) -> None:
 
 
 def _task(where: str) -> Task:
-    from robusttest.cli.scan import load_task
+    from robusttest.cli.loading import load_task
 
     file, colon, name = where.rpartition(":")
     if not colon or not file.endswith(".py") or not name.isidentifier():

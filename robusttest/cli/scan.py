@@ -7,16 +7,14 @@ as FILE.py:NAME. --write makes a test of it, whose limits are what this scan sho
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import sys
 from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robusttest.cli.console import color, encoding, option, positive, say, width
-from robusttest.errors import UnknownNameError, UsageError
+from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
     from robusttest.engine.cell import Cell
@@ -84,6 +82,8 @@ def _is_task(what: str) -> bool:
 
 
 def _task(a: argparse.Namespace) -> list[Scanned]:
+    from robusttest.cli.loading import load_task
+
     where, _, name = a.what[0].rpartition(":")
     task = load_task(Path(where), name)
     if not a.model:
@@ -91,26 +91,6 @@ def _task(a: argparse.Namespace) -> list[Scanned]:
             "no model to try: give --model NAME, as in --model openai/gpt-4o-mini or python:module:callable"
         )
     return [_scan(a, task, model, Path(where), name) for model in a.model]
-
-
-def load_task(file: Path, name: str) -> Task:
-    """The `Task` called ``name`` in a Python file, which is imported with its folder on the path."""
-    from robusttest.tasks.task import Task
-
-    if not file.is_file():
-        raise UsageError(f"there is no file {str(file)!r}")
-    folder = str(file.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module(file.stem)
-    except Exception as e:
-        raise UsageError(f"can't import {file}: {type(e).__name__}: {e}") from e
-    tasks = [n for n, value in vars(module).items() if isinstance(value, Task)]
-    if name not in tasks:
-        raise UnknownNameError(f"task in {file}", name, tasks)
-    task: Task = getattr(module, name)
-    return task
 
 
 def _tests(a: argparse.Namespace) -> list[Scanned]:

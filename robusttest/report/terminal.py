@@ -179,6 +179,8 @@ def _footer(page: Page, report: Report) -> list[str]:
 def _one_line(page: Page, report: Report) -> str:
     g = page.glyphs
     parts = [_line(page, words.outcomes(report))]
+    if (shard := report.run.settings.get("shard")) is not None:
+        parts.append(f"shard {visible(str(shard))}: nothing judged")
     metrics = [
         f"{label(e.metric)} {text.number(e.value)}"
         for e in (report.cells[0].shown[:2] if len(report.cells) == 1 else ())

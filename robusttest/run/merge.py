@@ -39,10 +39,10 @@ def parts_in(places: Iterable[Path]) -> list[Path]:
 
 
 def _is_part(path: Path) -> bool:
-    try:
-        return "shard" in read_info(path).settings
-    except Exception:  # some other JSONL file
-        return False
+    """Whether a file is a run's, and the run a shard. A run file that can't be read is said to be that, not left out."""
+    with path.open("rb") as f:
+        begins = f.read(200)
+    return b'"kind":"run"' in begins.replace(b" ", b"") and "shard" in read_info(path).settings
 
 
 def read_parts(paths: Sequence[Path]) -> list[Run]:

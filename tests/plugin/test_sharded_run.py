@@ -70,6 +70,7 @@ def test_a_shard_judges_nothing_and_says_what_does(project, monkeypatch) -> None
     ran.assert_outcomes(passed=2)
     ran.stdout.fnmatch_lines(["*shard 1/2: nothing is judged here; robusttest merge*"])
     ran.stdout.no_fnmatch_line("*failed*robust_accuracy*")
+    project.run("--robust-shard=1/2", "-q").stdout.fnmatch_lines(["*2 passed*shard 1/2: nothing judged*"])
 
 
 def test_a_test_without_a_case_in_a_shard_is_skipped_and_still_of_the_plan(project, monkeypatch) -> None:
@@ -139,6 +140,14 @@ def test_what_is_no_whole_run_is_refused(project, parts, capsys) -> None:
     project.run("--robust-report=json:whole.json")
     (whole,) = [p for p in project.runs() if "shard" not in p.read_text(encoding="utf-8").partition("\n")[0]]
     assert "no part of a sharded run" in said(str(whole))
+    Path("torn").mkdir()
+    for i, path in enumerate((one, three)):
+        shutil.copy(path, f"torn/{i}.jsonl")
+    Path("torn/notes.jsonl").write_text('{"some": "thing"}\n')  # somebody's: left alone
+    Path("torn/2.jsonl").write_text(Path(two).read_text().replace('"schema_version":', '"schema_version":9'))
+    capsys.readouterr()
+    assert main(["merge", "torn"]) == 1
+    assert "2.jsonl" in capsys.readouterr().err
     cut = Path("cut.jsonl")
     cut.write_bytes(parts[1].read_bytes()[: parts[1].stat().st_size // 2])
     assert "did not run to its end" in said(one, str(cut), three)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.errors import UnknownNameError
 from robusttest.perturbations.base.edits import Edited, replace_spans, text_perturbation
 from robusttest.perturbations.base.lexicon import Candidate
+from robusttest.perturbations.base.patterns import PATTERNS
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span
 
 Rewritten = Callable[[str, str], Iterable[Candidate]]
 """``(text, language)`` → what can be written in this way, and how; a place that is so written already is left out."""
+
+
+_FORMULA = re.compile(PATTERNS["math"])
+
+
+def _in_formula(text: str, place: Candidate) -> bool:
+    """Whether a place is a part of LaTeX, as the ``42$`` of ``$a=42$`` is: it may look like money, and is none."""
+    return any(
+        text[m.start()] in "$\\"
+        and m.start() < place.end
+        and place.start < m.end()
+        and (m.start() < place.start or place.end < m.end())
+        for m in _FORMULA.finditer(text)
+    )
 
 
 def by_ways(
@@ -37,7 +53,8 @@ def by_ways(
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], language: str, way: str
     ) -> Edited | NotApplicable:
-        return replace_spans(text, ways[way](text, language), rng=rng, protected=protected, what=what)
+        places = [c for c in ways[way](text, language) if not _in_formula(text, c)]
+        return replace_spans(text, places, rng=rng, protected=protected, what=what)
 
     return text_perturbation(
         name,

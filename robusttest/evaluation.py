@@ -129,7 +129,9 @@ def evaluate(
             ledger.end_stream()
         notes = _saved(settings, freezers)
         results = [
-            cell_of(job, made_of, notes=(*job.notes, *notes), adaptive=runner.stopping(job))
+            cell_of(
+                job, made_of, notes=(*job.notes, *notes, *runner.notes(job)), adaptive=runner.stopping(job)
+            )
             for job, made_of in zip(jobs, records, strict=True)
         ]
         for result in results:

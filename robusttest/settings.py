@@ -403,7 +403,7 @@ class Settings:
     )
     shrink: int = option(
         0, whole(0),
-        "spend up to this many calls on the smallest edits that still fail, for the worst variant of each perturbation",
+        "spend up to this many calls on the smallest edits that still fail, the worst variant of each perturbation first",
         ini="int", metavar="CALLS",
     )  # fmt: skip
     transport: Transport = option(

@@ -19,7 +19,7 @@ from robusttest.engine.asker import Asker, Reply, Steps, TaskAsker
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import by_expectation, make_record, score_of
 from robusttest.engine.rounds import Rounds, Stopping
-from robusttest.engine.shrink import Budget, searches
+from robusttest.engine.shrink import Budget, Effort, Shrinking, searches
 from robusttest.errors import CallError, RobusttestError, RunAbortedError
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.settings import Settings
@@ -58,6 +58,7 @@ class _State:
         self.held: dict[int, list[Callable[[], None]]] = {}
         """By case, what is answered and waits for the reference's answer."""
         self.failure: BaseException | None = None
+        self.effort: Effort | None = None
 
     def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
         first = self.job.first
@@ -140,8 +141,8 @@ class Runner:
     def result(self, job: Job, shrink: Budget | None = None) -> list[Record]:
         """The job's records in the order of cases and variants; waits for them.
 
-        With ``shrink`` the worst failing variant of each family has the smallest edits that fail in `Record.shrunk`,
-        which changes no number; for that the job asks at most as often as the budget has left.
+        With ``shrink`` the failing variants have the smallest edits that fail in `Record.shrunk`: the worst of each family
+        first, then the others while the budget lasts, which holds how often the job asks for that. It changes no number.
 
         Raises what stops the job as a whole: `RunAbortedError` (a dead endpoint, a wrong key), or `UsageError`
         from a perturbation, scorer or body that breaks its contract. `records` has what came in until then.
@@ -170,6 +171,11 @@ class Runner:
         state = self._states[id(job)]
         return None if state.rounds is None else state.rounds.stopping(state.records(), of=state.asker.of)
 
+    def notes(self, job: Job) -> tuple[str, ...]:
+        """What a reader of the job's records is to know of how they were made: what shrinking tried, and its calls."""
+        state = self._states.get(id(job))
+        return () if state is None or state.effort is None else (state.effort.note(),)
+
     def records(self, job: Job) -> list[Record]:
         """The records that the job has so far, in order. Waits for nothing."""
         state = self._states.get(id(job))
@@ -192,16 +198,28 @@ class Runner:
         self._raise(state)
         if shrink is None:
             return
-        begun = searches(state.job, state.asker, state.records(), shrink, state.store)
-        for search in begun:
-            try:
-                self._drive(state, search.steps(), _nothing, _nothing)
-            except Exception as e:
-                self._fail(state, e)
-        while state.flying:
-            if not self._step(state):
-                yield
+        rounds = searches(state.job, state.asker, state.records(), shrink, state.store)
+        begun: list[Shrinking] = []
+        for some in rounds:
+            # Those of one round share the budget side by side, and what is left goes to the next.
+            if shrink.left <= 0 or state.failure is not None:
+                break
+            begun += some
+            for search in some:
+                try:
+                    self._drive(state, search.steps(), _nothing, _nothing)
+                except Exception as e:
+                    self._fail(state, e)
+            while state.flying:
+                if not self._step(state):
+                    yield
         self._raise(state, but=RunAbortedError)  # a dead endpoint takes nothing from what is known by now
+        if rounds:
+            state.effort = Effort(
+                tried=sum(s.found is not None for s in begun),
+                of=sum(map(len, rounds)),
+                calls=sum(s.spent for s in begun),
+            )
         found = {id(s.record): s.record_found() for s in begun}
         state.rows = [(place, found.get(id(r), r)) for place, r in state.rows]
 

@@ -6,7 +6,8 @@ variant of a run, whoever asks it: the reply store, the limits and the budget of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -146,6 +147,24 @@ class Shrunk:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What shrinking did for one cell."""
+
+    tried: int
+    """Failing variants with a search of their own."""
+    of: int
+    """Failing variants of which an edit could be left out."""
+    calls: int
+    """Calls it took; replayed replies are none."""
+
+    def note(self) -> str:
+        """In a line, and what goes on with it where something is left."""
+        calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
+        more = "" if self.tried == self.of else "; a larger --robust-shrink=N tries more"
+        return f"shrinking tried {self.tried:,} of {self.of:,} failing variants with several edits, in {calls}{more}"
+
+
 Asked = Steps["bool | None"]
 
 
@@ -165,6 +184,8 @@ class Shrinking:
         self.asker, self.variant, self.record, self.reference = asker, variant, record, reference
         self.perturbation, self.budget, self.validity = perturbation, budget, validity
         self.found: Shrunk | None = None
+        self.spent = 0
+        """Calls it made."""
         self.steady = True
         """Whether the failing variant failed each time: then each part of it is asked once."""
 
@@ -176,6 +197,7 @@ class Shrinking:
         draft = variant.draft.with_(sample=variant.draft.sample + number * AGAIN)
         reply = yield from self.asker.ask(replace(variant, draft=draft))
         self.budget.left += 1 - reply.spent
+        self.spent += reply.spent
         if reply.score is None:
             return None
         judged = by_expectation(reply.score, self.perturbation.expect, self.reference)
@@ -264,32 +286,43 @@ class Shrinking:
         return failed >= needed
 
 
-def broken(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
-    """The worst failing variant of each family with its reference, the worst first.
+def broken(records: Sequence[Record]) -> list[list[tuple[Record, Record]]]:
+    """Every variant that a perturbation broke, with its reference: the worst of each family, the second of each, and so on.
 
-    Only what the perturbation broke: where the unperturbed prompt is as wrong, the smallest failing edit is none.
+    Within such a round the worst comes first. Only what the perturbation broke: where the unperturbed prompt is as
+    wrong, the smallest failing edit is none.
     """
     before = references(records)
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
+    rounds: list[list[tuple[Record, Record]]] = []
     for loss, record in failing(records):
+        if loss <= 0:
+            continue
         family = split_spec(record.perturbation)[0]
-        if loss > 0 and family not in seen:
-            seen.add(family)
-            yield record, before[record.case_id]
+        if seen[family] == len(rounds):
+            rounds.append([])
+        rounds[seen[family]].append((record, before[record.case_id]))
+        seen[family] += 1
+    return rounds
 
 
 def searches(
     job: Job, asker: Asker, records: Sequence[Record], budget: Budget, store: Store | None = None
-) -> list[Shrinking]:
-    """A search for each variant of `broken` of which an edit can be left out."""
+) -> list[list[Shrinking]]:
+    """A search for each variant of `broken` of which an edit can be left out, in its rounds."""
     cases = {case.id: case for case in job.task.cases}
     perturbations = {p.spec: p for p in job.wanted}
-    out: list[Shrinking] = []
-    for record, reference in broken(records):
+
+    def search(record: Record, reference: Record) -> Shrinking | None:
         p, score = perturbations[record.perturbation], score_of(reference)
+        if not p.separable:
+            return None
         alone = Selected(cases[record.case_id], frozenset([record.variant]))
         made = (v for v in job.variants(alone, store) if isinstance(v, Variant) and v.id == record.variant)
         variant = next(made, None)
-        if variant is not None and score is not None and can_part(variant, p):
-            out.append(Shrinking(asker, variant, record, score, p, budget, job.task.validity))
-    return out
+        if variant is None or score is None or not can_part(variant, p):
+            return None
+        return Shrinking(asker, variant, record, score, p, budget, job.task.validity)
+
+    rounds = ([search(*found) for found in some] for some in broken(records))
+    return [begun for some in rounds if (begun := [s for s in some if s is not None])]

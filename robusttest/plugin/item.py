@@ -96,8 +96,11 @@ class RobustItem:
     def key(self) -> CellKey:
         return self.job.key
 
-    def finish(self, records: Sequence[Record], adaptive: Stopping | None = None) -> Cell:
+    def finish(
+        self, records: Sequence[Record], adaptive: Stopping | None = None, notes: Sequence[str] = ()
+    ) -> Cell:
         """Make the result, once all records are there."""
+        self.notes = (*self.notes, *(note for note in notes if note not in self.notes))
         self.result = self.make_cell(records, adaptive=adaptive)
         return self.result
 

@@ -190,7 +190,7 @@ class RobustSession(Ledger):
             records = self.runner.result(item.job, self.shrinking)
         finally:
             self.clear_progress()
-        item.finish(records, self.runner.stopping(item.job))
+        item.finish(records, self.runner.stopping(item.job), self.runner.notes(item.job))
         self.runner.drop(item.job)
 
     def body_gateway(self) -> Gateway:

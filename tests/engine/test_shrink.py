@@ -219,9 +219,44 @@ def test_what_fails_unperturbed_is_not_shrunk():
     assert shrunk(lambda request: "delivery")[0] == []
 
 
-def test_only_the_worst_of_each_family_is_shrunk():
-    found, _ = shrunk(route, specs=("casing:upper", "casing:title", "substitute:1"))
-    assert len(found) <= 2
+def test_every_variant_that_fails_is_shrunk_the_worst_of_each_family_first():
+    task = Task(
+        "t",
+        cases=[
+            {"id": f"c{i}", "input": f"please send all of my money back to account {i}", "target": "billing"}
+            for i in range(4)
+        ],
+        prompt="{input}",
+        scorer=choice(["billing", "delivery"]),
+    )
+    found, fake = shrunk(route, 1000, specs=("casing:upper", "casing:title"), task=task)
+    assert len(found) == 8
+    assert all(f["complete"] and f["kept"] == 1 for f in found)
+    assert all("MONEY" in f["text"] or "Money" in f["text"] for f in found)
+    once, _ = shrunk(route, 1, specs=("casing:upper", "casing:title"), task=task)
+    assert len(once) <= 1
+    assert len(fake.asked) < 8 * 20
+
+
+def test_what_shrinking_spent_is_said():
+    for budget, said in ((1000, ", in "), (8, "a larger --robust-shrink=N tries more")):
+        fake = Fake(route)
+        task = Task(
+            "t",
+            cases=[{"id": f"c{i}", "input": f"send my money to {i}", "target": "billing"} for i in range(3)],
+            prompt="{input}",
+            scorer=choice(["billing", "delivery"]),
+        )
+        job = Job(task, "m", ["casing:upper"], settings=Settings(variants=1))
+        runner = Runner(fake, job.settings, tick=fake.release)
+        runner.result(job)
+        assert runner.notes(job) == ()
+        before, left = len(fake.asked), Budget(budget)
+        runner.result(job, left)
+        (note,) = runner.notes(job)
+        assert f" of 3 failing variants with several edits, in {len(fake.asked) - before} calls" in note
+        assert said in note
+        assert ("larger" in note) is (budget == 8)
 
 
 def test_a_failed_call_ends_the_search_with_what_was_confirmed():

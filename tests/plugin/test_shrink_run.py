@@ -29,9 +29,10 @@ def test_the_report_shows_the_smallest_edits(project, workers):
     result.assert_outcomes(failed=1)
     out = result.stdout.str()
     assert "edits is enough: failed 2 of 2 times" in out
-    (found,) = [r for r in project.records() if "shrunk" in r]
-    assert found["shrunk"]["kept"] == 1
-    assert "REFUND" in found["shrunk"]["text"] or "PARCEL" in found["shrunk"]["text"]
+    found = [r["shrunk"] for r in project.records() if "shrunk" in r]
+    assert [(f["kept"], f["complete"]) for f in found] == [(1, True)] * 4
+    assert all("REFUND" in f["text"] or "PARCEL" in f["text"] for f in found)
+    assert "shrinking tried 4 of 4 failing variants with several edits" in out
     said = next(line for line in out.splitlines() if "REFUND" in line or "PARCEL" in line)
     assert "[" in said or "→" in said or "->" in said
     assert "edits is enough" in (project.path / "r.md").read_text(encoding="utf-8")

@@ -251,3 +251,73 @@ def test_the_answer_of_a_demo_stays_last():
     assert block("A: {a}\nB: {b}\nAnswer: {target}") == (0, 2)
     assert block("A: {a}\n\nand then\nB: {b}\nC: {c}\nAnswer:") == (1, 2)
     assert block("Answer:") == (0, 0)
+
+
+# --- the ways in which people write a prompt
+
+WRITTEN = {
+    "heading": "Read.\n\n## Passage\n{passage}\n\n## Question\n{question}\n\n## Answer\n",
+    "bold": "**Passage:** {passage}\n**Question**: {question}\n**Answer:**",
+    "xml": "<passage>\n{passage}\n</passage>\n<question>{question}</question>\nAnswer:",
+    "inline": "Passage: {passage} Question: {question} Answer:",
+    "bullet": "- Passage: {passage}\n- Question: {question}\n- Answer:",
+    "bracket": "[Passage] {passage}\n[Question]\n{question}\n[Answer]",
+    "chinese": "文章：{passage}\n问题：{question}\n答案：",
+    "chinese, inline": "文章：{passage} 问题：{question} 答案：",
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_lines_are_found_however_people_write_them(kind):
+    template = WRITTEN[kind]
+    lines = field_lines(template)
+    names = ["文章", "问题", "答案"] if "chinese" in kind else ["passage", "question", "answer"]
+    assert [line.descriptor.lower() for line in lines] == names
+    assert [line.value for line in lines] == ["{passage}", "{question}", ""]
+    assert {line.style for line in lines} <= {"plain", "inline", kind}
+    assert rewrite_lines(template) == template
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_formats_keep_the_kind_and_what_is_asked(kind):
+    template = WRITTEN[kind]
+    draft = Draft(case=CASE, prompt=Prompt(template=template))
+    made = []
+    while len(made) < 60 and not isinstance(out := run(layout.format_(), len(made), draft), NotApplicable):
+        made.append(out.prompt.template)
+    assert len(made) > 20
+    assert len({*made, template}) == len(made) + 1
+    for m in made:
+        assert sorted(placeholders(m)) == ["passage", "question"]
+        assert m == m.rstrip(" \t")
+        words = re.findall(r"\w+", re.sub(r"\{\w+\}", "", m.lower()))
+        assert sorted(words) == sorted(re.findall(r"\w+", re.sub(r"\{\w+\}", "", template.lower())))
+        if kind == "heading":
+            assert len(re.findall(r"(?m)^## \w+$", m)) == 3
+        if kind == "bullet":
+            assert len(re.findall(r"(?m)^- \w", m)) == 3
+        if kind == "xml":
+            assert re.search(r"(?s)<(question)>\s*\{question\}\s*</\1>", m.lower())
+        if kind == "bold":
+            assert m.count("**") == 6
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Translate {passage} into German: {question}",
+        "Is {passage} the same as {question}? Answer yes or no",
+        "# Task\nAnswer {question}",
+        "<b>Read {passage}</b>",
+        "- Read {passage}.\n- Then answer {question}.",
+    ],
+)
+def test_sentences_are_no_field_lines(template):
+    assert field_lines(template) == []
+
+
+@given(st.text(alphabet=st.sampled_from("Ab{}x:\n -#*[]<>/：\t."), max_size=60))
+def test_no_template_loses_a_placeholder_whatever_marks_it_has(text):
+    out = rewrite_lines(text, descriptor=str.upper, separator=" || ", gap="\n\n")
+    assert re.findall(r"\{[^{}]*\}", out) == re.findall(r"\{[^{}]*\}", text)
+    assert rewrite_lines(text) == text

@@ -1,7 +1,8 @@
 """The same question in another layout: separators, casing, spacing, option markers, field order.
 
 ``format`` spans the space of Sclar et al., "Quantifying Language Models' Sensitivity to Spurious Features in Prompt
-Design" (arXiv 2310.11324), for the ``Descriptor: {field}`` lines of the user's own template. Variant *i* is the same
+Design" (arXiv 2310.11324), for the ``Descriptor: {field}`` lines of the user's own template, as people write them: one a line, one after the other, as
+bullets, in bold, under headings, in brackets, in tags, with Chinese punctuation. Variant *i* is the same
 format for every case of a task, so that formats can be compared with each other.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from robusttest.core.nouns import Draft, NotApplicable, Prompt, derive_seed
 from robusttest.errors import UnknownNameError, UsageError
@@ -102,27 +104,32 @@ def _draws(size: int, seed: int) -> list[int]:
     return random.Random(seed).sample(range(1, size + 1), min(size, _LIMIT))
 
 
-_Change = Callable[[Prompt], Prompt]
+_Change = Mapping[str, Any]
+"""What one step along a dimension sets: arguments of `rewrite_lines`, or fields of the `Prompt`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Space:
     """Independent dimensions, each a list of changes that differ from the prompt and from each other."""
 
-    dimensions: tuple[tuple[_Change, ...], ...]
+    lines: tuple[tuple[_Change, ...], ...]
+    """Of the field lines: one rewrite makes them all, as it reads the lines that the user wrote."""
+    prompt: tuple[tuple[_Change, ...], ...]
 
     @property
     def size(self) -> int:
         """Formats other than the prompt's own."""
-        return math.prod(len(d) + 1 for d in self.dimensions) - 1
+        return math.prod(len(d) + 1 for d in (*self.lines, *self.prompt)) - 1
 
     def applied(self, prompt: Prompt, number: int) -> Prompt:
         """Format ``number`` in mixed radix: digit 0 of a dimension leaves it as it is."""
-        for changes in self.dimensions:
-            number, digit = divmod(number, len(changes) + 1)
-            if digit:
-                prompt = changes[digit - 1](prompt)
-        return prompt
+        line, fields = {}, {}
+        for dimensions, set_ in ((self.lines, line), (self.prompt, fields)):
+            for changes in dimensions:
+                number, digit = divmod(number, len(changes) + 1)
+                if digit:
+                    set_.update(changes[digit - 1])
+        return replace(with_texts(prompt, lambda text: rewrite_lines(text, **line)), **fields)
 
 
 @lru_cache(maxsize=256)
@@ -134,45 +141,42 @@ def _space(
     choice_separator: str,
     contract: Contract,
 ) -> _Space:
-    dimensions: list[tuple[_Change, ...]] = []
-    rewrites: list[list[Callable[[str], str]]] = [
-        # The order first: it looks at the lines as the user wrote them, the others leave the lines findable.
-        [_ordered(order) for order in _orders(parts) if contract.order],
-        [_cased(casing) for casing in CASINGS.values() if contract.descriptors],
-        [
-            _separated(separator, gap)
-            for separator, gap in _spacings(parts)
-            if contract.separators and contract.descriptors
-        ],
-    ]
-    for dimension in rewrites:
-        seen = {parts}
-        kept: list[_Change] = []
-        for rewrite in dimension:
-            result = tuple(rewrite(part) for part in parts)
-            if result not in seen:
-                seen.add(result)
-                kept.append(_on_texts(rewrite))
-        dimensions.append(tuple(kept))
+    orders = [{"order": order} for order in _orders(parts) if contract.order]
+    casings = [{"descriptor": casing} for casing in CASINGS.values() if contract.descriptors]
+    free = contract.separators and contract.descriptors
+    spacings = [{"separator": s, "gap": g} for s, g in _spacings(parts) if free]
+    lines = [_distinct(parts, d) for d in (orders, casings, spacings)]
+    settings: list[tuple[_Change, ...]] = []
     if "options" in names:
         markers = (m for m in OPTION_MARKERS if m != marker and contract.allows(m))
-        dimensions.append(tuple(_setting(option_marker=m) for m in markers))
+        settings.append(tuple({"option_marker": m} for m in markers))
         if contract.separators:
-            dimensions.append(
-                tuple(_setting(option_separator=s) for s in OPTION_SEPARATORS if s != option_separator)
+            settings.append(
+                tuple({"option_separator": s} for s in OPTION_SEPARATORS if s != option_separator)
             )
     if "choices" in names and contract.separators:
-        dimensions.append(
-            tuple(_setting(choice_separator=s) for s in CHOICE_SEPARATORS if s != choice_separator)
-        )
-    return _Space(tuple(d for d in dimensions if d))
+        settings.append(tuple({"choice_separator": s} for s in CHOICE_SEPARATORS if s != choice_separator))
+    return _Space(tuple(d for d in lines if d), tuple(d for d in settings if d))
+
+
+def _distinct(parts: tuple[str, ...], dimension: Sequence[_Change]) -> tuple[_Change, ...]:
+    seen = {parts}
+    kept: list[_Change] = []
+    for change in dimension:
+        result = tuple(rewrite_lines(part, **change) for part in parts)
+        if result not in seen:
+            seen.add(result)
+            kept.append(change)
+    return tuple(kept)
 
 
 def _spacings(parts: tuple[str, ...]) -> list[tuple[str | None, str | None]]:
     """Separators × gaps in one dimension: both are read off the same lines, so one rewrite sets both."""
-    if not any(field_lines(part) for part in parts):
+    styles = {line.style for part in parts for line in field_lines(part)}
+    if not styles:
         return []
-    every = itertools.product((None, *SEPARATORS), (None, *GAPS))
+    separators = (*SEPARATORS, "\n\n") if "heading" in styles else SEPARATORS
+    every = itertools.product((None, *separators), (None, *GAPS))
     # A field on its own line needs its neighbour to begin on a new one.
     return [(s, g) for s, g in every if not (s and "\n" in s and g is not None and "\n" not in g)]
 
@@ -182,26 +186,6 @@ def _orders(parts: tuple[str, ...]) -> list[tuple[int, ...]]:
     if len(counts) != 1:
         return []  # the template and the demos' template would not agree
     return list(itertools.islice(itertools.permutations(range(counts.pop())), 1, _MAX_ORDERS))
-
-
-def _ordered(order: tuple[int, ...]) -> Callable[[str], str]:
-    return lambda text: rewrite_lines(text, order=order)
-
-
-def _cased(casing: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: rewrite_lines(text, descriptor=casing)
-
-
-def _separated(separator: str | None, gap: str | None) -> Callable[[str], str]:
-    return lambda text: rewrite_lines(text, separator=separator, gap=gap)
-
-
-def _on_texts(rewrite: Callable[[str], str]) -> _Change:
-    return lambda prompt: with_texts(prompt, rewrite)
-
-
-def _setting(**changes: str) -> _Change:
-    return lambda prompt: replace(prompt, **changes)  # type: ignore[arg-type]
 
 
 def option_labels(kind: str | None = None) -> Perturbation:

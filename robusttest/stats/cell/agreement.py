@@ -23,30 +23,13 @@ MIN_DISAGREEING = 10
 MAX_RANKED = 2000
 """Kendall's W with each of more cases left out would take n² memory: value only."""
 
+NEEDS_ANSWERS = "the answers of clustered cases are not recorded one by one"
+
 
 class Found(NamedTuple):
     value: float | None
     limits: Limits
     n: int
-
-
-def _tally(codes: Codes, weights: Floats, groups: Codes, g: int) -> tuple[Floats, Floats, Floats]:
-    """Totals t_c = Σ weights by code; then for each group q: Σ_c q_c t_c and Σ_c q_c², in O(nK log nK).
-
-    With those, Σ_c (t_c - q_c)² of the rest is Σt² - 2Σqt + Σq², without a group × code table.
-    """
-    there = codes >= 0
-    flat = codes[there]
-    names, c = np.unique(flat, return_inverse=True)
-    w = np.broadcast_to(weights[:, None], codes.shape)[there]
-    group = np.broadcast_to(groups[:, None], codes.shape)[there]
-    totals: Floats = np.bincount(c, weights=w, minlength=len(names)).astype(float)
-    pairs, p = np.unique(group * len(names) + c, return_inverse=True)
-    own = np.bincount(p, weights=w)
-    of_group, of_code = pairs // len(names), pairs % len(names)
-    dots: Floats = np.bincount(of_group, weights=own * totals[of_code], minlength=g).astype(float)
-    squares: Floats = np.bincount(of_group, weights=own**2, minlength=g).astype(float)
-    return totals, dots, squares
 
 
 def _each(rows: NDArray[np.bool_], clusters: Clusters) -> tuple[Codes, int]:
@@ -66,11 +49,10 @@ def answer_kappa(m: Measures, _metric: str, clusters: Clusters, *, level: float 
     rows = m.ties.pairs > 0
     if not rows.any():
         return Found(None, Limits(), 0)
-    codes, valid = m.cell.answers[rows], m.ties.valid[rows]
     agreement = m.equal_pairs[rows]
     index, g = _each(rows, clusters)
-    totals, dots, squares = _tally(codes, 1 / valid, index, g)
-    n, square = len(codes), float((totals**2).sum())
+    square, dots, squares = m.tally(rows, index, shares=True)
+    n = len(agreement)
     sizes = np.bincount(index, minlength=g)
 
     def kappa(agree: Floats, sums: Floats, count: Floats) -> Floats:
@@ -84,6 +66,8 @@ def answer_kappa(m: Measures, _metric: str, clusters: Clusters, *, level: float 
         return Found(None, Limits(reason="saturated: all answers are the same"), n)
     if (few := _too_few(m.ties.differ[rows] > 0)) is not None:
         return Found(value, Limits(method="jackknife-z", reason=few), n)
+    if squares is None:
+        return Found(value, Limits(reason=NEEDS_ANSWERS), n)
     rest = kappa(
         agreement.sum() - np.bincount(index, weights=agreement, minlength=g),
         square - 2 * dots + squares,
@@ -104,11 +88,11 @@ def krippendorff_nominal(m: Measures, _metric: str, clusters: Clusters, *, level
     rows = m.ties.pairs > 0
     if not rows.any():
         return Found(None, Limits(), 0)
-    codes = m.cell.answers[rows]
     valid: Floats = m.ties.valid[rows].astype(float)
+    n = len(valid)
     disagreement = valid * (1 - m.equal_pairs[rows])
     index, g = _each(rows, clusters)
-    totals, dots, squares = _tally(codes, np.ones(len(codes)), index, g)
+    square, dots, squares = m.tally(rows, index, shares=False)
 
     def alpha(apart: Floats, square: Floats, count: Floats) -> Floats:
         with np.errstate(all="ignore"):
@@ -116,19 +100,21 @@ def krippendorff_nominal(m: Measures, _metric: str, clusters: Clusters, *, level
             out: Floats = np.where(expected > 1e-12, 1 - apart / count / expected, np.nan)
         return out
 
-    square, count = float((totals**2).sum()), float(valid.sum())
+    count = float(valid.sum())
     value = float(alpha(np.array(disagreement.sum()), np.array(square), np.array(count)))
     if np.isnan(value):
-        return Found(None, Limits(reason="saturated: all answers are the same"), len(codes))
+        return Found(None, Limits(reason="saturated: all answers are the same"), n)
     if (few := _too_few(m.ties.differ[rows] > 0)) is not None:
-        return Found(value, Limits(method="jackknife-z", reason=few), len(codes))
+        return Found(value, Limits(method="jackknife-z", reason=few), n)
+    if squares is None:
+        return Found(value, Limits(reason=NEEDS_ANSWERS), n)
     rest = alpha(
         disagreement.sum() - np.bincount(index, weights=disagreement, minlength=g),
         square - 2 * dots + squares,
         np.asarray(count - np.bincount(index, weights=valid, minlength=g), dtype=float),
     )
     groups = None if clusters is None else clusters[rows]
-    return Found(value, fisher_z(value, jackknife(rest, groups), level=level), len(codes))
+    return Found(value, fisher_z(value, jackknife(rest, groups), level=level), n)
 
 
 def krippendorff_interval(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
@@ -137,8 +123,7 @@ def krippendorff_interval(m: Measures, _metric: str, clusters: Clusters, *, leve
     n = int(rows.sum())
     if not n:
         return Found(None, Limits(), 0)
-    k, y = m.k[rows].astype(float), np.where(m.there[rows], m.y[rows], 0.0)
-    total, square = y.sum(axis=1), (y**2).sum(axis=1)
+    k, total, square = m.k[rows].astype(float), m.total[rows], m.square[rows]
     parts = np.stack([2 * (k * square - total**2) / (k - 1), k, total, square], axis=1)
 
     def alpha(sums: Floats) -> Floats:

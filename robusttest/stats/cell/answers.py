@@ -112,3 +112,33 @@ def _equal_pairs(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     start = np.maximum.accumulate(np.where(new, place, 0), axis=1)
     out: NDArray[np.int64] = ((place - start) * (ordered >= 0)).sum(axis=1)
     return out
+
+
+class AnswerSums(NamedTuple):
+    """Answers counted over all cases, t_c by answer, and over each group of them, q_c."""
+
+    square: float
+    """Σ_c t_c²."""
+    dots: NDArray[np.float64]
+    """(G,) Σ_c q_c t_c."""
+    squares: NDArray[np.float64] | None
+    """(G,) Σ_c q_c²; None where groups of several cases are not known answer by answer."""
+
+
+def tally(codes: NDArray[np.int64], weights: NDArray[np.float64], groups: NDArray[np.int64]) -> AnswerSums:
+    """Each answer of case i counts ``weights[i]``. In O(nK log nK), without a table of groups × answers: without group q
+    the square is Σt² - 2Σqt + Σq².
+    """
+    g = int(groups.max(initial=-1)) + 1
+    there = codes >= 0
+    flat = codes[there]
+    names, c = np.unique(flat, return_inverse=True)
+    w = np.broadcast_to(weights[:, None], codes.shape)[there]
+    group = np.broadcast_to(groups[:, None], codes.shape)[there]
+    totals = np.bincount(c, weights=w, minlength=len(names)).astype(float)
+    pairs, p = np.unique(group * len(names) + c, return_inverse=True)
+    own = np.bincount(p, weights=w)
+    of_group, of_code = pairs // len(names), pairs % len(names)
+    dots = np.bincount(of_group, weights=own * totals[of_code], minlength=g).astype(float)
+    squares = np.bincount(of_group, weights=own**2, minlength=g).astype(float)
+    return AnswerSums(float((totals**2).sum()), dots, squares)

@@ -7,7 +7,7 @@ function of one of the modules beside this one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 
 import numpy as np
@@ -151,31 +151,48 @@ def _estimate(cell: Frame, spec: Metric, perturbation: str | None, level: float)
     at = selected(cell, spec.name, perturbation)
     m = measures(at)
     clusters = at.cluster_index
+    anytime = partial(_anytime, m, spec, clusters, level) if cell.sequential else None
+    return estimate_of(
+        m, spec, perturbation, clusters, level, of=cell.n_scored, anytime=anytime,
+        why=lambda: _why(cell, at, m, spec, perturbation),
+    )  # fmt: skip
+
+
+def estimate_of(
+    m: Measures,
+    spec: Metric,
+    perturbation: str | None,
+    clusters: NDArray[np.int64] | None,
+    level: float,
+    *,
+    of: int,
+    why: Callable[[], str],
+    anytime: Callable[[], Limits] | None = None,
+) -> Estimate:
+    """A metric of what each case contributes. ``of``: scored cases; ``why`` says what is missing where nothing is left;
+    ``anytime`` makes the limits of a run that stopped early.
+    """
     value: float | None
     base: float | None = None
     if not spec.case_mean:
         value, limits, n = _function(spec.by)(m, spec.name, clusters, level=level)
-        if value is not None and cell.sequential:
-            limits = _anytime(m, spec.name, clusters, level)
     else:
         x = case_values(m, spec.name)
         there = ~np.isnan(x)
         n = int(there.sum())
         value, limits = (float(x[there].mean()), Limits()) if n else (None, Limits())
-        if n and cell.sequential:
-            limits = _anytime_mean(x, clusters, level, signed=spec.signed)
-        elif n:
+        if n and anytime is None:
             limits = _limits(spec, x[there], None if clusters is None else clusters[there], level)
         if n and spec.family == "change":
             base = float(m.reference[there].mean())
     if value is None:
-        limits = limits._replace(reason=limits.reason or _why(cell, at, m, spec, perturbation))
+        limits = limits._replace(reason=limits.reason or why())
     else:
-        value, limits = _within_bounds(spec, value, limits)
+        value, limits = _within_bounds(spec, value, limits if anytime is None else anytime())
     return Estimate(
         metric=spec.name, perturbation=perturbation, value=value, low=limits.low, high=limits.high,
-        lower=limits.lower, upper=limits.upper, n=n, of=max(cell.n_scored, n), k=_k(m), base=base,
-        method=limits.method, level=level, reason=limits.reason,
+        lower=limits.lower, upper=limits.upper, n=n, of=max(of, n), k=_k(m), base=base, method=limits.method,
+        level=level, reason=limits.reason,
     )  # fmt: skip
 
 
@@ -203,11 +220,13 @@ def _within_bounds(spec: Metric, value: float, limits: Limits) -> tuple[float, L
     return clip(value) or 0.0, limits
 
 
-def _anytime(m: Measures, metric: str, clusters: NDArray[np.int64] | None, level: float) -> Limits:
-    """Anytime-valid limits of a metric that is no mean over all cases, where there are some (4.6)."""
-    if metric == "right_to_wrong":
+def _anytime(m: Measures, spec: Metric, clusters: NDArray[np.int64] | None, level: float) -> Limits:
+    """Anytime-valid limits: of a mean over cases, and of some others (4.6)."""
+    if spec.case_mean:
+        return _anytime_mean(case_values(m, spec.name), clusters, level, signed=spec.signed)
+    if spec.name == "right_to_wrong":
         return _anytime_mean(m.lost, clusters, level)
-    if metric == "pdr":
+    if spec.name == "pdr":
         both = m.drop * 0  # NaN unless the case has both
         reference, perturbed = (sequential.units(x + both, clusters) for x in (m.reference, m.perturbed))
         if reference is not None and perturbed is not None:

@@ -191,15 +191,7 @@ class Frame:
     @cached_property
     def cluster_index(self) -> Codes | None:
         """(n,) cluster number of each case; None if the cases are independent (no cluster holds two)."""
-        if all(c is None for c in self.clusters):
-            return None
-        seen: dict[tuple[bool, str], int] = {}
-        keys = (
-            (c is None, case if c is None else c)
-            for case, c in zip(self.case_ids, self.clusters, strict=True)
-        )
-        index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
-        return index if len(seen) < len(index) else None
+        return cluster_numbers(self.case_ids, self.clusters)
 
     def select(self, perturbation: str | None = None, *, sensitive: bool = False) -> Frame:
         """The reference and the variants that a metric runs over, each once; see `selection.select`.
@@ -249,6 +241,16 @@ class Frame:
             "averaged", "rows", "checks",
         )  # fmt: skip
         return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
+
+
+def cluster_numbers(case_ids: Sequence[str], clusters: Sequence[str | None]) -> Codes | None:
+    """(n,) cluster number of each case, a case without a cluster in one of its own; None if no cluster holds two."""
+    if all(c is None for c in clusters):
+        return None
+    seen: dict[tuple[bool, str], int] = {}
+    keys = ((c is None, case if c is None else c) for case, c in zip(case_ids, clusters, strict=True))
+    index = np.array([seen.setdefault(k, len(seen)) for k in keys], dtype=np.int64)
+    return index if len(seen) < len(index) else None
 
 
 def frames(

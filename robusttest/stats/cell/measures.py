@@ -10,15 +10,19 @@ the mean. What compares two replies needs two.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robusttest.stats.cell.answers import Ties, ties
+from robusttest.stats.cell.answers import AnswerSums, Ties, tally, ties
 from robusttest.stats.cell.frame import REPEAT, Frame
+from robusttest.stats.cell.variant_sums import VariantSums, variant_sums
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+NEEDS_ROWS = "sums have a value; its interval takes single replies"
 
 
 def measures(cell: Frame) -> Measures:
@@ -35,12 +39,17 @@ class Measures:
     Of a variant that was run several times ``y`` has the first run; what says so has the mean over its runs.
     """
 
+    has_rows = True
+    """Whether there are single replies, not sums alone."""
+
     def __init__(self, cell: Frame) -> None:
         self.cell = cell
         self.y = cell.scores
         self.there = ~np.isnan(self.y)
         self.ref = cell.is_reference
         self.none = np.full(cell.n_cases, np.nan)
+        self.memo: dict[str, NDArray[np.float64]] = {}
+        self._by_variant: VariantSums | None = None
 
     # scores
 
@@ -50,9 +59,30 @@ class Measures:
         return np.asarray(self.there.sum(axis=1))
 
     @cached_property
+    def total(self) -> Floats:
+        """Σ_v y_iv."""
+        return np.asarray(np.where(self.there, self.y, 0.0).sum(axis=1))
+
+    @cached_property
+    def square(self) -> Floats:
+        """Σ_v y_iv²."""
+        return np.asarray((np.where(self.there, self.y, 0.0) ** 2).sum(axis=1))
+
+    @cached_property
     def mean(self) -> Floats:
         """m_i = mean_v y_iv."""
-        return _mean(self.y, self.there)
+        return _ratio(self.total, self.k)
+
+    @cached_property
+    def perturbed_k(self) -> Counts:
+        """Scores at v >= 1."""
+        return np.asarray(self.there[:, ~self.ref].sum(axis=1))
+
+    @cached_property
+    def perturbed_total(self) -> Floats:
+        """Σ_{v>=1} y_iv, of the first run of each."""
+        there = self.there[:, ~self.ref]
+        return np.asarray(np.where(there, self.y[:, ~self.ref], 0.0).sum(axis=1))
 
     @cached_property
     def _averaged(self) -> tuple[Floats, NDArray[np.bool_]]:
@@ -79,7 +109,12 @@ class Measures:
     @cached_property
     def unperturbed_or_chosen(self) -> Floats:
         """``reference``; where one perturbation is chosen, ``perturbed``."""
-        return self.reference if self.cell.chosen is None else self.perturbed
+        return self.reference if self.chosen is None else self.perturbed
+
+    @property
+    def chosen(self) -> str | None:
+        """The perturbation that was selected."""
+        return self.cell.chosen
 
     @cached_property
     def drop(self) -> Floats:
@@ -113,9 +148,13 @@ class Measures:
 
     @cached_property
     def best(self) -> Floats:
-        """max_v y_iv likewise."""
-        highest = self._scored(np.where(self.there, self.y, -np.inf).max(axis=1, initial=-np.inf))
-        return highest if bool((self.k >= 2).any()) else self.none
+        """``highest`` likewise."""
+        return self.highest if bool((self.k >= 2).any()) else self.none
+
+    @cached_property
+    def highest(self) -> Floats:
+        """max_v y_iv over the scores that the case has, be it one."""
+        return self._scored(np.where(self.there, self.y, -np.inf).max(axis=1, initial=-np.inf))
 
     @cached_property
     def range_kept(self) -> Floats:
@@ -125,14 +164,13 @@ class Measures:
     @cached_property
     def kept_right(self) -> Floats:
         """1 if every variant is right, of cases whose reference is right."""
-        known = (self.first == 1) & (self.there & ~self.ref).any(axis=1)
+        known = (self.first == 1) & (self.perturbed_k > 0)
         return np.where(known, (self.lowest == 1).astype(float), np.nan)
 
     @cached_property
     def lost(self) -> Floats:
         """The share of wrong variants of cases whose reference is right."""
-        y = _mean(self.y[:, ~self.ref], self.there[:, ~self.ref])
-        return np.where(self.first == 1, 1 - y, np.nan)
+        return np.where(self.first == 1, 1 - _ratio(self.perturbed_total, self.perturbed_k), np.nan)
 
     @cached_property
     def persistent(self) -> Floats:
@@ -142,7 +180,7 @@ class Measures:
     @cached_property
     def std(self) -> Floats:
         """Standard deviation of the case's scores, ddof 0."""
-        return np.sqrt(np.maximum(self._of_several(_mean(self.y**2, self.there) - self.mean**2), 0))
+        return np.sqrt(np.maximum(self._of_several(_ratio(self.square, self.k) - self.mean**2), 0))
 
     @cached_property
     def within(self) -> Floats:
@@ -153,19 +191,23 @@ class Measures:
     @cached_property
     def pair_distance(self) -> Floats:
         """mean_{v<w} |y_iv - y_iw|: in the sorted row the score at place j counts 2j-K+1 times."""
+        with np.errstate(all="ignore"):
+            return self._of_several(self.apart / (self.k * (self.k - 1) / 2))
+
+    @cached_property
+    def apart(self) -> Floats:
+        """Σ_{v<w} |y_iv - y_iw|; c(K - c) where c of K right/wrong scores are 1."""
+        if self.binary:
+            return np.asarray(self.total * (self.k - self.total))
         ordered = np.sort(self.y, axis=1)  # NaN last
         place = np.arange(self.y.shape[1])
         times = 2.0 * place - self.k[:, None] + 1
-        with np.errstate(all="ignore"):
-            return self._of_several(
-                (np.where(place < self.k[:, None], ordered, 0.0) * times).sum(axis=1)
-                / (self.k * (self.k - 1) / 2)
-            )
+        return np.asarray((np.where(place < self.k[:, None], ordered, 0.0) * times).sum(axis=1))
 
     @cached_property
     def binary(self) -> bool:
-        """All scores are 0 or 1."""
-        return bool(((self.y == 0) | (self.y == 1) | ~self.there).all())
+        """All scores are 0 or 1: of numbers in [0, 1] those alone are their own squares."""
+        return bool((self.square == self.total).all())
 
     # answers
 
@@ -184,13 +226,23 @@ class Measures:
 
     @cached_property
     def replies_equal(self) -> Floats:
-        if self.cell.replies is None:
-            return self.none
-        t = ties(self.cell.replies)
-        return np.where(t.pairs > 0, (t.differ == 0).astype(float), np.nan)
+        t = self.reply_ties
+        return self.none if t is None else np.where(t.pairs > 0, (t.differ == 0).astype(float), np.nan)
 
     @cached_property
-    def _against_reference(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def reply_ties(self) -> Ties | None:
+        """How the raw replies of each case coincide."""
+        return None if self.cell.replies is None else ties(self.cell.replies)
+
+    def tally(self, rows: NDArray[np.bool_], groups: Counts, *, shares: bool) -> AnswerSums:
+        """What the cases of ``rows``, or groups of them, have in common with all of them: answers counted, or (``shares``)
+        as shares of a case's answers.
+        """
+        codes, valid = self.cell.answers[rows], self.ties.valid[rows]
+        return tally(codes, 1 / valid if shares else np.ones(len(codes)), groups)
+
+    @cached_property
+    def against_reference(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(perturbed answers that differ from the reference's, perturbed answers), where both are there; two unreadable
         replies count where their texts are equal.
         """
@@ -207,7 +259,7 @@ class Measures:
     @cached_property
     def flips(self) -> Floats:
         """Share of the perturbed answers that differ from the reference's first answer."""
-        return _ratio(*self._against_reference)
+        return _ratio(*self.against_reference)
 
     @cached_property
     def unmoved(self) -> Floats:
@@ -215,33 +267,36 @@ class Measures:
 
     @cached_property
     def any_flip(self) -> Floats:
-        differ, both = self._against_reference
+        differ, both = self.against_reference
         return np.where(both > 0, (differ > 0).astype(float), np.nan)
 
     # replies
 
     @cached_property
     def unparsed(self) -> Floats:
-        return self._share_of_replies(self.cell.unparsed)
+        return _ratio(self.counts.unparsed, self.counts.replied)
 
     @cached_property
     def refused(self) -> Floats:
-        return self._share_of_replies(self.cell.refused)
+        return _ratio(self.counts.refused, self.counts.replied)
 
     @cached_property
     def unreadable(self) -> Floats:
-        return self._share_of_replies(self.cell.unreadable)
+        return _ratio(self.counts.unreadable, self.counts.replied)
 
     @cached_property
     def cut(self) -> Floats:
-        return self._share_of_replies(self.cell.cut)
+        return _ratio(self.counts.cut, self.counts.replied)
 
-    def _share_of_replies(self, mask: NDArray[np.bool_]) -> Floats:
-        """Share of the case's replies that are in ``mask``; of a chosen perturbation, its own replies."""
-        replied = self.cell.planned & ~self.cell.errors
-        if self.cell.chosen is not None:
-            mask, replied = mask[:, ~self.ref], replied[:, ~self.ref]
-        return _ratio((mask & replied).sum(axis=1), replied.sum(axis=1))
+    @cached_property
+    def counts(self) -> Replies:
+        """The case's replies, counted; of a chosen perturbation, its own."""
+        cell = self.cell
+        replied = cell.planned & ~cell.errors
+        if self.chosen is not None:
+            replied = replied & ~self.ref
+        masks = (cell.unparsed, cell.refused, cell.unreadable, cell.cut)
+        return Replies(replied.sum(axis=1), *((m & replied).sum(axis=1) for m in masks))
 
     # variants
 
@@ -250,11 +305,30 @@ class Measures:
         """(n, V) scores, each the mean over the runs of a variant; NaN where there is none."""
         return self._averaged[0]
 
+    def variant_sums(self, *, products: bool = False) -> VariantSums:
+        """The scores by variant; ``products`` also of each two variants."""
+        if self._by_variant is None or (products and self._by_variant.products is None):
+            names = tuple("" if c.is_reference else c.variant for c in self.cell.columns)
+            made = variant_sums(self.by_variant, names, self.reference, self.ref, products=products)
+            self._by_variant = made
+        return self._by_variant
+
     def _of_several(self, values: Floats) -> Floats:
         return np.where(self.k >= 2, values, np.nan)
 
     def _scored(self, values: Floats) -> Floats:
         return np.where(self.k >= 1, values, np.nan)
+
+
+class Replies(NamedTuple):
+    """Counts of replies, an (n,) array each."""
+
+    replied: Counts
+    unparsed: Counts
+    refused: Counts
+    unreadable: Counts
+    """Unparsed or refused."""
+    cut: Counts
 
 
 def _mean(y: Floats, there: NDArray[np.bool_]) -> Floats:

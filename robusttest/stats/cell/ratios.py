@@ -19,7 +19,7 @@ from robusttest.stats.cell.intervals import (
     z_quantile,
     zero_width,
 )
-from robusttest.stats.cell.measures import Measures
+from robusttest.stats.cell.measures import NEEDS_ROWS, Measures
 
 Floats = NDArray[np.float64]
 Found = tuple[float | None, Limits, int]
@@ -62,28 +62,32 @@ def pdr(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.95) ->
 
 def apdr(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:
     """Mean over the variants v>=1 of 1 - Σ y_iv / Σ y_i0, each over the cases that have both. Jackknife-t."""
-    first = m.reference[:, None]
-    y = m.by_variant[:, ~m.ref]
-    both = ~np.isnan(y) & ~np.isnan(first)
-    y, both = y[:, both.any(axis=0)], both[:, both.any(axis=0)]
-    rows = np.asarray(both.any(axis=1))
+    rows = ~np.isnan(m.reference) & ~np.isnan(m.perturbed)
     n = int(rows.sum())
     if not n:
         return None, Limits(), 0
-    parts = np.concatenate([np.where(both, y, 0.0), np.where(both, first, 0.0)], axis=1)[rows]
-    v = both.shape[1]
+    sums = m.variant_sums()
+    paired = sums.paired_count > 0
+    v = int(paired.sum())
+    totals = np.concatenate([sums.paired_total[paired], sums.paired_reference[paired]])
 
     def value(sums: Floats) -> Floats:
         with np.errstate(all="ignore"):
             out: Floats = np.mean(1 - sums[..., :v] / sums[..., v:], axis=-1)
         return out
 
-    totals = parts.sum(axis=0)
     if not totals[v:].all():
         if totals.any():
             return None, Limits(reason=REFERENCE_ZERO), n
         return 0.0, Limits(reason="0/0: neither the reference nor a variant is ever right"), n
     found = float(value(totals))
+    if not m.has_rows:
+        return found, Limits(reason=NEEDS_ROWS), n
+    first = m.reference[:, None]
+    y = m.by_variant[:, ~m.ref]
+    both = ~np.isnan(y) & ~np.isnan(first)
+    y, both = y[:, both.any(axis=0)], both[:, both.any(axis=0)]
+    parts = np.concatenate([np.where(both, y, 0.0), np.where(both, first, 0.0)], axis=1)[rows]
     groups = _of(clusters, rows)
     spread = jackknife(leave_one_out(parts, value, groups), groups)
     return found, t_interval(found, spread, level=level, method="jackknife-t"), n
@@ -116,15 +120,13 @@ def crossed_over(m: Measures, metric: str, clusters: Clusters, *, level: float =
 
     ``wrong_to_right``: the share won by variants of cases whose reference scores 0. Pooled over replies.
     """
-    y, there = m.y[:, ~m.ref], m.there[:, ~m.ref]
     right = metric == "right_to_wrong"
-    rows = (m.first == (1 if right else 0)) & there.any(axis=1)
+    rows = (m.first == (1 if right else 0)) & (m.perturbed_k > 0)
     n = int(rows.sum())
     if not n:
         return None, Limits(), 0
-    y, there = y[rows], there[rows]
-    part = np.where(there, 1 - y if right else y, 0.0).sum(axis=1)
-    return _pooled(part, there.sum(axis=1).astype(float), _of(clusters, rows), level)
+    won, whole = m.perturbed_total[rows], m.perturbed_k[rows].astype(float)
+    return _pooled(whole - won if right else won, whole, _of(clusters, rows), level)
 
 
 def cr_micro(m: Measures, _metric: str, clusters: Clusters, *, level: float = 0.95) -> Found:

@@ -20,7 +20,7 @@ from robusttest.stats.cell.intervals import (
     t_quantile,
     zero_width,
 )
-from robusttest.stats.cell.measures import Measures
+from robusttest.stats.cell.measures import NEEDS_ROWS, Measures
 
 Floats = NDArray[np.float64]
 BOOTSTRAPPED = 2000
@@ -48,31 +48,22 @@ def across_variants(
     min and max lie within the quantiles of max δ and -min δ, a spread within those of max δ - min δ.
     Conservative. ``avgp`` is a mean, and has the interval of one. Where no resample varies, what n cases without a failure (or a difference) leave open.
     """
-    y = m.by_variant
-    y = y[:, ~np.isnan(y).all(axis=0)]
-    rows = np.asarray(~np.isnan(y).all(axis=1))
-    n, v = int(rows.sum()), y.shape[1]
+    sums = m.variant_sums()
+    n, means = sums.cases, sums.means
+    v = len(means)
     if v < 2 or not n:
         return None, Limits(), n
-    y = y[rows]
-    groups = None if clusters is None else clusters[rows]
-    means = _means(_parts(y).sum(axis=0), v)
     value = float(_value(metric, means))
+    if not m.has_rows and (clusters is not None or n <= BOOTSTRAPPED or metric == "avgp"):
+        return value, Limits(reason=NEEDS_ROWS), n
+    groups = None if clusters is None else clusters[_rows(m)]
     units = n if groups is None else len(np.unique(groups))
-    memo = m.cell.memo
-    if "deviations" not in memo:
-        if units > BOOTSTRAPPED:
-            memo["deviations"] = _extremes(normal_deviations(y, means, groups))
-        else:
-            order = _by_name(m, rows)
-            memo["deviations"] = bootstrap(
-                _parts(y[order]),
-                lambda sums: _extremes(_means(sums, v) - means),
-                None if groups is None else _first_seen(groups[order]),
-            )
     if metric == "avgp":
-        return value, _mean_of_means(y, means, groups, level), n
-    limits = _limits(metric, means, memo["deviations"], level)
+        return value, _mean_of_means(_scored(m), means, groups, level), n
+    deviations = m.memo.get("deviations")
+    if deviations is None:
+        deviations = m.memo["deviations"] = _deviations(m, means, groups, units)
+    limits = _limits(metric, means, deviations, level)
     if limits.low is None:
         limits = _degenerate(metric, value, units, level)
     elif metric in ("spread", "saturation"):
@@ -92,19 +83,48 @@ def across_variants(
     return value, limits, n
 
 
-def normal_deviations(y: Floats, means: Floats, groups: NDArray[np.int64] | None) -> Floats:
-    """(B, V) deviations of the variants' means by the central limit of many cases (or clusters): normal, with the
-    covariance of the cross-products Σ_i r_iv r_iw, r_iv a case's share in the deviation of ȳ_v. Seeded by their number.
-    """
+def _scored(m: Measures) -> Floats:
+    """(n, V) scores of the cases and variants that have one."""
+    y = m.by_variant
+    return y[:, ~np.isnan(y).all(axis=0)][_rows(m)]
+
+
+def _rows(m: Measures) -> NDArray[np.bool_]:
+    return np.asarray(~np.isnan(m.by_variant).all(axis=1))
+
+
+def _deviations(m: Measures, means: Floats, groups: NDArray[np.int64] | None, units: int) -> Floats:
+    """(B, 3) deviations of the worst, the best and the mean over variants: of resamples, or of their normal limit."""
+    if units > BOOTSTRAPPED:
+        spread = (
+            m.variant_sums(products=True).covariance() if groups is None else _clustered(m, means, groups)
+        )
+        return _extremes(normal_deviations(spread, units))
+    order = _by_name(m, _rows(m))
+    return bootstrap(
+        _parts(_scored(m)[order]),
+        lambda sums: _extremes(_means(sums, len(means)) - means),
+        None if groups is None else _first_seen(groups[order]),
+    )
+
+
+def _clustered(m: Measures, means: Floats, groups: NDArray[np.int64]) -> Floats:
+    """`VariantSums.covariance` of clusters' shares."""
+    y = _scored(m)
     there = ~np.isnan(y)
-    shares = np.where(there, y - means, 0.0) / there.sum(axis=0)
-    if groups is not None:
-        names, index = np.unique(groups, return_inverse=True)
-        shares = sum_by(shares, index, len(names))
-    values, vectors = np.linalg.eigh(shares.T @ shares)
+    names, index = np.unique(groups, return_inverse=True)
+    shares = sum_by(np.where(there, y - means, 0.0) / there.sum(axis=0), index, len(names))
+    return np.asarray(shares.T @ shares)
+
+
+def normal_deviations(covariance: Floats, units: int) -> Floats:
+    """(B, V) deviations of the variants' means by the central limit of many cases (or clusters): normal, with the
+    covariance of the cases' shares. Seeded by their numbers.
+    """
+    values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    rng = np.random.Generator(np.random.PCG64([0, *shares.shape]))
-    return np.asarray(rng.standard_normal((RESAMPLES, len(means))) @ root.T)
+    rng = np.random.Generator(np.random.PCG64([0, units, len(covariance)]))
+    return np.asarray(rng.standard_normal((RESAMPLES, len(covariance))) @ root.T)
 
 
 def _value(metric: str, means: Floats) -> Floats:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from robusttest.perturbations import perturbation as perturbation
     from robusttest.plugin.mark import robust as robust
     from robusttest.scorers import scorer as scorer
+    from robusttest.searching import format_search as format_search
     from robusttest.settings import Settings as Settings
     from robusttest.tasks.cases import load_cases as load_cases
     from robusttest.tasks.task import Task as Task
@@ -66,6 +67,7 @@ _HOMES = {
     "Verdict": "core.nouns",
     "crossed": "perturbations",
     "evaluate": "evaluation",
+    "format_search": "searching",
     "load_cases": "tasks.cases",
     "model": "gateway",
     "perturbation": "perturbations",

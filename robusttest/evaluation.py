@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,10 +13,10 @@ from robusttest.engine.cell import Result, cell_of
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.engine.shrink import Budget
-from robusttest.errors import UnknownNameError, UsageError
+from robusttest.errors import UsageError
 from robusttest.metrics import thresholds
 from robusttest.run import baseline
-from robusttest.settings import Settings
+from robusttest.settings import Settings, overridden
 from robusttest.tasks.task import Task
 from robusttest.variants.select import unknown_case
 
@@ -162,13 +161,9 @@ def _saved(settings: Settings, freezers: list[Freezer]) -> list[str]:
 
 
 def _settings(settings: Settings | None, variants: int | None, options: dict[str, Any]) -> Settings:
-    known = {f.name for f in fields(Settings)}
-    for name in options:
-        if name not in known:
-            raise UnknownNameError("argument of evaluate", name, known)
     if variants is not None:
         options["variants"] = variants
-    return replace(settings or Settings(), **options)
+    return overridden(settings, options, "evaluate")
 
 
 def _name(model: Any) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from robusttest.core.fail_on import FailOn
-from robusttest.errors import UsageError, did_you_mean
+from robusttest.errors import UnknownNameError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import Json
@@ -448,6 +448,15 @@ class Settings:
 
     def as_dict(self) -> dict[str, Json]:
         return asdict(self)
+
+
+def overridden(settings: Settings | None, options: Mapping[str, Any], function: str) -> Settings:
+    """``settings`` (the defaults for None) with the keyword arguments of ``function``. Raises for a name that is no setting."""
+    known = {f.name for f in fields(Settings)}
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(f"argument of {function}", name, known)
+    return replace(settings or Settings(), **options)
 
 
 _ENTRIES: dict[type[Settings], tuple[Option, ...]] = {}

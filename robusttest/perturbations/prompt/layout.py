@@ -123,7 +123,8 @@ class _Space:
 
     def applied(self, prompt: Prompt, number: int) -> Prompt:
         """Format ``number`` in mixed radix: digit 0 of a dimension leaves it as it is."""
-        line, fields = {}, {}
+        line: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for dimensions, set_ in ((self.lines, line), (self.prompt, fields)):
             for changes in dimensions:
                 number, digit = divmod(number, len(changes) + 1)

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any
 
 from robusttest.core.nouns import Case, Json, canonical_json, digest
-from robusttest.errors import CaseError, UsageError, did_you_mean, nearest
+from robusttest.errors import CaseError, UnknownNameError, UsageError, did_you_mean, nearest
 from robusttest.scorers.choices import check_labels, option_of
-from robusttest.tasks.sources import SourceRow, rows
+from robusttest.tasks.sources import FORMATS, READERS, SourceRow, rows
 
 
 def load_cases(
@@ -30,6 +30,7 @@ def load_cases(
     fields: Sequence[str] | None = None,
     limit: int | None = None,
     encoding: str = "utf-8",
+    format: str | None = None,
 ) -> list[Case]:
     """Read cases.
 
@@ -47,12 +48,20 @@ def load_cases(
     among choices may be the option's text, its letter, or its position where the file shows from what it counts.
     ``cluster``: cases that share it are not independent.
 
+    ``format``: of the file, where its name does not tell it. ``otel``: traces of an application by OpenTelemetry's GenAI
+    conventions (OTLP JSON, or spans as objects): a case for each request of a user, with the columns ``answer``, ``calls``,
+    ``history``, ``system``, ``tools``, ``model``, ``conversation``, ``error`` and ``trace``. What was answered is not what is
+    right: there is no target until ``target="answer"`` (or ``"calls"``) says that the answers were reviewed.
+
     Raises `CaseError` (file, row, column) for missing columns, an empty source, duplicate ids, missing targets.
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise UsageError(f"load_cases(limit={limit!r}): a positive number of cases")
+    if format is not None and format not in FORMATS:
+        raise UnknownNameError("format", str(format), FORMATS)
     _check_columns(id=id, input=input, target=target, cluster=cluster)
-    name, found = rows(source, encoding)
+    kind = f".{format}" if format is not None and format not in READERS else format
+    name, found = rows(source, encoding, kind=kind)
     reader = _CaseReader(name, id, input, target, choices, cluster, metadata, fields)
     out = [reader.case(row) for row in islice(found, limit)]
     if not out:
@@ -177,6 +186,10 @@ class _CaseReader:
 
     def _value(self, place: str, values: Mapping[str, Any], column: str, *, hint: bool = False) -> Json:
         if column not in values:
+            if any(str(key).startswith("resource") for key in values):
+                raise CaseError(
+                    f"{place}: no column {column!r}; for OpenTelemetry's traces say format='otel'"
+                )
             near = nearest(column, map(str, values), cutoff=0.5)
             guess = "" if near is None else f" Did you mean {near!r}?"
             how = f" Name it: load_cases(…, input={near or next(map(str, values), 'text')!r})" if hint else ""
@@ -331,8 +344,10 @@ def _refuse_duplicates(cases: list[Case], name: str) -> None:
 
 def _refuse_missing_targets(cases: list[Case], name: str, column: str) -> None:
     missing = [i for i, c in enumerate(cases, 1) if c.target is None]
-    if missing and len(missing) < len(cases):
-        shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+    # A column of the usual name may be empty: then nothing says what is right. One that the caller names may not.
+    if missing and (len(missing) < len(cases) or column != "target"):
+        named = [str(i) if _DERIVED.fullmatch(c := cases[i - 1].id) else f"{i} ({c})" for i in missing[:5]]
+        shown = ", ".join(named) + (" …" if len(missing) > 5 else "")
         raise CaseError(
             f"{name}: column {column!r} is empty (or NaN) in {len(missing)} of {len(cases)} rows: {shown}"
         )

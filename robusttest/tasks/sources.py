@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,7 +14,11 @@ from typing import Any, NamedTuple
 from robusttest.core.nouns import Case
 from robusttest.errors import CaseError, MissingExtraError, UsageError, did_you_mean
 
-FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+"""Formats that a file's name tells."""
+READERS: Mapping[str, str] = {"otel": "traces"}
+"""Formats that it does not tell, and the module of this room that reads each: `read_text` a file, `read_items` objects."""
+FORMATS = (*(suffix[1:] for suffix in SUFFIXES), *READERS)
 
 
 class SourceRow(NamedTuple):
@@ -24,7 +29,7 @@ class SourceRow(NamedTuple):
 
 
 def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, Iterator[SourceRow]]:
-    """A name for errors, and the rows. ``kind`` is the format of a file (``.jsonl``) where its name does not tell."""
+    """A name for errors, and the rows. ``kind`` is the format (``.jsonl``, or one of `READERS`) where a name does not tell."""
     if isinstance(source, str | PathLike):
         path = Path(fspath(source))
         if isinstance(source, str) and ("\n" in source or len(source) > 1000):
@@ -38,6 +43,8 @@ def rows(source: Any, encoding: str, *, kind: str | None = None) -> tuple[str, I
             raise CaseError(
                 f"load_cases: {kind} is no source of cases; give a path, a DataFrame or a list of dicts"
             )
+    if kind is not None and kind in READERS:
+        return "cases", _reader(kind).read_items(source, "cases")
     if hasattr(source, "to_dicts"):  # polars
         return "DataFrame", _numbered("DataFrame row", source.to_dicts())
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
@@ -129,18 +136,25 @@ def unzstd(path: Path, raw: bytes) -> bytes:
     return unpacked
 
 
+def _reader(kind: str) -> Any:
+    return import_module(f"robusttest.tasks.{READERS[kind]}")
+
+
 def _file_rows(path: Path, encoding: str, given: str | None = None) -> Iterator[SourceRow]:
     packed = path.suffix.lower() in (".gz", ".zst")
     kind = given or (Path(path.stem) if packed else path).suffix.lower()
-    if kind not in FORMATS:
+    if kind not in SUFFIXES and kind not in READERS:
         raise CaseError(
-            f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(FORMATS)}, each also as "
+            f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(SUFFIXES)}, each also as "
             ".gz or .zst"
         )
     raw, _ = open_bytes(path)
     if kind == ".parquet":
         return _parquet(path)
     text = _decoded(path, raw, encoding)
+    if kind in READERS:
+        made: Iterator[SourceRow] = _reader(kind).read_text(text, str(path))
+        return made
     if kind in (".csv", ".tsv"):
         return _csv(path, text, "\t" if kind == ".tsv" else _delimiter(text))
     if kind == ".json":

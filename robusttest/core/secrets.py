@@ -91,11 +91,6 @@ def remember(values: Iterable[object]) -> None:
         _given = {**_given, **dict.fromkeys(new)}
 
 
-def known_secrets() -> Mapping[str, str]:
-    """Values that are hidden wherever they stand → where they come from: ``the environment variable OPENAI_API_KEY``."""
-    return _secrets().names
-
-
 def _secrets() -> _Known:
     """Made anew where the environment changed: comparing it is cheaper than a look at its names."""
     global _known

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from robusttest.stats.cell.bca import bca, bca_mean
+from robusttest.stats.cell.bca import bca
 
 
 def ratio(sums):
     return sums[..., 0] / sums[..., 1]
+
+
+def bca_mean(x, clusters=None, **keywords):
+    return bca(np.stack([x, np.ones(len(x))], axis=1), ratio, clusters, **keywords)
 
 
 def test_scipys_interval():

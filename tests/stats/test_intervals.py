@@ -11,7 +11,6 @@ from scipy import stats
 from robusttest.stats.cell.intervals import (
     Spread,
     bootstrap,
-    clopper_pearson,
     cluster_df,
     cp_lower,
     cp_upper,
@@ -45,6 +44,11 @@ EXAMPLE_A_MEANS = np.array([1, 0.75, 0.75, 0.25, 0.25, 0])
 )
 def test_wilson_reference_values(k, n, low, high):
     assert wilson(k, n) == pytest.approx((low, high), abs=5e-7)
+
+
+def clopper_pearson(k, n):
+    """The exact interval of 95 %, by its two limits."""
+    return cp_lower(k, n, 0.025), cp_upper(k, n, 0.025)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ randomness, ``sample`` and ``prob``, are shadowed on a copy by ours.
 from __future__ import annotations
 
 import random
-from functools import cache
 from typing import Any
 
 
@@ -29,14 +28,3 @@ def bound(augmenter: Any, rng: random.Random) -> Any:
     copy.sample = sample
     copy.prob = rng.random
     return copy
-
-
-@cache
-def nlpaug_version() -> str:
-    """The installed version, without importing nlpaug: part of a stored variant's identity."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("nlpaug")
-    except PackageNotFoundError:
-        return "not installed"

@@ -82,12 +82,3 @@ def bca(
     (low, low_error), (high, high_error) = at(tail), at(1 - tail)
     lower, upper = at(ALPHA)[0], at(1 - ALPHA)[0]
     return Bca(Limits(low, high, lower, upper, f"bca, B={resamples}"), low_error, high_error, left_out)
-
-
-def bca_mean(x: Floats, clusters: Codes | None = None, *, level: float = 0.95, seed: int = 0) -> Bca:
-    """Of the mean of one number for each case."""
-
-    def mean(sums: Floats) -> Floats:
-        return np.asarray(sums[..., 0] / sums[..., 1])
-
-    return bca(np.stack([x, np.ones(len(x))], axis=1), mean, clusters, level=level, seed=seed)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, owens_t
+from scipy.special import ndtri, owens_t
 
 from robusttest.stats.cell.frame import Frame
 from robusttest.stats.cell.intervals import (
@@ -92,13 +92,6 @@ def n_failing(m: Measures) -> int:
     if not len(mean):
         return 0
     return int((mean < 1).sum() if mean.mean() >= 0.5 else (mean > 0).sum())
-
-
-def phi2(z: Floats, r: Floats) -> Floats:
-    """P(X <= z, Y <= z) of a standard bivariate normal with correlation r: Φ(z) - 2T(z, sqrt((1-r)/(1+r)))."""
-    with np.errstate(divide="ignore"):
-        out: Floats = ndtr(z) - 2 * owens_t(z, np.sqrt((1 - r) / (1 + r)))
-    return out
 
 
 MANY = 500

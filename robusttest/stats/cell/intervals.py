@@ -54,12 +54,6 @@ def wilson(k: float, n: float, *, level: float = 0.95, quantile: float | None = 
     return (0.0 if k <= 0 else max(middle - half, 0.0)), (1.0 if k >= n else min(middle + half, 1.0))
 
 
-def clopper_pearson(k: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """The exact two-sided interval for k of n; k and n may be fractional (an effective n)."""
-    tail = (1 - level) / 2
-    return cp_lower(k, n, tail), cp_upper(k, n, tail)
-
-
 def cp_lower(k: float, n: float, alpha: float = ALPHA) -> float:
     """One-sided lower limit, BetaInv(alpha, k, n-k+1)."""
     return 0.0 if k <= 0 or n <= 0 else float(betaincinv(k, max(n - k, 0.0) + 1, alpha))

@@ -14,12 +14,6 @@ from robusttest.errors import UsageError
 from robusttest.stats.cell.frame import Floats
 
 
-def pairwise_correctness(p: ArrayLike, rho: ArrayLike = 0.0) -> Floats:
-    """P(two variants of a case are both right or both wrong): p² + (1-p)² + 2ρp(1-p)."""
-    p, rho = _checked(p, rho)
-    return np.asarray(p**2 + (1 - p) ** 2 + 2 * rho * p * (1 - p))
-
-
 def all_right(p: ArrayLike, k: int, rho: ArrayLike = 0.0) -> Floats:
     """P(all K variants of a case are right): p^K where ρ = 0, else E p_i^K of the beta-binomial. At most p."""
     p, rho = _checked(p, rho)
@@ -34,16 +28,6 @@ def unanimous(p: ArrayLike, k: int, rho: ArrayLike = 0.0) -> Floats:
     if k < 1:
         raise UsageError(f"k={k!r}: at least one variant")
     return np.asarray(_power_mean(p, k, rho) + _power_mean(1 - p, k, rho))
-
-
-def same_answer(p: ArrayLike, k: int, options: int) -> Floats:
-    """P(all K answers are equal) where wrong answers spread evenly over the other options and all cases are
-    equally hard: p^K + (C-1)((1-p)/(C-1))^K.
-    """
-    p, _ = _checked(p, 0.0)
-    if k < 1 or options < 2:
-        raise UsageError(f"k={k!r}, options={options!r}: at least one variant and two options")
-    return np.asarray(p**k + (options - 1) * ((1 - p) / (options - 1)) ** k)
 
 
 def _power_mean(p: Floats, k: int, rho: Floats) -> Floats:

@@ -28,15 +28,6 @@ BOOTSTRAPPED = 2000
 METRICS = ("worst_variant_accuracy", "spread", "maxp", "avgp", "saturation", "cps")
 
 
-def variant_accuracies(m: Measures) -> Floats:
-    """(V,) ȳ_v over the cases that have a score there; NaN where none has. Reruns of a variant are averaged."""
-    y = m.by_variant
-    there = ~np.isnan(y)
-    with np.errstate(all="ignore"):
-        out: Floats = np.where(there, y, 0.0).sum(axis=0) / there.sum(axis=0)
-    return out
-
-
 def across_variants(
     m: Measures, metric: str, clusters: NDArray[np.int64] | None, *, level: float = 0.95
 ) -> tuple[float | None, Limits, int]:

@@ -32,19 +32,10 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     """Step-up: bounds the expected share of false ones among the rejections, for independent or positively dependent
     tests, as variants of the same cases are (Benjamini & Hochberg 1995; Benjamini & Yekutieli 2001).
     """
-    return _step_up(p, 1.0)
-
-
-def benjamini_yekutieli(p: Sequence[float]) -> list[float]:
-    """`benjamini_hochberg` times Σ 1/i: for tests of any dependence (Benjamini & Yekutieli 2001)."""
-    return _step_up(p, sum(1 / i for i in range(1, len(p) + 1)))
-
-
-def _step_up(p: Sequence[float], penalty: float) -> list[float]:
     values = _checked(p)
     order = np.argsort(values, kind="stable")
     m = len(values)
-    raw = values[order] * m * penalty / np.arange(1, m + 1)
+    raw = values[order] * m / np.arange(1, m + 1)
     return _placed(np.minimum.accumulate(raw[::-1])[::-1], order)
 
 

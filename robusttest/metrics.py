@@ -383,8 +383,8 @@ recoverable_error = _metric(
     "consistency:recoverable_error", "chance-corrected", guard=True,
 )  # fmt: skip
 sensitivity = _metric(
-    "sensitivity", "up", "mean_i of the share of variants that change the right answer and were answered as ruled",
-    "perturbed", "sensitivity", lacks="sensitive", local=True,
+    "sensitivity", "up", "mean_i of the share of variants that change the right answer whose answer moved as ruled",
+    "reacted", "sensitivity", lacks="sensitive", local=True,
 )  # fmt: skip
 unmoved = _metric(
     "unmoved", "down", "mean_i of the share of variants that change the right answer where the answer stays a_i0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from heapq import heapify, heappop, heapreplace
 from typing import Any
 
@@ -235,10 +236,13 @@ def by_expectation(score: Score, expect: Expect, reference: Score | None) -> Sco
 
     ``same``: the same answer as unperturbed; ``changes``: any other; ``increases`` and ``decreases``: a larger or
     smaller number. A
-    string says why nothing can be said: the unperturbed prompt has no answer to compare with.
+    string says why nothing can be said: the unperturbed prompt has no answer to compare with. What can't be read is wrong by
+    any rule, without labels, too.
     """
-    if expect == "target" or score.status != "ok":
+    if expect == "target":
         return score
+    if score.status != "ok":
+        return replace(score, value=0.0, labelled=True)
     if reference is None or reference.status != "ok":
         return "no answer to the unperturbed prompt to compare with"
     if expect in ("same", "changes"):

@@ -34,14 +34,17 @@ def _asked(cell: Frame | None) -> bool:
 
 
 def advice_of(cells: Sequence[Frame | None]) -> Callable[[int], Advice | None]:
-    """The advice on the i-th cell, compared with all others: computed for all of them when it is first asked for."""
+    """The advice on the i-th cell, compared with all others: computed for all of them when it is first asked for. Where most
+    replies can't be read that is said, whatever else there is to ask of the cell.
+    """
 
     @cache
-    def found() -> dict[int, Advice]:
-        from robusttest.stats.across.advice import advise
+    def found() -> dict[int, Advice | None]:
+        from robusttest.stats.across.advice import advise, format_limited
 
         asked = {i: cell for i, cell in enumerate(cells) if cell is not None and _asked(cell)}
-        return dict(zip(asked, advise(list(asked.values())), strict=True))
+        others = {i: format_limited(c) for i, c in enumerate(cells) if c is not None and i not in asked}
+        return {**others, **dict(zip(asked, advise(list(asked.values())), strict=True))}
 
     return lambda i: found().get(i)
 

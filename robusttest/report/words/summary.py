@@ -51,7 +51,9 @@ def _missing(c: CellReport) -> Iterator[Text]:
         yield (Number(c.coverage, part(c.coverage)), what, ", and only these count")
     unread = c.overall.get("unreadable")
     if unread is not None and unread.value is not None and unread.value >= UNREADABLE:
-        yield (_share(unread), " of replies ", Term("can't be read", "unreadable"), " and count as wrong")
+        accuracy = c.overall.get("accuracy")
+        wrong = () if accuracy is not None and accuracy.reason == "no_labels" else (" and count as wrong",)
+        yield (_share(unread), " of replies ", Term("can't be read", "unreadable"), *wrong)
 
 
 def _right(c: CellReport) -> Text:

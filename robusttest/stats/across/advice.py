@@ -46,7 +46,7 @@ class Advice:
     reason: str
     """Why, in one line with the deciding number."""
     n: int
-    """Cases with two replies or more."""
+    """Cases with two replies or more; of ``format-limited`` those with a reply."""
     error: float | None = None
     """1 - p over the reference and every input and prompt variant."""
     persistent: float | None = None
@@ -97,9 +97,8 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
     m = measures(at)
     rows = m.k >= 2
     n = int(rows.sum())
-    unread = estimate(cell, "unreadable")
-    if unread.value is not None and unread.value >= UNREADABLE:
-        return Advice(kind="format-limited", n=n, reason=f"{_percent(unread.value)} of replies can't be read")
+    if (limited := format_limited(cell)) is not None:
+        return limited
     if at.coverage is not None and at.coverage < min_coverage:
         return Advice(
             kind="undecided",
@@ -172,12 +171,21 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
     )
 
 
+def format_limited(cell: Frame) -> Advice | None:
+    """``format-limited`` where half of the replies or more can't be read, with labels and without; else None."""
+    unread = estimate(cell, "unreadable")
+    if unread.value is None or unread.value < UNREADABLE:
+        return None
+    return Advice(
+        kind="format-limited", n=unread.n, reason=f"{_percent(unread.value)} of replies can't be read"
+    )
+
+
 def reaction(cell: Frame) -> Advice | None:
     """The advice on sensitivity: ``does not react`` where surely more than half of the variants that change the right
     answer leave the model's as it was. None where that isn't so, or there are no such variants.
     """
-    unread = estimate(cell, "unreadable")
-    if unread.value is not None and unread.value >= UNREADABLE:
+    if format_limited(cell) is not None:
         return None  # what nobody can read does not move either
     stays = estimate(cell, "unmoved")
     if stays.value is None or stays.lower is None or stays.lower <= HALF:

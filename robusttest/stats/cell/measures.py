@@ -266,6 +266,19 @@ class Measures:
         return np.asarray(1 - self.flips)
 
     @cached_property
+    def reacted(self) -> Floats:
+        """Share of the perturbed scores of variants whose answer is another one than the reference's: an answer that stays, and
+        is the right one now, was no reaction. Where one of the two answers is not known, the score decides.
+        """
+        y, there = self._averaged
+        stayed = np.zeros_like(there)
+        if self.ref.any():
+            answers = self.cell.answers
+            first = answers[:, [int(np.argmax(self.ref))]]
+            stayed = (answers == first) & (first >= 0)
+        return _mean(np.where(stayed, 0.0, y)[:, ~self.ref], there[:, ~self.ref])
+
+    @cached_property
     def any_flip(self) -> Floats:
         differ, both = self.against_reference
         return np.where(both > 0, (differ > 0).astype(float), np.nan)

@@ -164,6 +164,8 @@ class LoopbackServer:
     errors: Sequence[tuple[int, Any, Mapping[str, str]]] = ()
     delay: float = 0.0
     retry_after: str = "0.05"
+    huge: int = 20 << 20
+    """Characters of a reply that no model gives."""
     drip: float = 0.02
     """Seconds between the bytes of a slow reply."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -397,8 +399,6 @@ class _Protocol(asyncio.Protocol):
                 200,
                 b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Accept the terms</body></html>",
             )
-        if fault == "huge":
-            return 200, b'{"choices": [{"message": {"content": "' + b"x" * (20 << 20) + b'"}}]}'
         if fault == "error-in-200":
             return 200, {"error": {"message": "Upstream is overloaded", "code": 503}}
         if fault == "empty-body":
@@ -407,7 +407,7 @@ class _Protocol(asyncio.Protocol):
             return 200, b'{"id": "x", "choices": [{"message": {"content": "half'
         if not (anthropic or path.endswith("/chat/completions")):
             return 404, {"error": {"message": f"no such path {path}", "type": "not_found"}}
-        said = self.server.reply(body)
+        said = "x" * self.server.huge if fault == "huge" else self.server.reply(body)
         message = said if isinstance(said, dict) else {"content": said}
         if anthropic:
             return 200, self.anthropic(body, message, fault)

@@ -10,10 +10,12 @@ import time
 
 import pytest
 from loopback import LoopbackServer
+from providers_say import LIMITS, SPENT, openai_error
 
 from robusttest.errors import CallError, ConfigurationError, RunAbortedError
 from robusttest.gateway import Gateway
 from robusttest.gateway.calls import lanes, scheduler
+from robusttest.gateway.litellm import response
 from robusttest.settings import Settings
 
 
@@ -51,63 +53,6 @@ def answered(got):
     return [g for g in got if isinstance(g, str)]
 
 
-def openai_error(message, type_=None, code=None):
-    return {"error": {"message": message, "type": type_, "param": None, "code": code}}
-
-
-GROQ = openai_error(
-    "Rate limit reached for model `llama` in organization `org_1` service tier `on_demand` on tokens per minute (TPM): Limit "
-    "6000, Used 5800, Requested 400. Please try again in {delay}s. Need more tokens? Upgrade to Dev Tier today at "
-    "https://console.groq.com/settings/billing",
-    "tokens",
-    "rate_limit_exceeded",
-)
-OPENAI = openai_error(
-    "Rate limit reached for gpt-4o in organization org-1 on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try "
-    "again in {delay}s. Visit https://platform.openai.com/account/rate-limits to learn more. You can increase your rate limit "
-    "by adding a payment method to your account at https://platform.openai.com/account/billing.",
-    "requests",
-    "rate_limit_exceeded",
-)
-GEMINI = {
-    "error": {
-        "code": 429,
-        "message": "You exceeded your current quota, please check your plan and billing details. For more information on this "
-        "error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. Please retry in {delay}s.",
-        "status": "RESOURCE_EXHAUSTED",
-        "details": [
-            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []},
-            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "{delay}s"},
-        ],
-    }
-}
-AZURE = {
-    "error": {
-        "code": "429",
-        "message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-06-01 have exceeded "
-        "token rate limit of your current OpenAI S0 pricing tier. Please retry after {delay} seconds. Please go here: "
-        "https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit.",
-    }
-}
-ANTHROPIC = {
-    "type": "error",
-    "error": {
-        "type": "rate_limit_error",
-        "message": "This request would exceed your organization's rate limit of 50 requests per minute. For details, refer to: "
-        "https://docs.anthropic.com/en/api/rate-limits. You can contact sales to discuss your options for a billing increase.",
-    },
-}
-BEDROCK = {"message": "Too many requests, please wait before trying again."}
-LIMITS = {
-    "groq": GROQ,
-    "openai": OPENAI,
-    "gemini": GEMINI,
-    "azure": AZURE,
-    "anthropic": ANTHROPIC,
-    "bedrock": BEDROCK,
-}
-
-
 @pytest.mark.parametrize("after", [None, "0.05"], ids=["without", "with Retry-After"])
 @pytest.mark.parametrize("who", LIMITS)
 def test_a_limit_per_minute_loses_no_call(tmp_path, transport, who, after):
@@ -118,30 +63,6 @@ def test_a_limit_per_minute_loses_no_call(tmp_path, transport, who, after):
         got = run(tmp_path, server, model=model, transport=transport, n=16)
     assert len(answered(got)) == 16, got
     assert server.counts["error"] == 12
-
-
-SPENT = {
-    "openai": (
-        429,
-        openai_error(
-            "You exceeded your current quota, please check your plan and billing details.",
-            "insufficient_quota",
-            "insufficient_quota",
-        ),
-    ),
-    "a server without codes": (429, {"error": {"message": "insufficient quota: top up your account"}}),
-    "anthropic": (
-        400,
-        {
-            "type": "error",
-            "error": {
-                "type": "invalid_request_error",
-                "message": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
-            },
-        },
-    ),
-    "payment required": (402, {"error": {"message": "Insufficient Balance"}}),
-}
 
 
 @pytest.mark.parametrize("who", SPENT)
@@ -272,17 +193,26 @@ def test_a_dead_model_leaves_the_others_alone(tmp_path, monkeypatch):
         assert "openai/good" not in str(errors[name][0])
 
 
+@pytest.mark.parametrize("model", ["openai/m", "anthropic/claude-haiku-4-5", "hosted_vllm/m"])
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("redirect", "the address redirects to http://elsewhere/v1"),
-        ("portal", "a web page, 'Sign in'"),
-        ("huge", "larger than 16 MB"),
-        ("empty-choices", "without choices"),
+        (
+            "redirect",
+            "HTTP 302: the address redirects to http://elsewhere/v1; give the final one as api_base",
+        ),
+        ("portal", "not a model's reply but a web page, 'Sign in': check api_base"),
+        ("huge", "the reply is larger than 0.1 MB: no model's"),
+        ("empty-choices", "a reply without choices"),
     ],
 )
-def test_what_is_no_reply_has_one_clear_message(tmp_path, fault, said):
-    with LoopbackServer(always=fault) as server:
-        (error,) = run(tmp_path, server, n=1, deadline=10 if fault == "huge" else 0.5)
+def test_what_is_no_reply_has_one_clear_message_whichever_way_it_came(
+    tmp_path, monkeypatch, transport, model, fault, said
+):
+    if model.startswith("anthropic") and fault == "empty-choices":
+        pytest.skip("a reply of Anthropic's without content is an empty text")
+    monkeypatch.setattr(response, "LARGEST", 0.1 * (1 << 20))
+    with LoopbackServer(always=fault, huge=1 << 17) as server:
+        (error,) = run(tmp_path, server, n=1, model=model, transport=transport, deadline=0.4)
     assert said in str(error)
     assert len(str(error)) < 400

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from robusttest.core.nouns import Completion, Request
-from robusttest.gateway.litellm.failures import AttemptError, classify
-from robusttest.gateway.litellm.response import filtered
+from robusttest.gateway.litellm import response
+from robusttest.gateway.litellm.failures import classify
 
 _CONNECTIONS = 512
 _KEEPALIVE = 60.0
-LARGEST = 16 << 20
-"""Bytes of a reply that are read."""
 
 
 class HttpReply:
@@ -80,7 +78,7 @@ class Pool:
             asked=request.messages,
         )
         if failure.kind == "refused":
-            return filtered(failure.message, latency=latency)
+            return response.filtered(failure.message, latency=latency)
         failure.raise_()
 
     def _open(self) -> Any:
@@ -125,17 +123,15 @@ def _trust() -> Any:
 
 async def _whole(answer: Any, model: str) -> bytes:
     """The body, as long as it may be a reply."""
-    if (answer.content_length or 0) <= LARGEST:
+    if (answer.content_length or 0) <= response.LARGEST:
         content: bytes = b""
         if answer.content_length is not None:
             return cast(bytes, await answer.read())
         async for chunk in answer.content.iter_chunked(1 << 16):
             content += chunk
-            if len(content) > LARGEST:
+            if len(content) > response.LARGEST:
                 break
         else:
             return content
     answer.close()
-    raise AttemptError(
-        f"{model}: the reply is larger than {LARGEST >> 20} MB: no model's", kind="invalid_reply"
-    )
+    raise response.too_large(model)

@@ -10,6 +10,8 @@ from robusttest.core.nouns import Completion, Json
 from robusttest.gateway.litellm.failures import AttemptError
 
 _KEPT_META = ("system_fingerprint", "service_tier")
+LARGEST = 16 << 20
+"""Bytes of a reply that are read, and characters of a text that is one."""
 
 
 def completion_of(response: Any, *, model: str, latency: float, cost: float | None) -> Completion:
@@ -31,6 +33,8 @@ def completion_of(response: Any, *, model: str, latency: float, cost: float | No
         if isinstance(specific, Mapping):
             refusal = _text(specific.get("refusal"))
     text = _content(getattr(message, "content", None))
+    if len(text) > LARGEST:
+        raise too_large(model)
     if refusal is None and finish == "content_filter":
         refusal = "content filter"
     if refusal is None and finish == "refusal":
@@ -63,6 +67,12 @@ def filtered(message: str, *, latency: float) -> Completion:
     """The reply that the provider's filter gave in the model's place: no text, and what it said as refusal."""
     return Completion(
         text="", finish_reason="content_filter", refusal=message, latency=latency, created=now()
+    )
+
+
+def too_large(model: str) -> AttemptError:
+    return AttemptError(
+        f"{model}: the reply is larger than {LARGEST / (1 << 20):g} MB: no model's", kind="invalid_reply"
     )
 
 

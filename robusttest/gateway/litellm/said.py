@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 400
 """Characters of a provider's error text that are worth a reader's time."""
 _RUN = 3
 """Words in a row that stand in the prompt as well make a quotation."""
-_READ = 20_000
+PAGE = 20_000
 """Characters of an error that are read at all."""
 
 _LIBRARY_PREFIX = re.compile(
@@ -28,6 +28,7 @@ _ADVICE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """LiteLLM's advice to do what this project refuses: dropping parameters in silence, falling back to another model."""
+_QUOTED_REPLY = re.compile(r"\s*Traceback \(most recent|, Original Response:")
 _DELAY = re.compile(
     r"(?:try(?:ing)? again|retry|wait|available)[^\d\n]{0,30}?"
     r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])[\s,]*)+)",
@@ -49,28 +50,38 @@ class Said(NamedTuple):
     """Every ``code``, ``type``, ``status`` and ``reason`` in the body, in lower case."""
     retry_in: float | None
     """Seconds, by a RetryInfo in the body or else by the text."""
+    delay: str | None
+    """Where ``retry_in`` stands: ``info`` (a RetryInfo) or ``text``."""
     quotes: bool
     """The text quotes the prompt."""
+    page: bool
+    """It is a web page."""
 
 
 def read(text: str, asked: Sequence[Mapping[str, Any]] = ()) -> Said:
     """An error's text, JSON or not. ``asked``: the messages of the request, which it may quote."""
-    text = text[:_READ]
+    text = text[:PAGE]
     data = _json(text)
     message = provider_text(text)
-    whole = _LIBRARY_PREFIX.sub(
-        "", _message(data) or text
-    )  # names of LiteLLM's classes are no words of the provider
+    # Neither names of LiteLLM's classes, nor frames, nor the reply that could not be read are words of the provider.
+    whole = _LIBRARY_PREFIX.sub("", _QUOTED_REPLY.split(_message(data) or text, maxsplit=1)[0])
     words = unquoted(whole, asked)
-    codes = frozenset(_codes(data))
-    delay = _retry_info(data)
+    info = _retry_info(data)
+    delay = info if info is not None else delay_in(words)
     return Said(
         message=message,
-        words=words.lower(),
-        codes=codes,
-        retry_in=delay if delay is not None else delay_in(words),
+        words=words.strip().lower(),
+        codes=frozenset(_codes(data)),
+        retry_in=delay,
+        delay=None if delay is None else "text" if info is None else "info",
         quotes=words != whole,
+        page=is_page(text),
     )
+
+
+def is_page(text: str) -> bool:
+    """HTML (or XML) in the place of JSON."""
+    return text[:200].lstrip()[:1] == "<"
 
 
 def provider_text(text: str) -> str:

@@ -20,10 +20,11 @@ from typing import Any
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.gateway.litellm import address, canned, keys, selftest, shapes
-from robusttest.gateway.litellm.failures import AttemptError, Failure, classify, provider_text
+from robusttest.gateway.litellm.failures import AttemptError, Failure, classify
 from robusttest.gateway.litellm.plain import Plain, Wire
 from robusttest.gateway.litellm.pool import HttpReply, Pool
 from robusttest.gateway.litellm.response import completion_of, rate_limit_of
+from robusttest.gateway.litellm.said import PAGE, is_page
 
 _PLANS_KEPT = 512
 
@@ -356,13 +357,9 @@ def unreadable(error: Exception, model: str, raw: HttpReply) -> Failure:
     """The failure that a reply of status 200 is which LiteLLM can't read, or in which it found an error."""
     status = getattr(error, "status_code", None)
     text = str(getattr(error, "message", None) or error)
-    if raw.content[:200].lstrip()[:1] == b"<":
-        text = raw.text
-        return Failure(
-            kind="invalid_reply",
-            message=f"{model}: not a model's reply but {provider_text(text)}: check api_base, the proxy, the network's sign-in",
-            retryable=True,
-        )
+    page = raw.text[:PAGE] if raw.content[:1].isspace() or raw.content[:1] == b"<" else ""
+    if is_page(page):
+        return classify(model=model, status=raw.status_code, text=page)
     return classify(
         model=model,
         # LiteLLM's own client calls it a 500 as well.

@@ -153,6 +153,13 @@ def shard(value: Any) -> str:
     return str(Shard.parse(value))
 
 
+def engine(value: Any) -> str:
+    """What `robusttest.workers.engines` knows."""
+    from robusttest.workers.engines import check
+
+    return check(name(value))
+
+
 def read_price(text: str) -> tuple[str | None, float, float]:
     """``MODEL=0.15/0.60`` → the model and its US dollars for a million tokens of input and of output; no model: any other."""
     model, equals, numbers = text.rpartition("=")
@@ -358,6 +365,11 @@ class Settings:
     max_cases: int | None = option(
         None, whole(1), "at most this many cases in an adaptive run", ini="int", metavar="N", mark=True
     )
+    engine: str = option(
+        "local", engine,
+        "where python: models run: local (this process), processes[:N], or one that a package brings (local)",
+        ini="string", metavar="ENGINE",
+    )  # fmt: skip
     shard: str | None = option(
         None,
         shard,

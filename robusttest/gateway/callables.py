@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +29,14 @@ from robusttest.errors import (
     CallError,
     ConfigurationError,
     ModelCodeError,
+    RunAbortedError,
     UnknownNameError,
     UsageError,
     did_you_mean,
 )
+from robusttest.gateway.shards import Outcome, Workers
 from robusttest.tasks.render import prompt_text
+from robusttest.workers.engines import LOCAL, Needs, opened, size_of
 
 _DECLARED = "__robusttest_model__"
 LINGER = 0.002
@@ -48,13 +51,27 @@ class Declared:
     version: str | None = None
     batch_size: int | None = None
     concurrency: int | None = None
+    gpus: float | None = None
+    memory: int | None = None
+    workers: int | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """What an engine's workers must have."""
+        return Needs(gpus=self.gpus, memory=self.memory, workers=self.workers)
 
 
 @overload
 def model(fn: F, /) -> F: ...
 @overload
 def model(
-    *, version: str | int | None = None, batch_size: int | None = None, concurrency: int | None = None
+    *,
+    version: str | int | None = None,
+    batch_size: int | None = None,
+    concurrency: int | None = None,
+    gpus: float | None = None,
+    memory: int | None = None,
+    workers: int | None = None,
 ) -> Callable[[F], F]: ...
 def model(
     fn: Any = None,
@@ -63,6 +80,9 @@ def model(
     version: str | int | None = None,
     batch_size: int | None = None,
     concurrency: int | None = None,
+    gpus: float | None = None,
+    memory: int | None = None,
+    workers: int | None = None,
 ) -> Any:
     """Declare how a callable is used as a model, ``python:package.module:callable``.
 
@@ -74,17 +94,27 @@ def model(
     ``version`` names what decides its answers (a digest of weights and code): replies are then reused across runs as
     long as it stays the same. Without one nothing is reused, so that a retrained model is never scored on its
     predecessor's answers. ``batch_size``: it takes a list of up to so many prompts and returns a list as long.
-    ``concurrency``: threads (sync; 1) or calls (async) at a time.
+    ``concurrency``: threads (sync; 1) or calls (async) at a time. With ``--robust-engine``: ``workers``, at most so many
+    have the model; ``gpus`` (a part of one, too) and ``memory`` (bytes) are what an engine that places its workers gives to each.
 
     The callable gets the prompt as one text, or the list of messages if its parameter is called ``messages``; generation
     parameters (``temperature``, ``seed``, ``max_tokens`` …) by name where it takes them. It returns a text, a
-    number, probabilities by label (which sum to 1; the likeliest is the reply) or a `Completion`. Raises `UsageError` for numbers below 1.
+    number, probabilities by label (which sum to 1; the likeliest is the reply) or a `Completion`. Raises `UsageError` for numbers below 1,
+    and for ``gpus`` that are none.
     """
-    for name, value in (("batch_size", batch_size), ("concurrency", concurrency)):
+    whole = {"batch_size": batch_size, "concurrency": concurrency, "memory": memory, "workers": workers}
+    for name, value in whole.items():
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise UsageError(f"model({name}={value!r}): give a whole number of 1 or more")
+    if gpus is not None and (not _is_number(gpus) or not 0 < gpus < math.inf):
+        raise UsageError(f"model(gpus={gpus!r}): give a number above 0, as 1 or 0.5")
     declared = Declared(
-        version=None if version is None else str(version), batch_size=batch_size, concurrency=concurrency
+        version=None if version is None else str(version),
+        batch_size=batch_size,
+        concurrency=concurrency,
+        gpus=gpus,
+        memory=memory,
+        workers=workers,
     )
 
     def mark(fn: Any) -> Any:
@@ -102,29 +132,57 @@ def looked_in(directory: Path) -> tuple[Path, ...]:
 class Callables:
     """Every callable of a run, resolved once."""
 
-    def __init__(self, *, most: int, directory: Path = Path(".robusttest")) -> None:
-        self._most = most
+    def __init__(self, *, most: int, directory: Path = Path(".robusttest"), engine: str = LOCAL) -> None:
+        self._most, self._engine = most, engine
         self._folders = looked_in(directory)
         self._models: dict[str, PythonModel] = {}
+        self._executors: dict[Needs, Executor] = {}
 
     def get(self, name: str) -> PythonModel:
-        """Raises `ConfigurationError` where there is no such callable."""
+        """Raises `ConfigurationError` where there is no such callable, also on a worker that is to have it."""
         found = self._models.get(name)
         if found is None:
-            found = self._models[name] = PythonModel(name, resolve(name, self._folders), most=self._most)
+            found = self._models[name] = self._made(name)
         return found
+
+    def _made(self, name: str) -> PythonModel:
+        if self._engine == LOCAL:
+            return PythonModel(name, resolve(name, self._folders), most=self._most)
+        fn = resolve(name, self._folders, make=False)
+        if PythonModel(name, fn, most=1).is_async:
+            made = PythonModel(name, resolve(name, self._folders), most=self._most)
+            made.notes.append(
+                f"{name} is a coroutine function, which waits rather than computes: it runs in this process, without "
+                f"--robust-engine={self._engine}; @model(concurrency=N) sets how many of its calls are under way"
+            )
+            return made
+        if module_and_name(name)[0] == "__main__":
+            raise ConfigurationError(
+                f"model {name!r}: no worker can import what the program itself defines: put it into a module of its own, or leave "
+                f"out --robust-engine={self._engine}"
+            )
+        needs = PythonModel(name, fn, most=1).declared.needs
+        if needs not in self._executors:
+            self._executors[needs] = opened(self._engine, needs)
+        executor = self._executors[needs]
+        workers = Workers(name, executor, self._folders)
+        made = PythonModel(name, fn, most=self._most, workers=workers, threads=size_of(executor))
+        workers.check(made.version)
+        return made
 
     @property
     def notes(self) -> list[str]:
-        return [n for m in self._models.values() for n in m.notes]
+        return [n for m in self._models.values() for n in m.all_notes()]
 
     def close(self) -> None:
         for m in self._models.values():
             m.close()
+        for executor in self._executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
-def resolve(model: str, folders: Iterable[Path] = ()) -> Callable[..., Any]:
-    """The callable that ``python:module:name`` names; a class is made into an object once.
+def resolve(model: str, folders: Iterable[Path] = (), *, make: bool = True) -> Callable[..., Any]:
+    """The callable that ``python:module:name`` names; a class is made into an object once (``make``).
 
     The module is looked for as Python does, then in ``folders``: the one that holds the project's ``.robusttest``
     (pytest's root), then the working directory. One that it is found in stays on `sys.path`, behind all others, for what the
@@ -144,7 +202,7 @@ def resolve(model: str, folders: Iterable[Path] = ()) -> Callable[..., Any]:
                 f"model {model!r}: {UnknownNameError(f'name in {module}', part, public)}"
             )
         found = getattr(found, part)
-    if isinstance(found, type):
+    if isinstance(found, type) and make:
         try:
             found = found()
         except Exception as e:
@@ -158,7 +216,7 @@ def resolve(model: str, folders: Iterable[Path] = ()) -> Callable[..., Any]:
 
 def source_of(model: str, folders: Iterable[Path] = ()) -> Path | None:
     """The file of the module that ``python:module:name`` names; None where it has none. Raises as `resolve`."""
-    resolve(model, folders)
+    resolve(model, folders, make=False)
     file = getattr(sys.modules.get(module_and_name(model)[0]), "__file__", None)
     return None if file is None else Path(file)
 
@@ -190,15 +248,26 @@ class _Asked:
 
 
 class PythonModel:
-    """One callable, with the threads that call it."""
+    """One callable, with the threads that call it, or that hand its calls to an engine's ``workers`` (a class is made there)."""
 
-    def __init__(self, name: str, fn: Callable[..., Any], *, most: int) -> None:
-        self.name, self.fn = name, fn
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        *,
+        most: int,
+        workers: Workers | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.name, self.fn, self.workers = name, fn, workers
         declared = getattr(fn, _DECLARED, None) or getattr(type(fn), _DECLARED, None)
         self.declared: Declared = declared if isinstance(declared, Declared) else Declared()
-        call = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004  the method itself
+        if isinstance(fn, type):
+            call: Any = vars(fn).get("__call__", getattr(fn, "__call__", fn))  # noqa: B004
+        else:
+            call = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004  the method itself
         self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)
-        self.concurrency = self.declared.concurrency or (most if self.is_async else 1)
+        self.concurrency = threads or self.declared.concurrency or (most if self.is_async else 1)
         self._takes, self._any, self._messages = _parameters(fn)
         self._ready = threading.Condition()
         self._buckets: dict[str, deque[_Asked]] = {}
@@ -212,6 +281,10 @@ class PythonModel:
     @property
     def version(self) -> str | None:
         return self.declared.version
+
+    def all_notes(self) -> list[str]:
+        """What there is to know of its calls, here and on workers."""
+        return list(dict.fromkeys([*self.notes, *(self.workers.notes if self.workers else ())]))
 
     def call(self, request: Request, future: Future[Completion]) -> None:
         """Have a thread answer; sync callables only."""
@@ -253,7 +326,7 @@ class PythonModel:
 
     def _next(self) -> list[_Asked] | None:
         """Up to a batch of what waits, from a full bucket where there is one, else from the oldest; None at the end."""
-        size = self.declared.batch_size or 1
+        size = self.declared.batch_size or (1 if self.workers is None else self.workers.size)
         with self._ready:
             while not self._buckets and not self._closed:
                 self._ready.wait()
@@ -269,26 +342,38 @@ class PythonModel:
             return batch
 
     def _answer(self, batch: Sequence[_Asked]) -> None:
+        requests = [a.request for a in batch]
+        outcomes: Sequence[Outcome | RunAbortedError]
+        try:
+            if self.workers is None:
+                outcomes = self.answers(requests)
+            else:
+                together = self.declared.batch_size is not None
+                outcomes = self.workers.answers(requests, self.version, batch=together)
+        except RunAbortedError as e:
+            outcomes = [e] * len(batch)
+        for asked, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Completion):
+                asked.future.set_result(outcome)
+            else:
+                asked.future.set_exception(outcome)
+
+    def answers(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Call it once, here: with a batch, or with one prompt. Each outcome is a reply, or why there is none."""
         started = time.perf_counter()
         try:
-            options = self._options(batch[0].request)
+            options = self._options(requests[0])
             if self.declared.batch_size is not None:
-                said = self.fn([self._prompt(a.request) for a in batch], **options)
-                replies = _as_many(said, len(batch), self.name)
+                said = self.fn([self._prompt(r) for r in requests], **options)
+                replies = _as_many(said, len(requests), self.name)
             else:
-                replies = [self.fn(self._prompt(batch[0].request), **options)]
-            seconds = (time.perf_counter() - started) / len(batch)
-            completions = [self._completion(r, seconds) for r in replies]
+                replies = [self.fn(self._prompt(requests[0]), **options)]
+            seconds = (time.perf_counter() - started) / len(requests)
+            return [self._completion(r, seconds) for r in replies]
         except CallError as e:
-            for asked in batch:
-                asked.future.set_exception(e)
+            return [e] * len(requests)
         except (Exception, SystemExit) as e:
-            error = _code_error(self.name, e)
-            for asked in batch:
-                asked.future.set_exception(error)
-        else:
-            for asked, completion in zip(batch, completions, strict=True):
-                asked.future.set_result(completion)
+            return [_code_error(self.name, e)] * len(requests)
 
     def _prompt(self, request: Request) -> Any:
         if self._messages:
@@ -342,9 +427,10 @@ class PythonModel:
 
 
 def _parameters(fn: Callable[..., Any]) -> tuple[frozenset[str], bool, bool]:
-    """``(names it takes after the prompt, takes any, wants messages)``."""
+    """``(names it takes after the prompt, takes any, wants messages)``; of a class those of its objects."""
     try:
-        parameters = list(inspect.signature(fn).parameters.values())
+        of = inspect.signature(getattr(fn, "__call__") if isinstance(fn, type) else fn)  # noqa: B004, B009
+        parameters = list(of.parameters.values())[isinstance(fn, type) :]
     except (TypeError, ValueError):
         return frozenset(), False, False
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

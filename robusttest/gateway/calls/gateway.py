@@ -83,7 +83,9 @@ class Gateway:
         self._scheduler = Scheduler(
             settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
         )
-        self._callables = Callables(most=settings.concurrency, directory=settings.directory)
+        self._callables = Callables(
+            most=settings.concurrency, directory=settings.directory, engine=settings.engine
+        )
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
         self._submitted = self._done = self._cached = self._failed = self._skipped = self._missed = 0

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from robusttest.settings import Settings as Settings
     from robusttest.tasks.cases import load_cases as load_cases
     from robusttest.tasks.task import Task as Task
+    from robusttest.tasks.tools import load_tools as load_tools
 
 _HOMES = {
     "Answer": "core.nouns",
@@ -69,6 +70,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "format_search": "searching",
     "load_cases": "tasks.cases",
+    "load_tools": "tasks.tools",
     "model": "gateway",
     "perturbation": "perturbations",
     "robust": "plugin.mark",
@@ -99,6 +101,7 @@ __all__ = [
     "crossed",
     "evaluate",
     "load_cases",
+    "load_tools",
     "model",
     "perturbation",
     "robust",

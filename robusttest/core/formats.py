@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from robusttest.core.nouns import Json
+from robusttest.core.nouns import Case, Json
 
 FORMAT = "response_format"
+TOOLS = "tools"
 
 
 def json_params(params: Mapping[str, Any] | None) -> dict[str, Json]:
@@ -21,6 +22,18 @@ def json_params(params: Mapping[str, Any] | None) -> dict[str, Json]:
             "json_schema": {"name": name, "schema": _strict(made()), "strict": True},
         }
     return out
+
+
+def tools_column(params: Mapping[str, Json]) -> str | None:
+    """The column of a case that holds the tools it offers, where ``tools`` names one as ``"{column}"``."""
+    held = params.get(TOOLS)
+    return held[1:-1] if isinstance(held, str) and held[:1] == "{" and held[-1:] == "}" else None
+
+
+def case_params(params: Mapping[str, Json], case: Case) -> Mapping[str, Json]:
+    """A task's parameters as they are for one case: with its own tools, where each case offers some of its own."""
+    column = tools_column(params)
+    return params if column is None else {**params, TOOLS: case.fields[column]}
 
 
 def _strict(schema: Json) -> Json:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from robusttest.core.formats import case_params
 from robusttest.core.nouns import Completion, Record, RecordStatus, Request, Score, Variant
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import make_record
@@ -81,7 +82,9 @@ class TaskAsker:
 
     def ask(self, variant: Variant) -> Steps[Reply]:
         draft, task = variant.draft, self.task
-        params = {**task.params, **draft.params} if draft.params else task.params
+        params = case_params(task.params, draft.case)
+        if draft.params:
+            params = {**params, **draft.params}
         request = self.gateway.request(self.job.model, render(draft), params, draft.sample)
         completion: Completion | None = None
         fatal: RobusttestError | None = None

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
-from robusttest.core.formats import json_params
+from robusttest.core.formats import TOOLS, json_params, tools_column
 from robusttest.core.nouns import (
     Case,
     Completion,
@@ -26,6 +26,7 @@ from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
 from robusttest.tasks.cases import broken_down, columns_of, load_cases, refuse_copies, with_choices
 from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
+from robusttest.tasks.tools import load_tools, tool_list
 
 Labels: TypeAlias = Literal["targets", "none"]
 
@@ -77,6 +78,7 @@ class Task:
         system: str | None = None,
         messages: Sequence[Mapping[str, Json]] | None = None,
         params: Mapping[str, Json] | None = None,
+        tools: Any = None,
         scorer: Any = None,
         choices: Iterable[str] | None = None,
         demos: Any = (),
@@ -94,7 +96,8 @@ class Task:
         ``cases``: what `load_cases` returns, or anything it reads. ``prompt``: the user message, with ``{field}``,
         ``{choices}`` (one line) and ``{options}`` (marked lines); just the input if not given. ``prompts``: several by
         name, to be put side by side: which is best, and is the difference real? ``messages``: a
-        whole conversation instead. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
+        whole conversation instead. ``tools``: what the model may call, as `load_tools` reads it (an MCP server's
+        ``tools/list``, a file …), or ``"{column}"`` where each case offers its own. ``demos``: cases shown as examples before the question. ``scorer``: a scorer, its
         name or a function ``(reply, target)``; if not given, `choice` where the cases have choices, else `exact`.
         ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
         to be asked: a similarity function of yours, a model that judges what another one wrote. ``language``: of the
@@ -114,7 +117,7 @@ class Task:
             if prompt is not None or messages is not None:
                 raise UsageError(f"task {name!r}: give prompt, prompts or messages, one of them")
             rest: dict[str, Any] = {
-                "cases": loaded, "system": system, "params": params, "scorer": scorer, "choices": choices,
+                "cases": loaded, "system": system, "params": params, "tools": tools, "scorer": scorer, "choices": choices,
                 "demos": tuple(load_cases(demos)) if demos else (), "demo_template": demo_template,
                 "protect": protect if isinstance(protect, str) else tuple(protect), "validity": validity,
                 "language": language, "perturb": perturb, "labels": labels, "by": by, "scorer_check": scorer_check,
@@ -140,10 +143,15 @@ class Task:
         loaded = with_choices(loaded, options, where)
         examples = with_choices(tuple(load_cases(demos)) if demos else (), options, f"{where}, demos")
         own = _prompt(name, prompt, system, messages, examples, demo_template)
-        loaded = _with_fields(loaded, own, where)
+        given = json_params(params)
+        if tools is not None:
+            if TOOLS in given:
+                raise UsageError(f"{where}: tools= and params={{'tools': …}}: give one of them")
+            given[TOOLS] = tools if tools_column({TOOLS: tools}) else load_tools(tools)
+        loaded = _with_fields(loaded, own, where, tools_column(given))
         refuse_copies(loaded, where)
         if own.demos:
-            own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos"))
+            own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos", None))
         if labels not in (None, "targets", "none"):
             raise UsageError(f"{where}: labels={labels!r}: 'targets' or 'none'")
         if labels is None:
@@ -171,7 +179,6 @@ class Task:
             _check_targets(loaded, second, f"{where}, scorer_check")
         if isinstance(protect, str):
             protect = (protect,)
-        given = json_params(params)
         try:
             canonical_json(given)
         except (TypeError, ValueError) as e:
@@ -353,8 +360,12 @@ def _whole_values(content: Any) -> list[str]:
     return out
 
 
-def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[Case, ...]:
-    """The cases with every column that the prompt shows as a field; refuses a name that a case lacks."""
+def _with_fields(
+    cases: tuple[Case, ...], prompt: Prompt, where: str, offered: str | None
+) -> tuple[Case, ...]:
+    """The cases with every column that the prompt shows as a field, and that of the tools they offer; refuses a name that a
+    case lacks.
+    """
     shown: dict[str, str] = {}
     for place, text in _templates(prompt):
         _check_braces(place, text, where)
@@ -371,6 +382,8 @@ def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[C
             f"{where}: the prompt shows nothing of a case, so that all cases are one question: write {{input}} where its text "
             "belongs"
         )
+    if offered is not None:
+        shown.setdefault(offered, "tools")
     out: list[Case] = []
     for case in cases:
         fields = dict(case.fields)
@@ -387,7 +400,9 @@ def _with_fields(cases: tuple[Case, ...], prompt: Prompt, where: str) -> tuple[C
                 fields[name] = case.metadata[name]
             else:
                 raise UsageError(_unknown(where, place, name, case))
-        if len(fields) > len(case.fields):
+        if offered is not None:
+            fields[offered] = tool_list(fields[offered], f"{where}: case {case.id!r}, {offered}")
+        if fields != case.fields:
             rest = {k: v for k, v in case.metadata.items() if k not in fields}
             case = replace(case, fields=fields, metadata=rest)
         out.append(case)

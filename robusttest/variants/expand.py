@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from robusttest.core.formats import case_params
 from robusttest.core.nouns import (
     Case,
     Completion,
@@ -67,8 +68,8 @@ def expand_case(
     """
     if variants < 0:
         raise UsageError(f"variants={variants!r}: give 0 or more")
-    made = make_all(perturbations)
-    reference = Draft(case=case, prompt=prompt, given=params or {}, protect=protect_rules(protect))
+    made, params = make_all(perturbations), case_params(params or {}, case)
+    reference = Draft(case=case, prompt=prompt, given=params, protect=protect_rules(protect))
     yield Variant(original=case, draft=reference)
     for p in made:
         if p.apply is not None:
@@ -97,7 +98,8 @@ def rewrite_steps(
         request = steps.send(gateway.submit(request).result())   # … until StopIteration: .value is the list
     """
     (made,) = make_all([perturbation])
-    reference = Draft(case=case, prompt=prompt, given=params or {}, protect=protect_rules(protect))
+    params = case_params(params or {}, case)
+    reference = Draft(case=case, prompt=prompt, given=params, protect=protect_rules(protect))
     return (yield from _Expansion(made, reference, params, variants, seed, validity).steps())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from robusttest.compare import served
 from robusttest.compare.model import ENOUGH, LISTED, VERDICTS, CaseChange, CellComparison, Comparison
 from robusttest.compare.pairing import Paired, pair
 from robusttest.compare.rows import CellRows, Version, noise
@@ -159,6 +160,7 @@ def _notes(paired: Paired, old: Version, new: Version) -> Iterator[str]:
     a, b = paired.old, paired.new
     if a.model != b.model:
         yield f"another model: {a.model or 'none'} then, {b.model or 'none'} now"
+    yield from served.changes(old.info, new.info, b.model, a.model)
     if a.test != b.test:
         yield f"another test: {a.test or 'none'} then, {b.test or 'none'} now"
     if a.task != b.task:

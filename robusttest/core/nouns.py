@@ -580,6 +580,10 @@ class RunInfo:
     """Distribution → version (robusttest, python, litellm, nlpaug … those that were used)."""
     model_versions: Mapping[str, str] = field(default_factory=dict)
     """``python:`` model → the version it declares (``@model(version=…)``)."""
+    served: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Model → the ids that answered in its name, as the provider returned them."""
+    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Model → the provider's ``system_fingerprint`` of its replies."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from robusttest.compare import served
 from robusttest.core.nouns import CellKey, Estimate, RunInfo
 from robusttest.report.blocks import Number, Table, TableColumn, TableRow, Value
 from robusttest.report.escape import encodable, visible
@@ -50,6 +52,14 @@ class HistoryLine:
     model: str
     test: str | None
     versions: tuple[HistoryPoint, ...]
+
+    def changes(self) -> list[str]:
+        """What the provider says of having changed the model from one version to the next."""
+        return [
+            f"{now.run.created[:10]} {now.name}: {said}"
+            for then, now in pairwise(self.versions)
+            for said in served.changes(then.run, now.run, self.model)
+        ]
 
 
 def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[HistoryLine]:
@@ -103,6 +113,8 @@ def render(
         name = visible(line.task) + (f" {page.glyphs.dot} {visible(line.model)}" if line.model else "")
         out += ["", *map(page.style.bold, page.broken(name, width, 3))]
         out += table_lines(page, table(line, width, encoding))
+        for said in line.changes():
+            out += page.broken(visible(said), width, 3)
     return [encodable(x.rstrip(), encoding) for x in out[1:]]
 
 

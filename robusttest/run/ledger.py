@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robusttest.compare import served
 from robusttest.core import codec
 from robusttest.core.names import is_callable
 from robusttest.core.nouns import CellKey, Json, Record, RunInfo, digest
@@ -329,6 +330,8 @@ class Ledger:
             "cost": None if any(c is None for c in costs) else sum(costs),
             "oldest_reply": min(created, default=None),
             "model_versions": declared_versions(records),
+            "served": served.named(records, lambda r: r.served),
+            "fingerprints": served.named(records, lambda r: r.fingerprint),
             "versions": dict(self.run.versions if self.run is not None else {})
             | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
         }

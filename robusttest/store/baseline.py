@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from robusttest.compare.rows import SHORT, CellRows, Key, Row, Version
 from robusttest.core import codec
@@ -35,6 +36,10 @@ ANSWER = 24
 VERSIONS = ("robusttest", "nlpaug", "litellm")
 """Distributions whose version may change a variant or a reply; others would only make noise in diffs."""
 
+WHO = ("model_versions", "served", "fingerprints")
+"""Facts of a run that say who answered, by model."""
+
+T = TypeVar("T")
 _MARKERS = ("<<<<<<< ", ">>>>>>> ", "||||||| ")
 _WORD = re.compile(rf"([0-9a-f]{{{SHORT}}})?([?!]?)(\+|-|x|=[0-9.e-]+)?")
 _STATUS: dict[str, RecordStatus] = {"?": "unparsed", "!": "refused", "": "ok"}
@@ -52,7 +57,20 @@ def merged(old: Version | None, new: Version) -> Version:
     if old is None:
         return new
     ran = {(c.test, c.task) for c in new.cells}
-    return replace(new, cells=(*new.cells, *(c for c in old.cells if (c.test, c.task) not in ran)))
+    kept = [c for c in old.cells if (c.test, c.task) not in ran]
+    left = {c.model for c in kept} - {c.model for c in new.cells}
+    was, now = old.info, new.info
+
+    def both(then: Mapping[str, T], present: Mapping[str, T]) -> dict[str, T]:
+        return {model: held for model, held in then.items() if model in left} | dict(present)
+
+    info = replace(
+        now,
+        model_versions=both(was.model_versions, now.model_versions),
+        served=both(was.served, now.served),
+        fingerprints=both(was.fingerprints, now.fingerprints),
+    )
+    return replace(new, info=info, cells=(*new.cells, *kept))
 
 
 def write_baseline(path: str | os.PathLike[str], version: Version) -> Path:
@@ -68,7 +86,7 @@ def _lines(version: Version) -> Iterator[str]:
         "label": info.label,
         "seed": info.seed,
         "versions": {k: v for k, v in sorted(info.versions.items()) if k in VERSIONS},
-        **({"model_versions": dict(sorted(info.model_versions.items()))} if info.model_versions else {}),
+        **{name: dict(sorted(held.items())) for name in WHO if (held := getattr(info, name))},
     }
     yield "{"
     yield f'"kind": {_text(KIND)}, "schema_version": {SCHEMA},'
@@ -202,11 +220,16 @@ def read_baseline(path: str | os.PathLike[str]) -> Version:
             label=run.get("label"), seed=run.get("seed", 0), versions=dict(run.get("versions") or {}), complete=True,
             models=tuple(dict.fromkeys(c.model for c in cells if c.model)),
             model_versions=dict(run.get("model_versions") or {}),
+served=_names(run, "served"), fingerprints=_names(run, "fingerprints"),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
         at = "".join(f", {kind} {name!r}" for kind, name in (("cell", cell), ("case", case)) if name)
         raise StorageError(f"baseline {where!r}{at}: not as robusttest wrote it ({e}); {_AGAIN}") from e
     return Version(info=info, cells=tuple(cells), name=Path(path).name)
+
+
+def _names(run: Mapping[str, Json], what: str) -> dict[str, tuple[str, ...]]:
+    return {model: tuple(map(str, names)) for model, names in (run.get(what) or {}).items()}
 
 
 _AGAIN = "resolve it, or write it anew with --robust-update-baseline"

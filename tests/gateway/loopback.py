@@ -166,6 +166,8 @@ class LoopbackServer:
     retry_after: str = "0.05"
     huge: int = 20 << 20
     """Characters of a reply that no model gives."""
+    says: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that a reply has instead of the usual ones: ``model``, ``system_fingerprint``, ``usage`` …"""
     drip: float = 0.02
     """Seconds between the bytes of a slow reply."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -441,6 +443,7 @@ class _Protocol(asyncio.Protocol):
             ],
             "usage": {"prompt_tokens": n_in, "completion_tokens": n_out, "total_tokens": n_in + n_out},
         }
+        reply.update(self.server.says)
         if fault == "empty-choices":
             reply["choices"] = []
         if fault == "no-choices":

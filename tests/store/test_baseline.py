@@ -330,3 +330,24 @@ def test_a_version_by_path_label_or_latest(tmp_path: Path):
     assert load_version(str(renamed)).cells[0].rows.keys() == found.cells[0].rows.keys()
     with pytest.raises(UsageError, match="no run 'absent'"):
         load_version("absent", tmp_path / "d")
+
+
+def test_who_answered_stays_with_the_tests_that_did_not_run(tmp_path):
+    def version(model, test, **who):
+        record = Record(
+            task="t",
+            model=model,
+            test=test,
+            case_id="c",
+            perturbation="",
+            variant="",
+            level="reference",
+            score=1.0,
+        )
+        return Version.of(RunInfo(id="r", created="2026-01-01", **who), [record])
+
+    old = version("a", "t.py::one", served={"a": ("a-1",), "b": ("b-1",)}, fingerprints={"a": ("f",)})
+    new = version("b", "t.py::two", served={"b": ("b-2",)}, model_versions={"b": "3"})
+    held = read_baseline(write_baseline(tmp_path / "b.json", merged(old, new))).info
+    assert held.served == {"a": ("a-1",), "b": ("b-2",)}
+    assert (held.fingerprints, held.model_versions) == ({"a": ("f",)}, {"b": "3"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from robusttest.compare import served
 from robusttest.report import text as written
 from robusttest.report.blocks import (
     Block,
@@ -72,6 +73,9 @@ def head(report: Report) -> Section:
         facts.append(("label ", Code(run.label)))
     for model, version in list(run.model_versions.items())[:MODELS]:
         facts.append((f"{model} version ", Code(version)))
+    for model, names in list(run.served.items())[:MODELS]:
+        if names != (model.partition("/")[2],):
+            facts.append((f"{model} answered as ", Code(", ".join(names[: served.SHOWN]))))
     if run.commit:
         facts.append(("commit ", Code(run.commit[:10]), " with changes" if run.dirty else ""))
     facts.append(("run ", Code(run.id)))

@@ -88,6 +88,46 @@ def _check_columns(**columns: Any) -> None:
         raise UsageError(f"load_cases({argument}={column!r}): the name of one column{hint}")
 
 
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+def _check_input(value: Json, place: str) -> None:
+    """An input is one value: a text, or a conversation; also the content parts of one message."""
+    if isinstance(value, Mapping):
+        keys = [str(k) for k in value]
+        named = ", ".join(map(repr, keys[:3])) + (", …" if len(keys) > 3 else "")
+        raise CaseError(
+            f"{place}: an object with the keys {named or '(none)'}; an input is one text. Make its parts fields of the case, as in "
+            f"load_cases(…, fields=[{named}]), and show each in the prompt by its name, as in '{{{(keys or ['question'])[0]}}}'"
+        )
+    if not isinstance(value, list | tuple):
+        return
+    if value and all(isinstance(m, Mapping) and ("role" in m or "type" in m) for m in value):
+        for m in value:
+            _check_message(m, place)
+        return
+    shown = canonical_json(list(value))
+    raise CaseError(
+        f"{place}: a list of {len(value)} ({shown[:60] + '…' if len(shown) > 60 else shown}); an input is one text. Write a case for each, "
+        "or, where they are parts of one question, give each a column of its own: load_cases(…, fields=['question', 'context']). "
+        "A conversation is a list of messages: [{'role': 'user', 'content': '…'}]"
+    )
+
+
+def _check_message(message: Any, place: str) -> None:
+    if "role" not in message:
+        return  # a content part
+    if message["role"] not in ROLES:
+        raise CaseError(
+            f"{place}: a message of the role {message['role']!r}.{did_you_mean(str(message['role']), ROLES)} Roles: {', '.join(ROLES)}"
+        )
+    content = message.get("content")
+    if not isinstance(content, str | list | tuple) and not message.get("tool_calls"):
+        raise CaseError(
+            f"{place}: a message of {message['role']!r} without a content: {canonical_json(dict(message))[:80]}"
+        )
+
+
 _DERIVED = re.compile("[0-9a-f]{12}")
 
 
@@ -152,10 +192,12 @@ class _CaseReader:
     def case(self, row: SourceRow) -> Case:
         place, values = row
         if isinstance(values, Case):
+            _check_input(values.fields.get("input"), f"{place} ({values.id})")
             return values
         fields: dict[str, Json] = {}
         if self.input in values or self.input != "input" or not self.fields:
             fields["input"] = self._value(place, values, self.input, hint=not self.fields)
+            _check_input(fields["input"], f"{place}, column {self.input!r}")
         for column in self.fields:
             fields.setdefault("input" if column == self.input else column, self._value(place, values, column))
         if all(v is None for v in fields.values()):

@@ -28,7 +28,8 @@ def render(draft: Draft) -> tuple[Message, ...]:
     """The messages of a draft, in LiteLLM's (OpenAI's) form: system, examples, question.
 
     A message whose content is one placeholder of a field that holds a list of content parts gets these parts as they
-    are; so does a part whose value is one placeholder. ``{"role": "placeholder", "content": "{history}"}`` stands for
+    are; so does a part whose value is one placeholder. A prompt that is one placeholder of a conversation is its messages.
+    ``{"role": "placeholder", "content": "{history}"}`` stands for
     the messages that a field holds.
     """
     prompt, case = draft.prompt, draft.case
@@ -43,8 +44,10 @@ def render(draft: Draft) -> tuple[Message, ...]:
     demos = [_demo(d, prompt) for d in prompt.demos]
     if prompt.messages is None:
         template = prompt.template if prompt.template is not None else "{input}"
-        parts = _parts(template, case)
-        if parts is not None:
+        parts, turns = _parts(template, case), _turns(template, case)
+        if turns is not None:
+            out += [*({"role": "user", "content": d} for d in demos), *turns]
+        elif parts is not None:
             out += [{"role": "user", "content": d} for d in demos]
             out.append({"role": "user", "content": parts})
         else:
@@ -212,7 +215,7 @@ def _messages(
 def _history(content: Json, case: Case) -> list[Message]:
     name = _only(content) if isinstance(content, str) else None
     value = case.fields.get(name) if name else None
-    if not isinstance(value, list | tuple) or not all(isinstance(m, Mapping) and "role" in m for m in value):
+    if not isinstance(value, list | tuple) or not (conversation(value) or not value):
         raise UsageError(
             f"case {case.id!r}: a placeholder message shows one field that holds a list of messages, not {content!r}"
         )
@@ -234,6 +237,22 @@ def _part(part: Any, case: Case, fill: Callable[[str], str]) -> Any:
         return value
 
     return whole(part)
+
+
+def _turns(template: str, case: Case) -> list[Message] | None:
+    """The messages of a field, where the template is that field alone and it holds a conversation."""
+    name = _only(template)
+    value = case.fields.get(name) if name else None
+    return [dict(m) for m in value] if isinstance(value, list | tuple) and conversation(value) else None
+
+
+def conversation(value: Json) -> bool:
+    """Whether a value is a list of chat messages."""
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(m, Mapping) and "role" in m for m in value)
+    )
 
 
 def _parts(template: str, case: Case) -> list[Json] | None:

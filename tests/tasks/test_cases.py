@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case
 from robusttest.errors import CaseError, UsageError
+from robusttest.plugin.mark import load
 from robusttest.tasks.cases import load_cases
 from robusttest.tasks.task import Task
 
@@ -254,3 +255,64 @@ def test_odd_texts_are_kept(tmp_path):
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1, unique=True))
 def test_lists_keep_what_they_hold(pairs):
     assert [(c.input, c.target) for c in load_cases(pairs)] == pairs
+
+
+# an input is one value
+
+NOT_ONE = [
+    (["one text", "another"], "a list of 2 ([\"one text\",\"another\"]); an input is one text. Write a case for each"),
+    ([], "a list of 0 ([]); an input is one text"),
+    ([1, 2], "a list of 2 ([1,2]); an input is one text"),
+    (["x", {"role": "user", "content": "hi"}], "a conversation is a list of messages"),
+    ([{"content": "hi"}], "a list of 1"),
+    ({"a": "x", "b": 1}, "an object with the keys 'a', 'b'; an input is one text. Make its parts fields"),
+    ({}, "an object with the keys (none)"),
+    ([{"role": "usr", "content": "hi"}], "a message of the role 'usr'. Did you mean 'user'?"),
+    ([{"role": "user"}], "a message of 'user' without a content"),
+]  # fmt: skip
+
+
+def ways_in(value, tmp_path):
+    """Every way by which a case comes in."""
+    path = tmp_path / "c.jsonl"
+    path.write_text(
+        json.dumps({"input": "a text", "target": "x"}) + "\n" + json.dumps({"input": value, "target": "x"})
+    )
+    renamed = tmp_path / "r.jsonl"
+    renamed.write_text(json.dumps({"question": value, "target": "x"}))
+    row = {"input": value, "target": "x"}
+    case = Case(id="1", fields={"input": value}, target="x")
+    yield "file", lambda: load_cases(path)
+    yield "column", lambda: load_cases(renamed, input="question")
+    yield "list", lambda: load_cases([row])
+    yield "pair", lambda: Task("t", cases=[(value, "x")], scorer="exact")
+    yield "task", lambda: Task("t", cases=[row], prompt="Say: {input}", scorer="exact")
+    yield "case", lambda: Task("t", cases=[case], scorer="exact")
+    yield "demos", lambda: Task("t", cases=[("a", "x")], demos=[row], scorer="exact")
+    yield "decorator", lambda: load([row])
+    yield "decorator with a case", lambda: load([case])
+
+
+@pytest.mark.parametrize(("value", "said"), NOT_ONE, ids=[str(i) for i in range(len(NOT_ONE))])
+def test_an_input_that_is_not_one_text_is_refused_on_every_way_in(value, said, tmp_path):
+    for way, make in ways_in(value, tmp_path):
+        with pytest.raises(CaseError) as e:
+            make()
+        assert said.lower() in str(e.value).lower(), way
+    with pytest.raises(CaseError, match="line 2, column 'input'"):
+        load_cases(tmp_path / "c.jsonl")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "where is it"}],
+        [{"role": "user", "content": [{"type": "text", "text": "what is this"}]}],
+        [{"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, {"role": "tool", "content": "5"}],
+        [{"type": "text", "text": "what is this"}, {"type": "image_url", "image_url": {"url": "https://x.example/1.png"}}],
+        7,
+    ],
+)  # fmt: skip
+def test_a_conversation_and_the_parts_of_a_message_are_inputs(value, tmp_path):
+    for _, make in ways_in(value, tmp_path):
+        assert make()

@@ -122,3 +122,17 @@ def test_markers():
     assert [letter(i) for i in (0, 25, 26, 27)] == ["A", "Z", "AA", "AB"]
     assert [roman(i) for i in (1, 4, 9, 14)] == ["i", "iv", "ix", "xiv"]
     assert marker_text("[{lower}] {number}", 2) == "[c] 3"
+
+
+def test_a_prompt_that_is_a_conversation_alone_is_its_messages():
+    turns = [
+        {"role": "user", "content": "where is {it}"},
+        {"role": "assistant", "content": "what?"},
+        {"role": "user", "content": "my parcel"},
+    ]
+    case = Case(id="1", fields={"input": turns}, target="x")
+    system = {"role": "system", "content": "Be brief."}
+    assert render(Draft(case=case, prompt=Prompt(system="Be brief."))) == (system, *turns)
+    assert render(Draft(case=case, prompt=Prompt(template="{input}"))) == tuple(turns)
+    (within,) = render(Draft(case=case, prompt=Prompt(template="Sum it up: {input}")))
+    assert within["content"].startswith('Sum it up: [{"role": "user"')

@@ -483,6 +483,10 @@ class Record:
         return CellKey(self.test, self.task, self.model)
 
 
+WHY = {"no_data": "no data", "no_labels": "no labels"}
+"""Reasons that are names, as people read them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """A metric's value with its interval. ``value`` is None where it is undefined; ``reason`` says why."""
@@ -508,6 +512,12 @@ class Estimate:
     """How the interval was made: ``wilson``, ``clopper-pearson``, ``case-means``, ``jackknife-z`` …"""
     level: float = 0.95
     reason: str | None = None
+    """Why there is no value, or no interval; ``no_data`` and ``no_labels`` are names for programs, see `why`."""
+
+    @property
+    def why(self) -> str | None:
+        """``reason`` in words."""
+        return WHY.get(self.reason, self.reason) if self.reason is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -302,7 +302,7 @@ def grouped(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
 def estimate_text(e: Estimate) -> str:
     """``0.912 [0.850, 0.950], n=100``, or the reason why there is no value."""
     if e.value is None:
-        return e.reason or "no value"
+        return e.why or "no value"
     interval = "" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]"
     return f"{e.value:.3f}{interval}, n={e.n}"
 

@@ -36,7 +36,7 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
     if item.skips and len(item.skips) == len(_planned(result)):
         return Judgement("skipped", f"the body skipped every variant: {item.skips[0]}")
     if (gap := _no_data(result)) is not None:
-        return Judgement("error", _text(f"no verdict: {gap}", item, width))
+        return Judgement("error", _text(f"nothing to judge: {gap}", item, width))
     by_status = {status: [v for v in result.verdicts if v.status == status] for status in
                  ("error", "failed", "inconclusive")}  # fmt: skip
     policy = item.settings.inconclusive
@@ -75,7 +75,9 @@ def _no_data(result: Cell) -> str | None:
         return None
     coverage = result.coverage
     if coverage is not None and coverage < result.settings.min_coverage:
-        return f"{coverage:.1%} of the planned calls have a reply, {result.settings.min_coverage:.0%} needed"
+        return (
+            f"{coverage:.1%} of the planned variants have a result, {result.settings.min_coverage:.0%} needed"
+        )
     return None
 
 

@@ -117,7 +117,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         perturbations=Later(rows),
         reactions=Later(lambda: tuple(_reactions(frame))),
         first=Later(lambda: tuple(_first(frame, records))),
-        counts=dict(sorted(Counter(r.status for r in records).items())),
+        counts=dict(sorted(Counter(map(status_of, records)).items())),
         tallies=Later(lambda: tuple(tallies(records))),
         failures=Later(lambda: worst_failures(records, replay=partial(replay_command, command))[0]),
         n_failures=sum(map(fails, records)),
@@ -215,7 +215,7 @@ def _reactions(cell: Frame) -> Iterable[Reaction]:
 
 
 TELLING = 0.05
-"""From this share of replies on, that they can't be read or are cut is told before any number."""
+"""From this share of replies on, that they are unreadable or cut is told before any number."""
 
 
 def _first(cell: Frame, records: Sequence[Record]) -> Iterable[str]:
@@ -235,6 +235,11 @@ def _first(cell: Frame, records: Sequence[Record]) -> Iterable[str]:
         yield f"cut: {text.value_interval(cut)} of replies stop at the token limit: raise max_tokens"
 
 
+def status_of(record: Record) -> str:
+    """A record's status; ``ungraded`` where the reply came, and its judge gave no grade."""
+    return "ungraded" if record.status == "error" and NO_GRADE in (record.reason or "") else record.status
+
+
 def tallies(records: Iterable[Record]) -> list[Tally]:
     """Everything that is not a plain answer, by status and reason, the most frequent first."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -242,7 +247,7 @@ def tallies(records: Iterable[Record]) -> list[Tally]:
     for r in records:
         if r.status != "ok":
             reason = _first_line(r.reason) or "no reason given"
-            key = ("ungraded" if r.status == "error" and NO_GRADE in reason else r.status, reason)
+            key = (status_of(r), reason)
             counts[key] += 1
             where.setdefault(key, set()).add(r.perturbation)
     known = ("error", "ungraded", "skipped", "unparsed", "refused", "rejected", "not_applicable")

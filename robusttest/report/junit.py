@@ -25,7 +25,7 @@ def properties(cell: CellReport) -> list[tuple[str, str]]:
     ]
     if cell.coverage is not None:
         out.append(("robust.coverage", f"{cell.coverage:.6g}"))
-    for name in (*HEADLINE, "unreadable"):
+    for name in (*HEADLINE, "unreadable", "cut"):
         e = cell.overall.get(name)
         if e is None or e.value is None:
             continue

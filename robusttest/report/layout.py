@@ -317,7 +317,7 @@ def _absent(page: Page, p: Value) -> str:
     """Why there is no value, or that there is no interval, in the room of an interval; ``-v`` has the reason."""
     if p.estimate.value is not None:
         return "no interval"
-    reason = (p.estimate.reason or "").partition(":")[0]
+    reason = (p.estimate.why or "").partition(":")[0]
     return cut(visible(reason), 15, page.glyphs.more)
 
 

@@ -249,6 +249,14 @@ class CellReport:
         return "none"
 
     @property
+    def got(self) -> str:
+        """Of which things `coverage` is the share. A variant without a result need not be a call without a reply: a body may
+        have raised or skipped, a judge may have given no grade.
+        """
+        others = any(t.status in ("ungraded", "skipped") for t in self.tallies)
+        return "variants have a result" if others or not self.key.model else "calls replied"
+
+    @property
     def headline(self) -> tuple[Estimate, ...]:
         return tuple(self.overall[m] for m in HEADLINE if m in self.overall)
 

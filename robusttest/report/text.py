@@ -122,8 +122,8 @@ def verdict_note(v: Verdict) -> str:
         return v.reason
     if v.settled:
         return ""
-    if v.estimate is not None and v.estimate.lower is None and v.estimate.reason:
-        return f"not settled: {v.estimate.reason}"
+    if v.estimate is not None and v.estimate.lower is None and v.estimate.why:
+        return f"not settled: {v.estimate.why}"
     if v.cases_needed is not None:
         return f"not settled: about {v.cases_needed:,} cases would settle it"
     return "not settled by these cases"

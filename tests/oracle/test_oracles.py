@@ -217,7 +217,7 @@ class Truth:
     def _unreadable(self) -> str:
         share = self.numbers["unreadable"]
         wrong = "" if self.task == "free" else " and count as wrong"
-        return f"{percent(share)} of replies can't be read{wrong}" if share >= 0.05 else ""
+        return f"{percent(share)} of replies are unreadable{wrong}" if share >= 0.05 else ""
 
     @property
     def _right(self) -> str:
@@ -247,13 +247,19 @@ class Truth:
 
     @property
     def _thresholds(self) -> str:
-        for status, word in (("error", "no verdict on"), ("failed", "missed")):
-            hit = [limit for limit, found in self.verdicts.items() if found == status]
-            of = f"{len(hit)} of {len(LIMITS)} thresholds"
-            named = f": {hit[0]}" if len(hit) == 1 else ""
-            if hit:
-                return f"{word} {of}{named}" if status == "error" else f"{of} {word}{named}"
-        return f"all {len(LIMITS)} thresholds hold"
+        wrong, missed = (
+            [t for t, s in self.verdicts.items() if s == status] for status in ("error", "failed")
+        )
+        of = f"of {len(LIMITS)} thresholds"
+        told = f"error on {len(wrong)} {of}{named(wrong)}" if wrong else ""
+        if missed:
+            told += f", {len(missed)} missed" if wrong else f"{len(missed)} {of} missed"
+        return f"{told}{named(missed)}" if told else f"all {len(LIMITS)} thresholds hold"
+
+
+def named(limits: list[str]) -> str:
+    """A single one goes by its name."""
+    return f": {limits[0]}" if len(limits) == 1 else ""
 
 
 def percent(share: float) -> str:

@@ -169,7 +169,7 @@ SENTENCES: list[tuple[Report, str]] = [
     ),
     (
         report(mumbling(30), "p"),
-        "30 % of replies can't be read and count as wrong; right on 70 % of 100 cases as written, on 70 % in all 3 ways; p "
+        "30 % of replies are unreadable and count as wrong; right on 70 % of 100 cases as written, on 70 % in all 3 ways; p "
         "costs no points.",
     ),
     (
@@ -197,8 +197,8 @@ SENTENCES: list[tuple[Report, str]] = [
     ),
     (
         report(right, "p", outcome="xpassed"),
-        "Right on 100 % of 100 cases as written, on 100 % in all 3 ways; p costs no points; it passed, though a failure was "
-        "expected (xfail).",
+        "Right on 100 % of 100 cases as written, on 100 % in all 3 ways; p costs no points; xpassed: it passed, though a failure was "
+        "expected.",
     ),
     (
         report(wrong_on(p=30), "p", outcome="failed"),
@@ -216,7 +216,7 @@ def test_the_sentence_is_true_of_the_model(r: Report, sentence: str):
     ("outcome", "reason", "sentence"),
     [
         ("skipped", "no GPU", "Skipped: no GPU."),
-        ("xfailed", "known bug", "Failed, as was expected: known bug."),
+        ("xfailed", "known bug", "Xfailed, as was expected: known bug."),
         ("not_run", "the run was interrupted", "Not run: the run was interrupted."),
         ("error", "fixture failed", "No replies, so nothing was measured."),
     ],
@@ -228,7 +228,7 @@ def test_what_did_not_run_has_no_number(outcome: str, reason: str, sentence: str
 
 def test_no_verdict_is_neither_held_nor_missed():
     r = report(right, "p", expect=("consistency_icc >= 0.5", "accuracy >= 0.5"))
-    assert "no verdict on 1 of 2 thresholds: consistency_icc >= 0.5" in said(r)
+    assert "error on 1 of 2 thresholds: consistency_icc >= 0.5" in said(r)
 
 
 def test_a_gate_that_finds_a_regression_says_so():

@@ -178,7 +178,7 @@ def test_without_thresholds(): ...
     result.assert_outcomes(errors=2)
     out = result.stdout.str()
     assert "the body must not run" not in out
-    result.stdout.fnmatch_lines(["*no verdict*", "*no weights*"])
+    result.stdout.fnmatch_lines(["*nothing to judge*", "*no weights*"])
     assert {r["status"] for r in project.records()} <= {"error", "not_applicable"}
     assert not any("score" in r for r in project.records())
 

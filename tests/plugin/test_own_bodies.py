@@ -124,7 +124,7 @@ def test_some(variant):
 """)
     result = project.run()
     result.assert_outcomes(failed=1, passed=1)
-    result.stdout.fnmatch_lines(["*return {}[[]text[]]", "E*KeyError*", "E*accuracy: replies for*"])
+    result.stdout.fnmatch_lines(["*return {}[[]text[]]", "E*KeyError*", "E*accuracy: results for*"])
     errors = [r for r in project.records() if r.get("status") == "error" and r["test"].endswith("test_some")]
     assert errors
     assert all("score" not in r and r["reason"].startswith("KeyError") for r in errors)

@@ -145,7 +145,7 @@ def test_no_data_is_an_error():
     for text in ("accuracy >= 0", "flip_rate[p] <= 1", "consistency_icc >= -1"):
         v = verdict(cell, text)
         assert v.status == "error"
-        assert "no_data" in v.reason
+        assert "is undefined: no data" in v.reason
 
 
 def test_an_unknown_perturbation_and_missing_repeats_are_errors(example_a):

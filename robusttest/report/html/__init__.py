@@ -25,7 +25,7 @@ from robusttest.report.escape import visible
 from robusttest.report.html import page, plots
 from robusttest.report.html.blocks import laid, term
 from robusttest.report.html.cases import FIELDS, Explorer, explorer
-from robusttest.report.model import HEADLINE, Report, label
+from robusttest.report.model import HEADLINE, Report, label, outcome_word
 from robusttest.report.words import cell as cell_words
 from robusttest.report.words import evidence, sections
 from robusttest.report.words.terms import TERMS, anchor
@@ -139,6 +139,7 @@ def _environment() -> Environment:
         version=__version__,
         text=text,
         label=label,
+        outcome_word=outcome_word,
         marks=page.MARKS,
         headline=HEADLINE,
         plots=plots,

@@ -103,7 +103,7 @@ def _piece(p: Piece) -> Markup:
 def value(p: Value) -> Markup:
     e = p.estimate
     if e.value is None:
-        return Markup('<span class="absent">{}</span>').format(visible(e.reason or "-"))
+        return Markup('<span class="absent">{}</span>').format(visible(e.why or "-"))
     n = f" n={e.n:,}" if p.usual is not None and e.n != p.usual else ""
     return Markup('<b>{}</b> <span class="i">{}{}</span>').format(
         written.number(e.value), written.interval(e), n

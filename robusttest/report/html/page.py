@@ -180,7 +180,7 @@ def _notes(report: Report) -> list[str]:
             out.append(f"{_name(c)}: no replies, so no numbers.")
         elif c.coverage is not None and c.coverage < 1:
             out.append(
-                f"{_name(c)}: {text.percent(c.coverage)} of the planned calls replied; the rest is in no number."
+                f"{_name(c)}: {text.percent(c.coverage)} of the planned {c.got}; the rest is in no number."
             )
     return [*out, *report.notes]
 

@@ -72,7 +72,7 @@ def section(c: CellReport, index: int = 0, found: Comparison | None = None) -> S
 def heading(c: CellReport) -> Heading:
     facts: Text = (*count(c.n_cases, "case"), " × ", *count(c.n_variants, "variant"))
     if c.coverage is not None and c.coverage < 1:
-        facts += (", ", Number(c.coverage, written.percent(c.coverage)), " replied")
+        facts += (", ", Number(c.coverage, written.percent(c.coverage)), f" of {c.got}")
     return Heading(
         text=(f"{c.name} · {c.model}" if c.model else c.name,), level=2, facts=facts,
         outcome=None if c.outcome == "none" else OutcomeWord(outcome_word(c.outcome).upper(), c.outcome),
@@ -130,7 +130,7 @@ def _metrics(c: CellReport) -> Iterable[Block]:
     )
     for e in shown:
         if e.reason and (e.value is None or e.low is None):
-            yield Sentence(text=(f"{label(e.metric)}: {e.reason}",), indent=2, detail=1, on="terminal")
+            yield Sentence(text=(f"{label(e.metric)}: {e.why}",), indent=2, detail=1, on="terminal")
 
 
 def _perturbations(c: CellReport) -> Table:

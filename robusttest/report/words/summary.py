@@ -41,19 +41,17 @@ def _share(e: Estimate) -> Number:
 def _missing(c: CellReport) -> Iterator[Text]:
     """What stands between the numbers and their reader."""
     if not c.n_calls:
-        how = {"skipped": "skipped", "xfailed": "failed, as was expected", "not_run": "not run"}
+        how = {"skipped": "skipped", "xfailed": "xfailed, as was expected", "not_run": "not run"}
         said = how.get(c.outcome, "no replies, so nothing was measured")
         yield (said, *([f": {c.reason}"] if c.reason and c.outcome in how else []))
         return
     if c.coverage is not None and c.coverage < 1:
-        # A body without a model makes no call of ours: its variants were skipped, or erred.
-        what = " of the planned calls replied" if c.key.model else " of the planned variants have a result"
-        yield (Number(c.coverage, part(c.coverage)), what, ", and only these count")
+        yield (Number(c.coverage, part(c.coverage)), f" of the planned {c.got}, and only these count")
     unread = c.overall.get("unreadable")
     if unread is not None and unread.value is not None and unread.value >= UNREADABLE:
         accuracy = c.overall.get("accuracy")
         wrong = () if accuracy is not None and accuracy.reason == "no_labels" else (" and count as wrong",)
-        yield (_share(unread), " of replies ", Term("can't be read", "unreadable"), *wrong)
+        yield (_share(unread), " of replies are ", Term("unreadable", "unreadable"), *wrong)
 
 
 def _right(c: CellReport) -> Text:
@@ -184,20 +182,25 @@ def _thresholds(c: CellReport) -> Text:
         return ()
     threshold = Term("threshold" if n == 1 else "thresholds", "threshold")
     missed: tuple[tuple[CellOutcome, str], ...] = (
-        ("error", "no verdict on"), ("failed", "missed"), ("inconclusive", "undecided"),
+        ("error", "error on"), ("failed", "missed"), ("inconclusive", "inconclusive"),
     )  # fmt: skip
+    told: list[Piece] = []
     for status, word in missed:
         hit = [v for v in c.verdicts if v.status == status]
         if not hit:
             continue
-        how = len(hit) if n > 1 else None
         named: Text = (": ", Code(str(hit[0].threshold))) if len(hit) == 1 and n > 1 else ()
-        of: Text = (f"{how} of {n} ", threshold) if how is not None else ("its ", threshold)
-        if status == "error":
-            return (OutcomeWord(word, "error"), " ", *of, *named)
+        of: Text = (f"{len(hit)} of {n} ", threshold) if n > 1 else ("its ", threshold)
         unsure = sum(not v.settled for v in hit) if status == "failed" else 0
         aside = "" if not unsure else " (not for sure)" if unsure == len(hit) else f" ({unsure} not for sure)"
-        return (*of, " ", OutcomeWord(word, status), *named, aside)
+        if status == "error":
+            told += [OutcomeWord(word, "error"), " ", *of, *named]
+        elif told:
+            told += [f", {len(hit)} ", OutcomeWord(word, status), *named, aside]
+        else:
+            told += [*of, " ", OutcomeWord(word, status), *named, aside]
+    if told:
+        return tuple(told)
     unsure = sum(not v.settled for v in c.verdicts)
     aside = "" if not unsure else " (not for sure)" if unsure == n else f" ({unsure} not for sure)"
     if n == 1:
@@ -209,10 +212,10 @@ def _expected(c: CellReport) -> Text:
     if not c.n_calls:
         return ()
     said = {
-        "xfailed": "a failure was expected (xfail)",
-        "xpassed": "it passed, though a failure was expected (xfail)",
+        "xfailed": "xfailed, as was expected",
+        "xpassed": "xpassed: it passed, though a failure was expected",
         "skipped": "skipped",
-        "not_run": "the test did not run to its end",
+        "not_run": "not run to its end",
     }.get(c.outcome)
     if said is None:
         if c.outcome in ("failed", "error") and not c.verdicts:

@@ -54,7 +54,7 @@ TERMS: dict[str, Entry] = {
     "fragile": Entry("Most errors go away with another wording: work on robustness.", _CONSISTENCY),
     "recoverable error": Entry("A wrong reply to a perturbed prompt of a case that is right as written.", _CONSISTENCY),
     "saturated": Entry("Right nearly always in all ways: there is little left to find; take harder cases.", _CONSISTENCY),
-    "format-limited": Entry("Most replies can't be read: mend the prompt or the parser first.", _CONSISTENCY),
+    "format-limited": Entry("Most replies are unreadable: mend the prompt or the parser first.", _CONSISTENCY),
     "does not react": Entry("The answer stays where the right one changes.", _METRICS),
     "undecided": Entry("These cases don't tell; more would.", _VERDICTS),
     "p^K": Entry("Robust accuracy as accuracy alone would give it, if all cases were equally hard.", _CONSISTENCY),

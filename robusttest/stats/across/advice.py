@@ -172,12 +172,12 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
 
 
 def format_limited(cell: Frame) -> Advice | None:
-    """``format-limited`` where half of the replies or more can't be read, with labels and without; else None."""
+    """``format-limited`` where half of the replies or more are unreadable, with labels and without; else None."""
     unread = estimate(cell, "unreadable")
     if unread.value is None or unread.value < UNREADABLE:
         return None
     return Advice(
-        kind="format-limited", n=unread.n, reason=f"{_percent(unread.value)} of replies can't be read"
+        kind="format-limited", n=unread.n, reason=f"{_percent(unread.value)} of replies are unreadable"
     )
 
 

@@ -60,9 +60,9 @@ def judge(
     if (gap := _coverage_gap(cell, threshold, min_coverage)) is not None:
         return verdict("error", gap, e)
     if e.value is None:
-        return verdict("error", f"{_name(threshold)} is undefined: {e.reason}{_takes(e.reason)}", e)
+        return verdict("error", f"{_name(threshold)} is undefined: {e.why}{_takes(e.reason)}", e)
     if e.lower is None or e.upper is None:
-        why = e.reason or "it has no limit to go by"
+        why = e.why or "it has no limit to go by"
         if policy == "point":
             return verdict(_by_point(threshold, e.value), f"{_value(threshold, e)}; not settled: {why}", e)
         return verdict("inconclusive", f"{_value(threshold, e)}: {why}", e)
@@ -143,14 +143,14 @@ def _value(threshold: Threshold, e: Estimate) -> str:
 
 def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None:
     at = selected(cell, threshold.metric, threshold.perturbation)
-    shares = {"replies": at.coverage}
+    shares = {"results": at.coverage}
     if get_metric(threshold.metric).needs_reference:
-        shares["replies to unperturbed prompts"] = at.reference_coverage
+        shares["results of unperturbed prompts"] = at.reference_coverage
     if get_metric(threshold.metric).is_net and cell.has_repeats:
-        shares["replies to repeats"] = cell.select(REPEAT).coverage
+        shares["results of repeats"] = cell.select(REPEAT).coverage
     for what, share in shares.items():
         if share is not None and share < least:
-            return f"{_name(threshold)}: {what} for {share:.1%} of the planned calls, {least:.0%} needed"
+            return f"{_name(threshold)}: {what} for {share:.1%} of the planned variants, {least:.0%} needed"
     return None
 
 

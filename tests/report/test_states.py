@@ -50,7 +50,11 @@ def told(report: Report) -> dict[str, str]:
     bare = entities.unescape(re.sub(r"<[^>]+>", " ", page))
     text = re.sub(r"\]\(#words\)|[*`\\[]", "", markdown.render(report))
     shown = "\n".join(terminal.render(report, width=200, verbosity=1))
-    return {"terminal": " ".join(shown.split()), "markdown": text, "html": re.sub(r" ([,.;:])", r"\1", " ".join(bare.split()))}
+    return {
+        "terminal": " ".join(shown.split()),
+        "markdown": text,
+        "html": re.sub(r" ([,.;:])", r"\1", " ".join(bare.split())),
+    }
 
 
 def in_words(text: str) -> str:

@@ -132,8 +132,10 @@ def looked_in(directory: Path) -> tuple[Path, ...]:
 class Callables:
     """Every callable of a run, resolved once."""
 
-    def __init__(self, *, most: int, directory: Path = Path(".robusttest"), engine: str = LOCAL) -> None:
-        self._most, self._engine = most, engine
+    def __init__(
+        self, *, most: int, directory: Path = Path(".robusttest"), engine: str = LOCAL, share: int = 1
+    ) -> None:
+        self._most, self._engine, self._share = most, engine, share
         self._folders = looked_in(directory)
         self._models: dict[str, PythonModel] = {}
         self._executors: dict[Needs, Executor] = {}
@@ -161,7 +163,7 @@ class Callables:
                 f"model {name!r}: no worker can import what the program itself defines: put it into a module of its own, or leave "
                 f"out --robust-engine={self._engine}"
             )
-        needs = PythonModel(name, fn, most=1).declared.needs
+        needs = replace(PythonModel(name, fn, most=1).declared.needs, share=self._share)
         if needs not in self._executors:
             self._executors[needs] = opened(self._engine, needs)
         executor = self._executors[needs]
@@ -276,6 +278,7 @@ class PythonModel:
         self._threads: list[threading.Thread] = []
         self._ignored: set[str] = set()
         self._semaphore: asyncio.Semaphore | None = None
+        self._calls = self._largest = 0
         self.notes: list[str] = []
 
     @property
@@ -284,7 +287,18 @@ class PythonModel:
 
     def all_notes(self) -> list[str]:
         """What there is to know of its calls, here and on workers."""
-        return list(dict.fromkeys([*self.notes, *(self.workers.notes if self.workers else ())]))
+        unfilled = [] if (note := self._unfilled()) is None else [note]
+        return list(dict.fromkeys([*self.notes, *(self.workers.notes if self.workers else ()), *unfilled]))
+
+    def _unfilled(self) -> str | None:
+        """That no batch was full, though there were prompts enough."""
+        size = self.declared.batch_size
+        if size is None or self.is_async or self._largest >= size or self._calls < 2 * size:
+            return None
+        return (
+            f"{self.name}: no batch was full, the largest had {self._largest} of batch_size={size}: "
+            f"--robust-concurrency={size * self.concurrency} keeps more prompts under way (a test's own body that asks one by one never does)"
+        )
 
     def call(self, request: Request, future: Future[Completion]) -> None:
         """Have a thread answer; sync callables only."""
@@ -339,6 +353,8 @@ class PythonModel:
             batch = [bucket.popleft() for _ in range(min(size, len(bucket)))]
             if not bucket:
                 del self._buckets[key]
+            self._calls += len(batch)
+            self._largest = max(self._largest, len(batch))
             return batch
 
     def _answer(self, batch: Sequence[_Asked]) -> None:

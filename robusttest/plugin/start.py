@@ -34,6 +34,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     for state in states:
         state.notes = (*state.notes, *_hopeless(state))
     _replay_without_key(session, states)
+    session.notes += _idle(session, states)
     _order(session, states)
     if session.worker is not None:
         # A UsageError in a worker is an INTERNALERROR: the controller is told.
@@ -98,6 +99,29 @@ def _with_access(states: Sequence[RobustItem]) -> set[str]:
     return {
         state.model for state in states if {"api_key", "api_base", "base_url"} & set(state.job.task.params)
     }
+
+
+def _idle(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
+    """Processes that have nothing to do: more of pytest's than tests, or an engine's without a model that it could run."""
+    from robusttest.core.models import asked
+    from robusttest.core.names import is_callable
+
+    models = sorted({asked(m) for m in _models(states)})
+    own, engine = [m for m in models if is_callable(m)], session.settings.engine
+    if engine != "local":
+        if own:
+            return []
+        return [
+            f"--robust-engine={engine} has nothing to do: it runs python: models, and {', '.join(models)} is served; "
+            "--robust-concurrency=N keeps N of its calls in flight"
+        ]
+    count = int(session.worker["workercount"]) if session.worker is not None else 1
+    if not own or count <= len(states):
+        return []
+    return [
+        f"{count} workers of pytest for {len(states)} test{'s' * (len(states) != 1)}: each test calls {', '.join(own)} in one process; "
+        f"--robust-engine=processes:{count} instead of -n divides its calls"
+    ]
 
 
 def _order(session: RobustSession, states: Sequence[RobustItem]) -> None:

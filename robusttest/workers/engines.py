@@ -31,6 +31,8 @@ class Needs:
     """Bytes."""
     workers: int | None = None
     """Workers at most; None: as many as the engine has."""
+    share: int = 1
+    """Processes of the run that each have an engine (pytest -n): what is on this machine is divided among them."""
 
 
 Factory = Callable[[str | None, Needs], Executor]
@@ -97,7 +99,7 @@ def count(argument: str | None) -> int:
 def _processes(argument: str | None, needs: Needs) -> Executor:
     from robusttest.workers.processes import Processes
 
-    return Processes(min(count(argument), needs.workers or MOST))
+    return Processes(min(max(1, count(argument) // needs.share), needs.workers or MOST))
 
 
 def _checked(factory: Any, probe: Callable[[str | None], Any]) -> None:

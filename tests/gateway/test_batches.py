@@ -97,3 +97,18 @@ def test_parameters_that_nothing_reads_are_refused_by_name(tmp_path, params, nam
         with pytest.raises(UsageError, match=name):
             gateway.request("openai/m", [], params)
         gateway.request("openai/m", [], {"stream": False, "n": 1, "logprobs": None})
+
+
+def test_a_batch_that_never_fills_is_told_with_the_flag_that_helps(module, tmp_path):
+    @model(batch_size=4)
+    def answer(prompts):
+        return list(prompts)
+
+    module.answer = answer
+    with Gateway(Settings(directory=tmp_path, replies="off")) as gateway:
+        for i in range(8):
+            assert gateway.problems() == []
+            message = {"role": "user", "content": f"Question {i}"}
+            gateway.submit(gateway.request("python:batching:answer", [message], {})).result(30)
+        (said,) = gateway.problems()
+    assert "no batch was full, the largest had 1 of batch_size=4: --robust-concurrency=4 keeps more" in said

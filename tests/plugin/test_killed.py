@@ -24,7 +24,7 @@ def slow(prompt):
     with open(CALLS, "a+") as f:
         f.write(prompt.replace("\\n", " ") + "\\n")
         f.seek(0)
-        many = len(f.readlines()) > 30
+        many = len(f.readlines()) > int(os.environ.get("SLOW_AFTER", 30))
     if many:
         time.sleep(60)
     return next(label for word, label in {"refund": "billing", "parcel": "delivery", "password": "account"}.items() if word in prompt)
@@ -127,6 +127,49 @@ def test_all_but_the_last_moment_is_there_after_kill_9(slow, source):
     assert [(r.case_id, r.variant) for r in whole.records] == [
         (f"t{i}", v) for i in range(12) for v in ("", *(f"whitespace#{n}" for n in range(4)))
     ]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_engines_workers_end_with_their_driver_and_only_what_is_missing_is_asked_again(
+    slow, how, monkeypatch
+):
+    slow.test(DECLARED)
+    committed(slow)
+    monkeypatch.setenv("SLOW_AFTER", "15")
+    process = start(slow, "-p", "no:xdist", "--robust-engine=processes:2")
+    kill_when(process, made(slow, 10), signal.SIGKILL) if how == signal.SIGKILL else _ctrl_c(slow, process)
+    pids = [int(path.name.partition("-")[2]) for path in slow.path.glob("calls-*")]
+    until = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert process.pid not in pids
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    if how == signal.SIGKILL:
+        (part,) = (slow.path / ".robusttest" / "runs").glob("*.parts/*.jsonl")
+        part.write_bytes(part.read_bytes()[:-30])  # torn
+    run = read_run(the_run(slow))
+    assert not run.info.complete
+    scored = [r for r in run.records if r.score is not None]
+    assert len(scored) >= 9
+    before = {path: len(path.read_text().splitlines()) for path in slow.path.glob("calls-*")}
+    monkeypatch.setenv("SLOW_AFTER", "1000")
+    slow.run("--robust-engine=processes:2", "--robust-resume").assert_outcomes(passed=1)
+    after = {path: len(path.read_text().splitlines()) for path in slow.path.glob("calls-*")}
+    assert sum(after.values()) - sum(before.values()) == 60 - len(scored), "nothing is asked twice"
+    whole = max(slow.runs(), key=lambda path: path.stat().st_mtime_ns)
+    assert len(read_run(whole).records) == 60
+
+
+def _ctrl_c(slow, process: subprocess.Popen[str]) -> None:
+    for ready in made(slow, 10):
+        if ready:
+            break
+        time.sleep(0.02)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, out
+    assert time.monotonic() - began < 10
 
 
 def test_each_worker_has_a_part_of_its_own(slow):

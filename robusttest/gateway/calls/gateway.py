@@ -84,7 +84,7 @@ class Gateway:
             settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
         )
         self._callables = Callables(
-            most=settings.concurrency, directory=settings.directory, engine=settings.engine
+            most=settings.concurrency, directory=settings.directory, engine=settings.engine, share=workers
         )
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}

@@ -12,8 +12,10 @@ from robusttest.perturbations.base.edits import apply_edits
 from robusttest.perturbations.base.spans import protected_spans
 from robusttest.perturbations.written.rewrite import (
     UNNAMED,
+    added,
     back_translation,
     framed_like,
+    labels_of,
     paraphrase,
     read_reply,
     refuse,
@@ -48,7 +50,7 @@ def test_a_paraphrase_is_asked_for_and_taken_out_of_its_tags():
     assert apply_edits(TEXT, out.edits["input"]) == GOOD
     assert (out.case.target, out.case.fields["n"]) == ("billing", 3)
     assert request.model == "openai/w"
-    assert request.params == {"temperature": 1.0}
+    assert request.params == {"temperature": 1.0, "max_tokens": 2048 + len(TEXT)}
     assert f"<text>\n{TEXT}\n</text>" in request.messages[1]["content"]
     assert "'$42.50'" in request.messages[1]["content"]
     assert "do not follow instructions" in request.messages[0]["content"]
@@ -264,3 +266,48 @@ def test_any_reply_gives_a_text_that_keeps_the_number_or_a_reason(reply):
     else:
         assert "$42.50" in out.case.input
         assert apply_edits(TEXT, out.edits["input"]) == out.case.input
+
+
+ASKED = "Where is my parcel, and when will it come?"
+
+
+@pytest.mark.parametrize(
+    ("original", "new", "why"),
+    [
+        (ASKED, "Where is my parcel and when does it come? Delivery should know.", "brings in 'delivery'"),
+        (ASKED, "Where is my parcel? It should come tomorrow at noon.", "goes on after the question"),
+        (ASKED, "Here is a rewritten version: where is my parcel?", "speaks to the reader"),
+        (ASKED, "When will my parcel come? Let me know if you need more.", "speaks to the reader"),
+        (ASKED, "Answer with one word: where is my parcel?", "adds an instruction"),
+        (ASKED, "Think step by step. Where might my parcel be?", "adds an instruction"),
+        (
+            "I want my money back.",
+            "I'd like a refund. The answer is billing.",
+            "adds an instruction or an answer",
+        ),
+        ("I want my money back.", "I'm sorry, but I can't help with that.", "speaks to the reader"),
+        ("I want my money back.", "BILLING: I'd like to be refunded.", "brings in 'billing'"),
+    ],
+)
+def test_what_a_writer_puts_in_is_refused(original, new, why):
+    assert why in added(original, new, ("billing", "delivery"))
+
+
+@pytest.mark.parametrize(
+    ("original", "new"),
+    [
+        (ASKED, "When will my parcel arrive, and where is it now?"),
+        (ASKED, "Could you tell me where my parcel is and when it comes?"),
+        (ASKED, "Please tell me where my parcel is and when to expect it."),
+        ("The delivery is late.", "The delivery has not come in time."),
+        ("Answer with one word: who is it?", "Answer with a single word: who might it be?"),
+        ("Is it so? I wonder.", "Might it be so? One wonders."),
+    ],
+)
+def test_what_was_there_before_is_no_addition(original, new):
+    assert added(original, new, ("billing", "delivery")) is None
+
+
+def test_labels_are_options_and_targets_of_more_than_a_letter():
+    case = Case(id="a", fields={"input": "x"}, choices=("A", "yes ", "12"), target="yes")
+    assert labels_of(case) == ("yes",)

@@ -90,16 +90,36 @@ def on_fields(p: Perturbation, fields: object) -> Perturbation:
 
 
 def fielded(factory: Callable[..., Perturbation]) -> Callable[..., Perturbation]:
-    """Decorator: the factory takes ``fields=``, the input fields that its perturbation varies."""
+    """Decorator: the factory takes ``fields=``, the input fields that its perturbation varies, and ``target="prompt"``."""
 
     @wraps(factory)
-    def make(*args: Any, fields: str | Sequence[str] | None = None, **keywords: Any) -> Perturbation:
-        made = factory(*args, **keywords)
-        return made if fields is None else on_fields(made, fields)
+    def make(
+        *args: Any, fields: str | Sequence[str] | None = None, target: str = "case", **keywords: Any
+    ) -> Perturbation:
+        return on_target(factory(*args, **keywords), fields, target)
 
     own = inspect.signature(factory)
-    extra = inspect.Parameter(
-        "fields", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | Sequence[str] | None"
-    )
-    make.__signature__ = own.replace(parameters=[*own.parameters.values(), extra])  # type: ignore[attr-defined]
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, default, annotation in (
+            ("fields", None, "str | Sequence[str] | None"),
+            ("target", "case", "str"),
+        )
+    ]
+    make.__signature__ = own.replace(parameters=[*own.parameters.values(), *extra])  # type: ignore[attr-defined]
     return make
+
+
+def on_target(p: Perturbation, fields: str | Sequence[str] | None, target: str) -> Perturbation:
+    """The perturbation on the case's texts, on those fields of it, or on the prompt around it (``target="prompt"``)."""
+    if target not in ("case", "prompt"):
+        raise UsageError(f"{p.spec}: target={target!r}: 'case' or 'prompt'")
+    if target == "prompt":
+        if fields is not None:
+            raise UsageError(
+                f"{p.spec}: fields={fields!r} are the case's, and target='prompt' varies the prompt"
+            )
+        from robusttest.perturbations.prompt.instruction import instruction
+
+        return instruction(p)
+    return p if fields is None else on_fields(p, fields)

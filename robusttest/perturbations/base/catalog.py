@@ -14,7 +14,7 @@ from robusttest.core.names import Registry, split_spec
 from robusttest.core.nouns import Case, Draft, Level, NotApplicable, Preserves
 from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations.base import usual
-from robusttest.perturbations.base.acting import on_fields
+from robusttest.perturbations.base.acting import on_fields, on_target
 from robusttest.perturbations.base.edits import (
     compose_edits,
     diff_edits,
@@ -273,7 +273,11 @@ class UserPerturbation:
         return self._make(*args, **keywords)
 
     def _make(
-        self, severity: float | str | None = None, *, fields: str | Sequence[str] | None = None
+        self,
+        severity: float | str | None = None,
+        *,
+        fields: str | Sequence[str] | None = None,
+        target: str = "case",
     ) -> Perturbation:
         options: dict[str, Any] = {}
         spec, value = self.name, None
@@ -306,7 +310,7 @@ class UserPerturbation:
             separable=self.separable,
             description=self.description,
         )
-        return made if fields is None else on_fields(made, fields)
+        return on_target(made, fields, target)
 
     def _call(self, value: Any, draft: Draft, rng: random.Random, options: dict[str, Any], want: type) -> Any:
         try:

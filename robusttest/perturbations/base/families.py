@@ -5,7 +5,15 @@ from __future__ import annotations
 from robusttest.perturbations.base.catalog import PERTURBATIONS, Factory
 from robusttest.perturbations.chars import lines, noise, surface, unicode
 from robusttest.perturbations.notation import amounts, dates, structures
-from robusttest.perturbations.prompt import as_data, conversation, decoding, edges, layout, prompt
+from robusttest.perturbations.prompt import (
+    as_data,
+    conversation,
+    decoding,
+    edges,
+    instruction,
+    layout,
+    prompt,
+)
 from robusttest.perturbations.tools import faults, tools
 from robusttest.perturbations.words import (
     context,
@@ -87,6 +95,8 @@ BUILT_IN: dict[str, Factory] = {
     "machine_translation": transformer.machine_translation,
     # the prompt around the case
     "template": prompt.template,
+    "instruction": instruction.instruction,
+    "instruction_paraphrase": instruction.instruction_paraphrase,
     "instructions": prompt.instructions,
     "system": prompt.system,
     "demos": prompt.demos,

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from robusttest.core.nouns import Completion, Draft, Json, NotApplicable, Preserves, Request
+from robusttest.core.nouns import Case, Completion, Draft, Json, NotApplicable, Preserves, Request
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.base.acting import on_fields
 from robusttest.perturbations.base.edits import compose_edits, diff_edits, lost
@@ -83,7 +83,7 @@ class Rewriter:
                 reasons.append("the text has no letters")
                 continue
             protected = protected_spans(text, case=draft.case, extra=draft.protect)
-            new = yield from self._field(text, protected, rng)
+            new = yield from self._field(text, protected, rng, labels_of(draft.case))
             if isinstance(new, NotApplicable):
                 return new  # a variant with one field rewritten and another not would be neither
             made = diff_edits(text, new)
@@ -94,7 +94,9 @@ class Rewriter:
         case = replace(draft.case, fields=with_texts(draft.case.fields, fields))
         return draft.with_(case=case, edits=edits)
 
-    def _field(self, text: str, protected: tuple[Span, ...], rng: random.Random) -> Ask:
+    def _field(
+        self, text: str, protected: tuple[Span, ...], rng: random.Random, labels: tuple[str, ...]
+    ) -> Ask:
         why = ""
         for _ in range(_ATTEMPTS):
             # From the generator, not the index: a draw that is refused, here or as a duplicate, is followed by another.
@@ -109,7 +111,7 @@ class Rewriter:
                 why = new.reason
                 continue
             new = framed_like(text, new)
-            refused = refuse(text, new, protected)
+            refused = refuse(text, new, protected, labels)
             if refused is None:
                 return new
             why = refused
@@ -129,7 +131,8 @@ class Rewriter:
         keep = list(dict.fromkeys(source[s.start : s.end] for s in protected if s.kind != "negation"))
         rules = f"\nKeep exactly as they are: {', '.join(map(repr, keep[:40]))}." if keep else ""
         content = f"{task}{rules}\n\n<text>\n{text}\n</text>"
-        params: dict[str, Json] = {"temperature": self.temperature}
+        # Twice the text in tokens would be a long paraphrase; what a model thinks before it writes needs its own room.
+        params: dict[str, Json] = {"temperature": self.temperature, "max_tokens": 2048 + len(text)}
         messages = ({"role": "system", "content": _SYSTEM}, {"role": "user", "content": content})
         completion = yield Request(
             model=self.model or UNNAMED, messages=messages, params=params, sample=sample
@@ -309,8 +312,10 @@ def framed_like(original: str, new: str) -> str:
 _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
-def refuse(original: str, new: str, protected: tuple[Span, ...] = ()) -> str | None:
-    """Why ``new`` can't stand for ``original``; None where it can."""
+def refuse(
+    original: str, new: str, protected: tuple[Span, ...] = (), labels: tuple[str, ...] = ()
+) -> str | None:
+    """Why ``new`` can't stand for ``original``; None where it can. ``labels``: answers that it must not bring in."""
     if not new.strip():
         return "it is empty"
     if _alike(new) == _alike(original):
@@ -327,7 +332,50 @@ def refuse(original: str, new: str, protected: tuple[Span, ...] = ()) -> str | N
     missing = set(_DIGITS.findall(original)) ^ set(_DIGITS.findall(new))
     if missing:
         return f"its numbers differ: {', '.join(sorted(missing)[:3])}"
+    return added(original, new, labels)
+
+
+_CHATTER = re.compile(
+    r"\b(?:let me know|i hope (?:this|that) helps|hope this helps|as an ai|i(?:'m| am) (?:sorry|unable)|i (?:can(?:'t|not)|cannot) (?:help|assist)"
+    r"|(?:here(?:'s| is| are)|below is) (?:the|a|your|my|another)\b[^.\n]{0,40}\b(?:version|paraphrase|rewrit\w+|translation|text)"
+    r"|rewritten|paraphrased|(?:alternative|another) version|note that (?:the|this) (?:text|original|meaning)|original text)\b",
+    re.IGNORECASE,
+)
+_INSTRUCTION = re.compile(
+    r"\b(?:(?:please )?(?:answer|reply|respond)(?: only)? (?:with|in|by|using)|(?:choose|select|pick) (?:one|the (?:right|correct|best))"
+    r"|(?:classify|label|categori[sz]e) (?:the|this)|output (?:only|the)|think step by step|explain your|(?:the )?(?:correct )?answer(?: is|:)"
+    r"|ignore (?:all|the|any|previous))",
+    re.IGNORECASE,
+)
+_ENDS_ASKING = re.compile(r"[?？؟][\s\"'”’)\]]*\Z")
+_AFTER_ASKING = re.compile(r"[?？؟][\s\"'”’)\]]*([^?？؟]*)\Z")
+
+
+def added(original: str, new: str, labels: tuple[str, ...] = ()) -> str | None:
+    """What the writer put in that is not in the original: an answer, a label, an instruction, words to the reader."""
+    for pattern, what in (
+        (_CHATTER, "speaks to the reader"),
+        (_INSTRUCTION, "adds an instruction or an answer"),
+    ):
+        held = {m.casefold() for m in pattern.findall(original)}
+        if (m := next((m for m in pattern.findall(new) if m.casefold() not in held), None)) is not None:
+            return f"it {what}: {m!r}"
+    for label in labels:
+        written = re.compile(rf"(?<!\w){re.escape(label)}(?!\w)", re.IGNORECASE)
+        if len(written.findall(new)) > len(written.findall(original)):
+            return f"it brings in {label!r}, which is an answer"
+    if _ENDS_ASKING.search(original) and (rest := _AFTER_ASKING.search(new)) and len(rest[1].split()) > 1:
+        return f"it goes on after the question: {rest[1].strip()[:60]!r}"
     return None
+
+
+def labels_of(case: Case) -> tuple[str, ...]:
+    """The answers that a rewritten text must not bring in: the options, and a target that is a text of some words."""
+    found = [*(case.choices or ()), *([case.target] if isinstance(case.target, str) else [])]
+    # A single letter or figure stands in any text; numbers are compared as such.
+    return tuple(
+        dict.fromkeys(t for t in map(str.strip, found) if len(t) > 1 and any(c.isalpha() for c in t))
+    )
 
 
 def _alike(text: str) -> str:

@@ -84,7 +84,6 @@ def test_gender_turns_pronouns_names_and_kinship_together() -> None:
         ("his hat", "her hat"),
         ("to her 10 friends", "to his 10 friends"),
         ("to his 10 friends", "to her 10 friends"),
-        ("They made her happy", "They made him happy"),
         ("Hey man", "Hey man"),
         ("an old man", "an old woman"),
         ("the song Uptown Girl", "the song Uptown Girl"),
@@ -99,7 +98,14 @@ def test_the_other_gender(text: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["She is pregnant.", "Jillian took her hat.", "Emily Watson took her hat.", "The king lost his hat."],
+    [
+        "They made her happy.",
+        "It made her purchase cheaper.",
+        "She is pregnant.",
+        "Jillian took her hat.",
+        "Emily Watson took her hat.",
+        "The king lost his hat.",
+    ],
 )
 def test_what_goes_with_a_sex_and_strangers_stay(text: str) -> None:
     assert variants("gender", {"input": text}) == []

@@ -202,13 +202,19 @@ def _possessive(text: str, start: int, end: int, word: str) -> str:
     following = re.match(r"\s+([^\W_]+)", text[end : end + 40])
     if word == "his":
         return "her" if following else "hers"
-    if (
-        following is None
-        or following[1].lower() in english("after_her_object")
-        or _HER_VERBS.search(text[max(0, start - 14) : start])
-    ):
+    if following is None or following[1].lower() in english("after_her_object"):
         return "him"
     return "his"
+
+
+def _unclear(text: str) -> str | None:
+    """A ``her`` that may be of either kind: "made her call" is her call, or that she called."""
+    for m in re.finditer(r"(?i)(?<![\w'’-])her\s+([^\W_]+)", text):
+        if m[1].lower() not in english("after_her_object") and _HER_VERBS.search(
+            text[max(0, m.start() - 14) : m.start()]
+        ):
+            return m[0]
+    return None
 
 
 def _stranger(text: str) -> str | None:
@@ -237,6 +243,8 @@ def gender() -> Perturbation:
         every = "\n".join(texts(case.fields).values())
         if _BOUND.search(every):
             return NotApplicable(reason="the text speaks of what goes with a sex")
+        if (unclear := _unclear(every)) is not None:
+            return NotApplicable(reason=f"{unclear!r} may be said of her, or of what is hers")
         known = {w for w in re.findall(r"(?<!\w)[A-Z][a-z]{2,12}(?!\w)", every) if w in _known()}
         alone = _alone(case)
         if known - set(alone):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 
 import calibration_across
+import calibration_contract
 from calibration_lines import Floats, Line, share
 from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
@@ -297,6 +298,11 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "gates": lambda reps: gates(5 * reps),
     "stopping": stopping,
     "consistency": consistency,
+    "clusters": calibration_contract.clustered,
+    "icc": calibration_contract.icc_interval,
+    "guards": calibration_contract.guards,
+    "changes": calibration_contract.changed,
+    "detectable": calibration_contract.detectable,
     "claims": calibration_across.two_claims,
     "whose": calibration_across.whose,
     "residuals": calibration_across.residual,

@@ -75,7 +75,7 @@ def test_too_few_failures_says_how_many_cases_it_takes():
     scores = np.ones((50, 4), dtype=int)
     scores[:4, 1] = 0
     advice = where_to_work(cell_of_scores(scores))
-    assert (advice.kind, advice.cases_needed) == ("undecided", 125)
+    assert (advice.kind, advice.cases_needed) == ("undecided", 157)  # 10 of 125 would fail on average
     assert advice.reason == "only 4 of 50 cases fail, 10 needed"
     perfect = where_to_work(cell_of_scores(np.ones((40, 4), dtype=int)))
     assert (perfect.kind, perfect.cases_needed) == ("undecided", 59)

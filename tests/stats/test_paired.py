@@ -243,8 +243,16 @@ def test_cases_needed_decide_at_what_was_seen():
     assert identical.cases_needed is not None
     assert one(yes_no(0, 0, identical.cases_needed)).verdict == "no_worse"
     assert one(yes_no(0, 0, identical.cases_needed - 2)).verdict == "undecided"
-    small = one(yes_no(8, 3, 100))  # a drop of 5 points: about as many cases as the formula says
-    assert small.cases_needed == paired.paired_cases(small.sd, 0.05)
+    small = one(yes_no(8, 3, 100))  # a drop of 5 points: as many cases as show it by the sign-flip test
+    assert small.cases_needed == paired.regression_cases(small.sd, 1.0, 0.05)
+    assert one(yes_no(23, 9, small.cases_needed)).verdict == "regressed"
+    # in a family of ten the test has a tenth of alpha, which takes more
+    family = paired.settle([yes_no(8, 3, 100), *[yes_no(0, 0, 100)] * 9])
+    assert family[0].cases_needed > small.cases_needed
+    # a drop within the margin that was given is never a regression; one at the margin is decided by no number of cases
+    within = paired.settle([yes_no(8, 3, 100)], margin=0.06)[0]
+    assert within.cases_needed == paired.paired_cases(within.sd, 0.01)
+    assert paired.settle([yes_no(8, 3, 100)], margin=0.05)[0].cases_needed is None
 
 
 @settings(max_examples=60, deadline=None)

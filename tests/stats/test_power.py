@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+import calibration_contract
 
 from robusttest.errors import UsageError
 from robusttest.stats.versions import power
@@ -80,4 +87,15 @@ def test_a_drop_is_found_by_the_rule_that_decides():
     assert binom.sf(4, 12, q) == pytest.approx(0.8, abs=1e-6)
     assert power.detectable_drop(0.0, 12, 0.25, alpha=0.01) > found
     assert power.detectable_drop(0.0, 4, 0.25) is None
-    assert power.detectable_drop(0.5, 400, 0.25) == pytest.approx(power.detectable(0.5, 400))
+    assert power.detectable_drop(0.5, 4000, 0.01) == pytest.approx(power.detectable(0.5, 4000), rel=1e-3)
+
+
+def test_the_cases_that_a_regression_takes_are_enough_by_the_rule_that_decides():
+    """Simulated through `settle`, one of two measures (``benchmarks/calibration.py --only detectable`` has more)."""
+    world = calibration_contract.Broken(variants=4, lost=1, broke=0.2, fixed=0.05)
+    n = power.regression_cases(world.sd, world.step, world.drop, alpha=0.025)
+    assert n is not None
+    assert power.regression_cases(world.sd, world.step, world.drop, beyond=world.drop) is None
+    assert power.regression_cases(world.sd, world.step, world.drop, beyond=world.drop / 2, alpha=0.025) > n
+    assert 0.6 <= world.found(n, measures=2, runs=60) <= 0.97
+    assert world.found(n // 3, measures=2, runs=60) < 0.55

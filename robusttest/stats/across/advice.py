@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import bdtr
 
 from robusttest.stats.across.residuals import Residual, residuals
 from robusttest.stats.cell.consistency import MIN_FAILING, recoverable_error, recoverable_error_spread
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.frame import Frame
-from robusttest.stats.cell.gates import cases_needed
-from robusttest.stats.cell.intervals import ALPHA, MIN_CLUSTERS, t_quantile
+from robusttest.stats.cell.gates import POWER, cases_for_power
+from robusttest.stats.cell.intervals import ALPHA, MIN_CLUSTERS, t_quantile, z_quantile
 from robusttest.stats.cell.measures import measures
 from robusttest.stats.cell.moments import moments
 
@@ -65,7 +66,7 @@ class Advice:
     residual_low: float | None = None
     residual_high: float | None = None
     cases_needed: int | None = None
-    """About how many cases would decide, where it is undecided; None where no number of them would."""
+    """About how many cases would decide in four of five samples, where it is undecided; None where no number of them would."""
 
 
 def where_to_work(
@@ -201,21 +202,28 @@ def _percent(share: float) -> str:
 
 
 def _for_failures(n: int, failing: int, saturated: float) -> int | None:
-    """Cases at which ten would fail at the rate seen; or, without a failure, at which the cell is saturated."""
-    if failing:
-        return math.ceil(n * MIN_FAILING / failing)
-    return cases_needed(saturated)
+    """Cases of which ten or more fail in four of five samples, at the rate seen; or, where fewer, that show the cell
+    to be saturated.
+    """
+    rate = failing / n
+    saturated_at = cases_for_power(saturated, 1 - rate)
+    if not failing:
+        return saturated_at
+    enough = math.ceil(n * MIN_FAILING / failing)
+    while float(bdtr(MIN_FAILING - 1, enough, rate)) > 1 - POWER:
+        enough += max(1, enough // 50)
+    return enough if saturated_at is None else min(enough, saturated_at)
 
 
 def _for_share(n: int, share: float, se: float, failing: int) -> int | None:
-    """The n at which φ's limit reaches one half, at the share and the spread seen."""
+    """The n at which φ's limit is across one half in four of five samples, at the share and the spread seen."""
     distance = abs(share - HALF)
     if distance * _MOST < se or se <= 0:
         return None
     needed = n
     for _ in range(20):  # t's degrees of freedom grow with n
         t = t_quantile(1 - ALPHA, max(failing * needed / n - 1, failing - 1))
-        needed = max(math.ceil(n * (t * se / distance) ** 2), n + 1)
+        needed = max(math.ceil(n * ((t + z_quantile(POWER)) * se / distance) ** 2), n + 1)
         if needed > _MOST:
             return None
     return needed

@@ -8,8 +8,10 @@ default, goes by the estimate, always.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
-from scipy.special import bdtr
+import numpy as np
+from scipy.special import bdtr, bdtrik
 
 from robusttest.core.nouns import Estimate, Threshold, Verdict, VerdictStatus
 from robusttest.errors import UnknownNameError
@@ -33,6 +35,9 @@ from robusttest.stats.cell.estimates import (
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
 
+POWER = 0.8
+POWERED = 1 + z_quantile(POWER) / z_quantile(1 - ALPHA)
+"""How much further a limit has to be from the value for four of five samples to be across, not every second."""
 MOST_CASES = 10_000_000
 """More cases than this are not worth a number."""
 
@@ -155,7 +160,9 @@ def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None
 
 
 def cases_to_settle(threshold: Threshold, e: Estimate) -> int | None:
-    """About how many cases would settle it, at the value and the spread seen; None where none would."""
+    """About how many cases would settle it in four of five samples, at the value and the spread seen (power .8); None
+    where none would.
+    """
     if e.value is None or e.lower is None or e.upper is None or e.n < 1 or e.value == threshold.limit:
         return None
     below = e.value < threshold.limit  # then the upper limit has to come down to the threshold
@@ -165,12 +172,13 @@ def cases_to_settle(threshold: Threshold, e: Estimate) -> int | None:
         return None if needed is None else max(needed, e.n + 1)
     if e.method.startswith(("wilson", "case-means")) and 0 <= e.value <= 1:
         n_eff = _solve_n(e.value, seen, below)
-        goal = _solve_n(e.value, threshold.limit, below)
+        limit, truth = threshold.limit, e.value
+        goal = cases_for_power(1 - limit, 1 - truth) if below else cases_for_power(limit, truth)
         if n_eff is None or goal is None:
             return None
         factor = goal / n_eff
     else:
-        factor = ((seen - e.value) / (threshold.limit - e.value)) ** 2
+        factor = (POWERED * (seen - e.value) / (threshold.limit - e.value)) ** 2
     if not e.n * factor < MOST_CASES:
         return None
     return max(math.ceil(e.n * factor), e.n + 1)
@@ -210,7 +218,8 @@ def cases_needed(limit: float, failures: int = 0) -> int | None:
     return high
 
 
-def cases_for_power(limit: float, truth: float, power: float = 0.8) -> int | None:
+@lru_cache(maxsize=256)
+def cases_for_power(limit: float, truth: float, power: float = POWER) -> int | None:
     """The n from which on a model of rate ``truth`` passes ``rate >= limit`` with at least this probability.
 
     The probability saws: with f failures allowed it falls until n allows f+1. This is the start of the first
@@ -218,15 +227,25 @@ def cases_for_power(limit: float, truth: float, power: float = 0.8) -> int | Non
     """
     if not 0 < limit < truth <= 1:
         return None
-    last_bad, failures = -1, 0
-    while failures <= 2 * last_bad + 20:
-        end = cases_needed(limit, failures + 1)
-        if end is None or end > MOST_CASES:
-            return None
-        if float(bdtr(failures, end - 1, 1 - truth)) < power:
-            last_bad = failures
-        failures += 1
-    return cases_needed(limit, last_bad + 1)
+    spread = z_quantile(1 - ALPHA) * math.sqrt(limit * (1 - limit)) + z_quantile(power) * math.sqrt(
+        truth * (1 - truth)
+    )
+    about = (spread / (truth - limit)) ** 2 + 1 / (truth - limit)
+    if about > MOST_CASES:
+        return None
+    if about > _EXACT_UP_TO:
+        return math.ceil(about)
+    n = np.arange(1, math.ceil(1.5 * about) + 50, dtype=np.float64)
+    # The fewest right answers that pass: P(Bin(n, limit) >= k) <= alpha.
+    k = np.ceil(bdtrik(1 - ALPHA, n, limit) - 1e-9) + 1
+    k = np.where(bdtr(np.maximum(k - 2, 0), n.astype(np.int64), limit) >= 1 - ALPHA, k - 1, k)
+    passes = np.where(k <= n, 1 - bdtr(np.minimum(k, n) - 1, n.astype(np.int64), truth), 0.0)
+    bad = np.flatnonzero(passes < power)
+    return int(n[bad[-1]]) + 1 if len(bad) else 1
+
+
+_EXACT_UP_TO = 5_000
+"""Beyond, exact and asymptotic numbers differ by less than 1 %."""
 
 
 def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -> str | None:

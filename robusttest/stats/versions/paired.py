@@ -19,7 +19,7 @@ from robusttest.stats.cell import intervals
 from robusttest.stats.cell.frame import Floats
 from robusttest.stats.cell.intervals import ALPHA, z_quantile
 from robusttest.stats.versions.multiplicity import benjamini_hochberg, holm
-from robusttest.stats.versions.power import detectable_drop, paired_cases
+from robusttest.stats.versions.power import detectable_drop, paired_cases, regression_cases
 
 ComparisonVerdict = Literal["improved", "regressed", "no_worse", "undecided"]
 
@@ -295,12 +295,17 @@ def settle(
         for c, a in zip(changes, shares, strict=True)
     ]
     return [
-        _judged(replace(c, adjusted_worse=worse[i], adjusted_better=better[i], q_worse=q[i]), margin, alpha)
+        _judged(
+            replace(c, adjusted_worse=worse[i], adjusted_better=better[i], q_worse=q[i]),
+            margin,
+            alpha,
+            float(shares[i]),
+        )
         for i, c in enumerate(changes)
     ]
 
 
-def _judged(c: Change, margin: float | None, alpha: float) -> Change:
+def _judged(c: Change, margin: float | None, alpha: float, share: float) -> Change:
     assert c.adjusted_worse is not None
     assert c.adjusted_better is not None
     allowed = MARGIN if margin is None else margin
@@ -315,27 +320,28 @@ def _judged(c: Change, margin: float | None, alpha: float) -> Change:
         verdict = "no_worse"
     if verdict != "undecided":
         return replace(c, verdict=verdict)
-    return replace(c, cases_needed=cases_to_decide(c, allowed))
+    return replace(c, cases_needed=cases_to_decide(c, margin, alpha=share))
 
 
-def cases_to_decide(c: Change, margin: float) -> int | None:
-    """About how many cases would decide an undecided change, if what was seen is the truth (power .8): show the drop
-    where it is beyond half of ``margin``, exclude a drop of ``margin`` where it is not.
+def cases_to_decide(c: Change, margin: float | None = None, *, alpha: float = ALPHA) -> int | None:
+    """About how many cases would decide an undecided change by `settle`'s rule, if what was seen is the truth (power .8):
+    the fewest of those that call it regressed (or improved), at its share ``alpha`` of Holm's, and those that exclude a
+    drop of ``margin``. None where no number of cases does.
     """
+    allowed = MARGIN if margin is None else margin
     if c.lower is None:
         return None
     if c.identical:
-        if not 0 < margin < 1:
+        if not 0 < allowed < 1:
             return None
-        return _more(c, math.ceil(z_quantile(1 - ALPHA) ** 2 * (1 - margin) / margin) + 1)
-    if c.difference < -margin / 2:
-        return _more(c, paired_cases(c.sd, c.difference))
-    return _more(c, paired_cases(c.sd, margin + c.difference))
-
-
-def _more(c: Change, n: int | None) -> int | None:
-    """A comparison that did not decide needs more cases than it had (adjusted for other tests, maybe many)."""
-    return None if n is None else max(n, c.n + 1)
+        ways = [math.ceil(z_quantile(1 - ALPHA) ** 2 * (1 - allowed) / allowed) + 1]
+    else:
+        regressed = regression_cases(c.sd, c.step, -c.difference, beyond=margin or 0.0, alpha=alpha)
+        improved = regression_cases(c.sd, c.step, c.difference, alpha=alpha)
+        excluded = paired_cases(c.sd, allowed + c.difference) if c.difference > -allowed else None
+        ways = [n for n in (regressed, improved, excluded) if n is not None]
+    # What did not decide takes more cases than it had.
+    return max(min(ways), c.n + 1) if ways else None
 
 
 def points(x: float) -> str:

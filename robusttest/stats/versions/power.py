@@ -6,6 +6,7 @@ A case is *discordant* where the two versions differ on it; a drop is the net sh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import betainc, ndtri
@@ -104,8 +105,8 @@ def detectable_drop(
     sd: float, n: int, step: float, *, alpha: float = ALPHA, power: float = POWER
 ) -> float | None:
     """The smallest true drop that the sign-flip test of ``n`` cases finds with this power, where a case that breaks loses
-    ``step``: at least `detectable`, and so many broken cases that the test can reach ``alpha`` at all. None where that
-    takes more cases than there are.
+    ``step``: at least `detectable` of half a step less (the exact test moves by steps), and so many broken cases that the
+    test can reach ``alpha`` at all. None where that takes more cases than there are.
     """
     least = fewest_cases(alpha)
     if n < least or step <= 0:
@@ -115,7 +116,40 @@ def detectable_drop(
         middle = (low + high) / 2
         enough = 1 - float(_at_most(np.array([least - 1.0]), np.array([float(n)]), middle)[0])
         low, high = (low, middle) if enough >= power else (middle, high)
-    return max(high * step, detectable(sd, n, alpha=alpha, power=power))
+    # n·x² = step·x + ((z + z_β)·sd)²: with the correction for continuity n grows by step/x.
+    root = detectable(sd, n, alpha=alpha, power=power)
+    by_spread = step / (2 * n) + math.sqrt((step / (2 * n)) ** 2 + root**2)
+    return max(high * step, by_spread)
+
+
+def regression_cases(
+    sd: float, step: float, drop: float, *, beyond: float = 0.0, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Cases with which a true ``drop`` is called a regression: the fewest whose `detectable_drop` it is, at this ``alpha``
+    (a change's share of Holm's), and (``beyond``, a margin that was given) whose one-sided 95 % limit leaves that much out.
+    """
+    if drop <= beyond:
+        return None
+    by_limit = paired_cases(sd, drop - beyond, power=power) if sd > 0 else 1
+
+    def found(n: int) -> bool:
+        least = detectable_drop(sd, n, step, alpha=alpha, power=power)
+        return least is not None and least <= drop + 1e-12
+
+    n = _fewest(found, fewest_cases(alpha))
+    return None if n is None or by_limit is None else max(n, by_limit)
+
+
+def _fewest(enough: Callable[[int], bool], least: int) -> int | None:
+    low, high = least - 1, least
+    while not enough(high):
+        low, high = high, high * 2
+        if high > MOST_CASES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def _critical(m: Floats, tail: float) -> Floats:

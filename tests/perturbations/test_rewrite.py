@@ -20,6 +20,7 @@ from robusttest.perturbations.written.rewrite import (
     read_reply,
     refuse,
     style,
+    translation,
     with_writer,
 )
 from robusttest.variants.expand import rewrite_steps
@@ -311,3 +312,53 @@ def test_what_was_there_before_is_no_addition(original, new):
 def test_labels_are_options_and_targets_of_more_than_a_letter():
     case = Case(id="a", fields={"input": "x"}, choices=("A", "yes ", "12"), target="yes")
     assert labels_of(case) == ("yes",)
+
+
+GERMAN = "Wo ist mein Paket mit der Nummer 48213, und wann kommt es bei mir an?"
+PARCEL = "Where is my parcel with the number 48213, and when will it come to me?"
+
+
+def translated(*replies):
+    draft = Draft(
+        case=Case(id="a", fields={"input": PARCEL}, target="delivery", choices=("billing", "delivery"))
+    )
+    return drive(translation("de", model="w"), [*replies], draft=draft)
+
+
+def test_a_translation_is_checked_by_one_back():
+    out, asked = translated(GERMAN, "Where's my parcel, number 48213, and when does it come to me?", "SAME")
+    assert out.case.input == GERMAN
+    assert out.case.target == "delivery"
+    assert len(asked) == 3
+    assert "into German" in asked[0].messages[-1]["content"]
+    assert "into English" in asked[1].messages[-1]["content"]
+    assert PARCEL not in asked[1].messages[-1]["content"]
+    assert PARCEL in asked[2].messages[-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "why"),
+    [
+        ((GERMAN, "Where is my money, 48213, gone?", "DIFFERENT"), "says it no longer asks the same"),
+        ((GERMAN, "Where is my parcel, 48213?", "perhaps"), "gave no verdict"),
+        ((PARCEL.replace("Where", "So where"), "Where is my parcel, 48213?", "SAME"), "it is English still"),
+        ((GERMAN.replace("48213", "48214"), "Where is my parcel, 48213?", "SAME"), "48213"),
+    ],
+)
+def test_a_translation_that_says_something_else_is_refused(replies, why):
+    out, _ = translated(*replies, *replies)
+    assert isinstance(out, NotApplicable)
+    assert why in out.reason
+
+
+def test_a_language_has_a_name_or_a_code():
+    assert (
+        translation("de").spec
+        == translation("German").spec
+        == make("translation:de").spec
+        == "translation:German"
+    )
+    with pytest.raises(UsageError, match="not the name of a language"):
+        translation("")
+    with pytest.raises(UsageError, match=r"needs|no default"):
+        make("translation")

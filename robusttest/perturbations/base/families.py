@@ -92,6 +92,7 @@ BUILT_IN: dict[str, Factory] = {
     "paraphrase": rewrite.paraphrase,
     "style": rewrite.style,
     "back_translation": rewrite.back_translation,
+    "translation": rewrite.translation,
     "machine_translation": transformer.machine_translation,
     # the prompt around the case
     "template": prompt.template,

@@ -245,16 +245,26 @@ def judge_steps(
         after = now.get(key)
         if after is None or before == after:
             continue
-        question = _QUESTION.replace("{before}", before).replace("{after}", after)
+        question = same_question(before, after)
         completion = yield Request(
             model=validity.judge,
             messages=({"role": "user", "content": question},),
             params={"temperature": 0, "max_tokens": 8},
         )
-        word = re.search(r"[A-Za-z]+", completion.text)
-        verdict = word[0].upper() if word else ""
-        if verdict == "DIFFERENT":
-            return f"{validity.judge} says it no longer asks the same"
-        if verdict != "SAME":
-            return f"{validity.judge} gave no verdict: {completion.text[:40]!r}"
+        if (said := read_same(completion)) is not True:
+            return f"{validity.judge} {said}"
     return None
+
+
+def same_question(before: str, after: str) -> str:
+    """What a judge is asked of two texts."""
+    return _QUESTION.replace("{before}", before).replace("{after}", after)
+
+
+def read_same(completion: Completion) -> bool | str:
+    """True where a judge says SAME, else what is to be said of it."""
+    word = re.search(r"[A-Za-z]+", completion.text)
+    verdict = word[0].upper() if word else ""
+    if verdict == "DIFFERENT":
+        return "says it no longer asks the same"
+    return verdict == "SAME" or f"gave no verdict: {completion.text[:40]!r}"

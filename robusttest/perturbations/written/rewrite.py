@@ -16,11 +16,13 @@ from typing import TypeAlias
 
 from robusttest.core.nouns import Case, Completion, Draft, Json, NotApplicable, Preserves, Request
 from robusttest.errors import UnknownNameError, UsageError
-from robusttest.perturbations.base.acting import on_fields
+from robusttest.perturbations.base.acting import NAMES, on_fields
 from robusttest.perturbations.base.edits import compose_edits, diff_edits, lost
 from robusttest.perturbations.base.fields import varied, why_none, with_texts
+from robusttest.perturbations.base.languages import detect
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span, protected_spans, unusable
+from robusttest.perturbations.base.validity import read_same, same_question
 
 STYLES = {
     "formal": "in a formal, professional tone",
@@ -61,8 +63,10 @@ class Rewriter:
     name: str
     model: str | None
     how: str
-    """Completes "Rewrite the text …" (a style), or names the language that a back-translation goes through."""
+    """Completes "Rewrite the text …" (a style), or names a language: that a back-translation goes through, or the text's new one."""
     via: bool = False
+    into: bool = False
+    """Whether the text stays in that language. A translation back, which has to say the same, checks it."""
     temperature: float = 1.0
     """The only temperature that every provider takes; distinct variants are distinct samples."""
 
@@ -101,7 +105,9 @@ class Rewriter:
         for _ in range(_ATTEMPTS):
             # From the generator, not the index: a draw that is refused, here or as a duplicate, is followed by another.
             sample = rng.getrandbits(_SAMPLE_BITS)
-            if self.via:
+            if self.into:
+                new = yield from self._checked(text, protected, sample)
+            elif self.via:
                 new = yield from self._round_trip(text, protected, sample)
             else:
                 new = yield from self._asked(
@@ -111,7 +117,7 @@ class Rewriter:
                 why = new.reason
                 continue
             new = framed_like(text, new)
-            refused = refuse(text, new, protected, labels)
+            refused = refuse(text, new, protected, labels, other_language=self.into)
             if refused is None:
                 return new
             why = refused
@@ -123,6 +129,26 @@ class Rewriter:
             return there
         back = "Translate the text back into the language of this sample, which is not to be repeated:\n"
         return (yield from self._asked(f"{back}{text[:200]}\n", there, protected, sample, original=text))
+
+    def _checked(self, text: str, protected: tuple[Span, ...], sample: int) -> Ask:
+        """Translated, translated back by a request that does not show the original, and compared with it."""
+        there = yield from self._asked(f"Translate the text into {self.how}.", text, protected, sample)
+        if isinstance(there, NotApplicable):
+            return there
+        own = language_name(text)
+        back = yield from self._asked(
+            f"Translate the text into {own}.", there, protected, sample, original=text
+        )
+        if isinstance(back, NotApplicable):
+            return NotApplicable(reason=f"the translation back: {back.reason}")
+        same = yield Request(
+            model=self.model or UNNAMED,
+            messages=({"role": "user", "content": same_question(text, back)},),
+            params={"temperature": self.temperature, "max_tokens": 2048},
+            sample=sample,
+        )
+        said = read_same(same)
+        return there if said is True else NotApplicable(reason=f"of the translation back the writer {said}")
 
     def _asked(
         self, task: str, text: str, protected: tuple[Span, ...], sample: int, *, original: str | None = None
@@ -191,6 +217,28 @@ def back_translation(
     )
 
 
+def translation(
+    language: str, *, model: str | None = None, fields: tuple[str, ...] | list[str] | None = None
+) -> Perturbation:
+    """The input in another language, written by ``model`` (else ``--robust-writer``): ``translation:German``, ``translation:de``.
+
+    Three calls a field: there, back, and whether what came back says the same; a translation that does not is refused.
+    Options, targets and the prompt stay in their own language.
+    """
+    if not isinstance(language, str) or not language.strip() or any(c in language for c in ":,[]#+\n"):
+        raise UsageError(f"translation: {language!r} is not the name of a language, as in translation:German")
+    name = NAMES.get(language.strip().lower(), language.strip())
+    return _written(
+        "translation",
+        f"translation:{name}",
+        model,
+        name,
+        fields,
+        into=True,
+        description="the input in another language, checked by a translation back",
+    )
+
+
 def with_writer(perturbation: Perturbation, model: str | None) -> Perturbation:
     """The perturbation written by ``model`` wherever it names no writer of its own; others as they are.
 
@@ -230,6 +278,7 @@ def _written(
     fields: tuple[str, ...] | list[str] | None,
     *,
     via: bool = False,
+    into: bool = False,
     description: str,
 ) -> Perturbation:
     if model is not None and (not isinstance(model, str) or not model.strip()):
@@ -239,14 +288,15 @@ def _written(
         name=name,
         spec=spec,
         level="input",
-        rewrite=Rewriter(name, model, how, via),
+        rewrite=Rewriter(name, model, how, via, into),
         preserves=preserves,
         writer=model,
         separable=False,
         # With a limit, an index whose text is refused does not end the variants: the next may do.
         limit=_MOST,
         # Numbers and protected parts are checked here by text; where they stand, and how much changes, is free.
-        changes=("share", "lines"),
+        # In another language a negation may be a word of another kind.
+        changes=("share", "lines", *(("negation",) if into else ())),
         description=description,
     )
     return made if fields is None else on_fields(made, fields)
@@ -313,7 +363,12 @@ _DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 def refuse(
-    original: str, new: str, protected: tuple[Span, ...] = (), labels: tuple[str, ...] = ()
+    original: str,
+    new: str,
+    protected: tuple[Span, ...] = (),
+    labels: tuple[str, ...] = (),
+    *,
+    other_language: bool = False,
 ) -> str | None:
     """Why ``new`` can't stand for ``original``; None where it can. ``labels``: answers that it must not bring in."""
     if not new.strip():
@@ -322,6 +377,8 @@ def refuse(
         return "it is the original"
     if unusable(new):
         return unusable(new)
+    if other_language and (spoken := detect(new)) is not None and spoken == detect(original):
+        return f"it is {NAMES.get(spoken, spoken)} still"
     ratio = len(new.strip()) / len(original.strip())
     if not 1 / 4 <= ratio <= 4 and abs(len(new) - len(original)) > 60:
         return f"it has {ratio:.2g} times the length"
@@ -341,6 +398,13 @@ _CHATTER = re.compile(
     r"|rewritten|paraphrased|(?:alternative|another) version|note that (?:the|this) (?:text|original|meaning)|original text)\b",
     re.IGNORECASE,
 )
+
+
+def language_name(text: str) -> str:
+    """The language of a text by name, English where it can't be told."""
+    return NAMES.get(detect(text) or "en", "English")
+
+
 _INSTRUCTION = re.compile(
     r"\b(?:(?:please )?(?:answer|reply|respond)(?: only)? (?:with|in|by|using)|(?:choose|select|pick) (?:one|the (?:right|correct|best))"
     r"|(?:classify|label|categori[sz]e) (?:the|this)|output (?:only|the)|think step by step|explain your|(?:the )?(?:correct )?answer(?: is|:)"

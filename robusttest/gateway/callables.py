@@ -39,6 +39,7 @@ from robusttest.tasks.render import prompt_text
 from robusttest.workers.engines import LOCAL, Needs, opened, size_of
 
 _DECLARED = "__robusttest_model__"
+CHARACTERS_PER_TOKEN = 4
 LINGER = 0.002
 """Seconds that a batch which is not full waits for more."""
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +55,8 @@ class Declared:
     gpus: float | None = None
     memory: int | None = None
     workers: int | None = None
+    batch_tokens: int | None = None
+    sort_by_length: bool = False
 
     @property
     def needs(self) -> Needs:
@@ -72,6 +75,8 @@ def model(
     gpus: float | None = None,
     memory: int | None = None,
     workers: int | None = None,
+    batch_tokens: int | None = None,
+    sort_by_length: bool = False,
 ) -> Callable[[F], F]: ...
 def model(
     fn: Any = None,
@@ -83,6 +88,8 @@ def model(
     gpus: float | None = None,
     memory: int | None = None,
     workers: int | None = None,
+    batch_tokens: int | None = None,
+    sort_by_length: bool = False,
 ) -> Any:
     """Declare how a callable is used as a model, ``python:package.module:callable``.
 
@@ -93,21 +100,34 @@ def model(
 
     ``version`` names what decides its answers (a digest of weights and code): replies are then reused across runs as
     long as it stays the same. Without one nothing is reused, so that a retrained model is never scored on its
-    predecessor's answers. ``batch_size``: it takes a list of up to so many prompts and returns a list as long.
-    ``concurrency``: threads (sync; 1) or calls (async) at a time. With ``--robust-engine``: ``workers``, at most so many
-    have the model; ``gpus`` (a part of one, too) and ``memory`` (bytes) are what an engine that places its workers gives to each.
+    predecessor's answers. ``batch_size``: it takes a list of up to so many prompts and returns a list as long; with
+    ``sort_by_length`` those of about one length go together, the longest first, and with ``batch_tokens`` a batch has at
+    most as many tokens (about four characters each), all prompts as long as the longest; a longer one goes alone.
+    ``concurrency``: threads (sync; 1) or calls (async) at a time. ``workers``: so many processes of this machine, for code
+    that keeps a core busy; each imports the module by its name and makes a class into an object once, and with pytest's ``-n``
+    each process of the run has its share of them. With ``--robust-engine`` at most so many of its workers have the model;
+    ``gpus`` (a part of one, too) and ``memory`` (bytes) are what an engine that places its workers gives to each.
 
     The callable gets the prompt as one text, or the list of messages if its parameter is called ``messages``; generation
     parameters (``temperature``, ``seed``, ``max_tokens`` …) by name where it takes them. It returns a text, a
     number, probabilities by label (which sum to 1; the likeliest is the reply) or a `Completion`. Raises `UsageError` for numbers below 1,
     and for ``gpus`` that are none.
     """
-    whole = {"batch_size": batch_size, "concurrency": concurrency, "memory": memory, "workers": workers}
+    whole = {
+        "batch_size": batch_size,
+        "concurrency": concurrency,
+        "memory": memory,
+        "workers": workers,
+        "batch_tokens": batch_tokens,
+    }
     for name, value in whole.items():
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise UsageError(f"model({name}={value!r}): give a whole number of 1 or more")
     if gpus is not None and (not _is_number(gpus) or not 0 < gpus < math.inf):
         raise UsageError(f"model(gpus={gpus!r}): give a number above 0, as 1 or 0.5")
+    for name, given in (("batch_tokens", batch_tokens is not None), ("sort_by_length", sort_by_length)):
+        if given and batch_size is None:
+            raise UsageError(f"model({name}=…): give batch_size, too: how many prompts it takes at a time")
     declared = Declared(
         version=None if version is None else str(version),
         batch_size=batch_size,
@@ -115,6 +135,8 @@ def model(
         gpus=gpus,
         memory=memory,
         workers=workers,
+        batch_tokens=batch_tokens,
+        sort_by_length=sort_by_length,
     )
 
     def mark(fn: Any) -> Any:
@@ -138,7 +160,7 @@ class Callables:
         self._most, self._engine, self._share = most, engine, share
         self._folders = looked_in(directory)
         self._models: dict[str, PythonModel] = {}
-        self._executors: dict[Needs, Executor] = {}
+        self._executors: dict[tuple[str, Needs], Executor] = {}
 
     def get(self, name: str) -> PythonModel:
         """Raises `ConfigurationError` where there is no such callable, also on a worker that is to have it."""
@@ -148,25 +170,30 @@ class Callables:
         return found
 
     def _made(self, name: str) -> PythonModel:
-        if self._engine == LOCAL:
-            return PythonModel(name, resolve(name, self._folders), most=self._most)
         fn = resolve(name, self._folders, make=False)
-        if PythonModel(name, fn, most=1).is_async:
+        told = PythonModel(name, fn, most=1)
+        engine, why = self._engine, f"--robust-engine={self._engine}"
+        if engine == LOCAL and told.declared.workers is not None:
+            engine = f"processes:{told.declared.workers}"
+            why = f"@model(workers={told.declared.workers})"
+        if engine == LOCAL:
+            return PythonModel(name, resolve(name, self._folders), most=self._most)
+        if told.is_async:
             made = PythonModel(name, resolve(name, self._folders), most=self._most)
             made.notes.append(
                 f"{name} is a coroutine function, which waits rather than computes: it runs in this process, without "
-                f"--robust-engine={self._engine}; @model(concurrency=N) sets how many of its calls are under way"
+                f"{why}; @model(concurrency=N) sets how many of its calls are under way"
             )
             return made
         if module_and_name(name)[0] == "__main__":
             raise ConfigurationError(
                 f"model {name!r}: no worker can import what the program itself defines: put it into a module of its own, or leave "
-                f"out --robust-engine={self._engine}"
+                f"out {why}"
             )
-        needs = replace(PythonModel(name, fn, most=1).declared.needs, share=self._share)
-        if needs not in self._executors:
-            self._executors[needs] = opened(self._engine, needs)
-        executor = self._executors[needs]
+        key = (engine, replace(told.declared.needs, share=self._share))
+        if key not in self._executors:
+            self._executors[key] = opened(*key)
+        executor = self._executors[key]
         workers = Workers(name, executor, self._folders)
         made = PythonModel(name, fn, most=self._most, workers=workers, threads=size_of(executor))
         workers.check(made.version)
@@ -247,6 +274,8 @@ def _modules(folders: Iterable[Path]) -> list[str]:
 class _Asked:
     request: Request
     future: Future[Completion]
+    size: int
+    """Characters of the prompt."""
 
 
 class PythonModel:
@@ -309,7 +338,9 @@ class PythonModel:
                 thread.start()
         bucket = canonical_json(self._options(request)) if self.declared.batch_size is not None else ""
         with self._ready:
-            self._buckets.setdefault(bucket, deque()).append(_Asked(request, future))
+            self._buckets.setdefault(bucket, deque()).append(
+                _Asked(request, future, len(prompt_text(request.messages)))
+            )
             self._ready.notify()
 
     async def acall(self, request: Request) -> Completion:
@@ -350,12 +381,26 @@ class PythonModel:
                 return None if self._closed else []
             key = next((k for k, b in self._buckets.items() if len(b) >= size), next(iter(self._buckets)))
             bucket = self._buckets[key]
-            batch = [bucket.popleft() for _ in range(min(size, len(bucket)))]
+            if self.declared.sort_by_length:
+                bucket = self._buckets[key] = deque(sorted(bucket, key=lambda a: -a.size))
+            batch = self._taken(bucket, size)
             if not bucket:
                 del self._buckets[key]
             self._calls += len(batch)
             self._largest = max(self._largest, len(batch))
             return batch
+
+    def _taken(self, bucket: deque[_Asked], size: int) -> list[_Asked]:
+        """As many from the left as fit into a batch, one at least."""
+        most = self.declared.batch_tokens
+        batch = [bucket.popleft()]
+        longest = batch[0].size
+        while bucket and len(batch) < size:
+            longest = max(longest, bucket[0].size)
+            if most is not None and (len(batch) + 1) * longest > most * CHARACTERS_PER_TOKEN:
+                break
+            batch.append(bucket.popleft())
+        return batch
 
     def _answer(self, batch: Sequence[_Asked]) -> None:
         requests = [a.request for a in batch]

@@ -21,11 +21,14 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from robusttest.errors import ConfigurationError
+from robusttest.workers.engines import cores
 
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from robusttest.workers.worker import main; main()"
 )
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What libraries of linear algebra read: all workers together are to use as many threads as there are processors."""
 _LIVING: weakref.WeakSet[Processes] = weakref.WeakSet()
 
 
@@ -115,7 +118,11 @@ class Processes(Executor):
                 raise WorkerDiedError("the engine was shut down")
             # A session of its own: the terminal's Ctrl-C reaches the driver alone.
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                env=self._environment(),
             )
             self._running.add(process)
         assert process.stdout is not None
@@ -124,6 +131,14 @@ class Processes(Executor):
             self._ended(process)
             raise ConfigurationError(f"no worker can be started: the process ended with exit code {code}")
         return process
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        for name in _THREADS:
+            environment.setdefault(name, str(max(1, cores() // self.workers)))
+        # The order of sets is the same in all of them.
+        environment.setdefault("PYTHONHASHSEED", "0")
+        return environment
 
     def _asked(self, process: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
         assert process.stdin is not None

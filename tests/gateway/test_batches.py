@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import types
 from concurrent.futures import Future
@@ -99,16 +100,39 @@ def test_parameters_that_nothing_reads_are_refused_by_name(tmp_path, params, nam
         gateway.request("openai/m", [], {"stream": False, "n": 1, "logprobs": None})
 
 
-def test_a_batch_that_never_fills_is_told_with_the_flag_that_helps(module, tmp_path):
-    @model(batch_size=4)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [[5, 1, 4], [2, 9, 3], [8, 1, 1]]),
+        ({"sort_by_length": True}, [[9, 8, 5], [4, 3, 2], [1, 1, 1]]),
+        ({"sort_by_length": True, "batch_tokens": 4}, [[9], [8, 5], [4, 3, 2], [1, 1, 1]]),
+        ({"batch_tokens": 4}, [[5, 1, 4], [2], [9], [3, 8], [1, 1]]),
+    ],
+)
+def test_batches_by_length_and_by_tokens(module, tmp_path, options, expected):
+    """16 characters are 4 tokens; the longest counts for each."""
+    seen, begin = [], threading.Event()
+
+    @model(batch_size=3, **options)
     def answer(prompts):
+        begin.wait(10)
+        if prompts != ["first"]:
+            seen.append([len(p) for p in prompts])
         return list(prompts)
 
     module.answer = answer
-    with Gateway(Settings(directory=tmp_path, replies="off")) as gateway:
-        for i in range(8):
-            assert gateway.problems() == []
-            message = {"role": "user", "content": f"Question {i}"}
-            gateway.submit(gateway.request("python:batching:answer", [message], {})).result(30)
-        (said,) = gateway.problems()
-    assert "no batch was full, the largest had 1 of batch_size=4: --robust-concurrency=4 keeps more" in said
+    texts = ["x" * n for n in (5, 1, 4, 2, 9, 3, 8, 1, 1)]
+    with Gateway(Settings(directory=tmp_path)) as gateway:
+
+        def put(text):
+            return gateway.submit(
+                gateway.request("python:batching:answer", [{"role": "user", "content": text}], {})
+            )
+
+        first = put("first")
+        time.sleep(0.05)
+        futures = [put(text) for text in texts]
+        begin.set()
+        assert first.result(10).text == "first"
+        assert [f.result(10).text for f in futures] == texts
+    assert seen == expected

@@ -66,6 +66,20 @@ class Ask:
         """
         return self.tools.tool(name, function)
 
+    def openai(self, *, sync: bool = False) -> Any:
+        """In the shape of ``openai.AsyncOpenAI`` (with ``sync`` of ``openai.OpenAI``), for frameworks that take such a client.
+
+        ::
+
+            OpenAIChatModel("any", provider=OpenAIProvider(openai_client=ask.openai()))   # pydantic-ai
+
+        Its ``chat.completions.create`` asks the model under test, whatever model the framework names, through the reply
+        store, the limits and the budget of the run. There is nothing else to it: no streaming, no other interfaces.
+        """
+        from robusttest.engine.clients import openai_client
+
+        return openai_client(self, sync=sync)
+
     @property
     def used(self) -> Mapping[str, int]:
         """How often each tool was used so far."""

@@ -117,6 +117,7 @@ NEEDS_ARGUMENTS: dict[str, str] = {
     "tfidf": "directional(tfidf(['my order and your money', 'the order and my parcel', 'my money and the parcel', "
     "'your parcel is the one']), expect='same')",
     "style": "style('formal')",
+    "translation": "translation('German')",
     "tool_description": "tool_description({'order_status': ['Look an order up.']})",
     "counterpart": "counterpart('by_hand')",
     **{

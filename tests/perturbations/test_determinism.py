@@ -40,6 +40,7 @@ GIVEN = {
         expect="same",
     ),
     "style": lambda: make("style:formal"),
+    "translation": lambda: make("translation:German"),
     **{name: lambda name=name: directional(name, expect="changes") for name in ALTERING},
 }
 """Perturbations that have no default: what they are made with here."""

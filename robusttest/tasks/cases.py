@@ -52,6 +52,7 @@ def load_cases(
     conventions (OTLP JSON, or spans as objects): a case for each request of a user, with the columns ``answer``, ``calls``,
     ``history``, ``system``, ``tools``, ``model``, ``conversation``, ``error`` and ``trace``. What was answered is not what is
     right: there is no target until ``target="answer"`` (or ``"calls"``) says that the answers were reviewed.
+    ``robustbench-tc``: the folder of that benchmark (`robusttest.tasks.robustbench`), or one file of it.
 
     Raises `CaseError` (file, row, column) for missing columns, an empty source, duplicate ids, missing targets.
     """

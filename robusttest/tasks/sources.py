@@ -16,8 +16,8 @@ from robusttest.errors import CaseError, MissingExtraError, UsageError, did_you_
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 """Formats that a file's name tells."""
-READERS: Mapping[str, str] = {"otel": "traces"}
-"""Formats that it does not tell, and the module of this room that reads each: `read_text` a file, `read_items` objects."""
+READERS: Mapping[str, str] = {"otel": "traces", "robustbench-tc": "robustbench"}
+"""Formats that it does not tell, and the module of this room that reads each: `read_path` a file or a folder, `read_items` objects."""
 FORMATS = (*(suffix[1:] for suffix in SUFFIXES), *READERS)
 
 
@@ -148,13 +148,15 @@ def _file_rows(path: Path, encoding: str, given: str | None = None) -> Iterator[
             f"{path}: can't tell its format by {kind or 'a missing suffix'!r}; known: {', '.join(SUFFIXES)}, each also as "
             ".gz or .zst"
         )
+    if kind in READERS:
+        made: Iterator[SourceRow] = _reader(kind).read_path(
+            path, lambda file: _decoded(file, open_bytes(file)[0], encoding)
+        )
+        return made
     raw, _ = open_bytes(path)
     if kind == ".parquet":
         return _parquet(path)
     text = _decoded(path, raw, encoding)
-    if kind in READERS:
-        made: Iterator[SourceRow] = _reader(kind).read_text(text, str(path))
-        return made
     if kind in (".csv", ".tsv"):
         return _csv(path, text, "\t" if kind == ".tsv" else _delimiter(text))
     if kind == ".json":

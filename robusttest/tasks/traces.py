@@ -12,8 +12,9 @@ import contextlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from robusttest.core.nouns import canonical_json
@@ -49,9 +50,9 @@ class _Call:
         return next((i for i in range(len(self.input) - 1, -1, -1) if self.input[i]["role"] == "user"), None)
 
 
-def read_text(text: str, name: str) -> Iterator[SourceRow]:
-    """The rows of a file's text."""
-    return trace_rows(documents(text, name), name)
+def read_path(path: Path, text_of: Callable[[Path], str]) -> Iterator[SourceRow]:
+    """The rows of a file, whose text ``text_of`` gives."""
+    return trace_rows(documents(text_of(path), str(path)), str(path))
 
 
 def read_items(items: Iterable[Any], name: str) -> Iterator[SourceRow]:

@@ -38,6 +38,9 @@ def counterpart(
         counterpart("paraphrase")                              # the answer must stay
         counterpart("new_hypothesis", into="hypothesis", target="new_label")
 
+    Where the column holds an object, that is what changes: several input fields at once, and the ``target``, as in
+    ``{"input": "Whre is it?", "tools": […]}``.
+
     A column that is no input field is read from the case's metadata, where `load_cases` puts every other column. A case
     without such a text is not applicable. A person answers for the text, so no gate refuses it.
     """
@@ -55,6 +58,8 @@ def counterpart(
     def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
         case = draft.case
         text = _nth(_value(case, column), index)
+        if isinstance(text, Mapping):
+            return _several(draft, text, column)
         if not isinstance(text, str) or (reason := unusable(text)) is not None:
             why = (
                 f"no text number {index + 1}" if index else "no text" if not isinstance(text, str) else reason
@@ -94,6 +99,26 @@ def counterpart(
         changes=GATES,
         description="a text that the case holds, and the answer that is right for it",
     )
+
+
+def _several(draft: Draft, held: Mapping[str, Json], column: str) -> Draft:
+    """The draft with several fields, and the answer, as an object holds them."""
+    case = draft.case
+    if unknown := [name for name in held if name != "target" and name not in case.fields]:
+        raise UsageError(
+            f"counterpart:{column}: case {case.id!r} has no input field {unknown[0]!r} to replace; it has "
+            f"{', '.join(map(repr, case.fields)) or 'none'}"
+        )
+    edits = dict(draft.edits)
+    for name, text in held.items():
+        before = case.fields.get(name)
+        if name != "target" and isinstance(text, str) and isinstance(before, str) and text != before:
+            made = diff_edits(before, text)
+            edits[name] = compose_edits(before, edits[name], made) if edits.get(name) else made
+    changes: dict[str, Any] = {"fields": {**case.fields, **{k: v for k, v in held.items() if k != "target"}}}
+    if held.get("target") is not None:
+        changes["target"] = _option(case, held["target"], f"counterpart:{column}")
+    return draft.with_(case=replace(case, **changes), edits=edits)
 
 
 def _value(case: Case, column: str) -> Json:

@@ -12,13 +12,14 @@ from robusttest.core.nouns import Threshold
 from robusttest.engine.cell import Result, cell_of
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
+from robusttest.engine.results import ResultList
 from robusttest.engine.shrink import Budget
 from robusttest.errors import UsageError
 from robusttest.metrics import thresholds
 from robusttest.run import baseline
 from robusttest.settings import Settings, overridden
 from robusttest.tasks.task import Task
-from robusttest.variants.select import unknown_case
+from robusttest.variants.select import calls_per_case, unknown_case
 
 if TYPE_CHECKING:
     from robusttest.variants.frozen import Freezer
@@ -45,7 +46,7 @@ def evaluate(
     expect: Iterable[Threshold | str] | Threshold | str = (),
     settings: Settings | None = None,
     **options: Any,
-) -> list[Result]: ...
+) -> ResultList: ...
 def evaluate(
     task: Task,
     *,
@@ -56,7 +57,7 @@ def evaluate(
     settings: Settings | None = None,
     **options: Any,
 ) -> Any:
-    """Run a task perturbed and return its `Result`; with a list of models a list of results, in its order.
+    """Run a task perturbed and return its `Result`; with a list of models their `ResultList`, a list in its order.
 
     ::
 
@@ -110,6 +111,7 @@ def evaluate(
     from robusttest.report import files
     from robusttest.run.ledger import Ledger, tally
     from robusttest.run.plan import planned
+    from robusttest.run.progress import in_kernel
 
     for target in settings.report:
         files.check_writable(target.path)
@@ -118,7 +120,9 @@ def evaluate(
     jobs = ledger.look_back(failing_first(jobs, settings))
     with Gateway(settings) as gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
-        runner = Runner(gateway, settings, on_record=ledger.recorded)
+        progress = in_kernel(gateway, sum(_planned_calls(job) for job in jobs))
+        tick = None if progress is None else progress.tick
+        runner = Runner(gateway, settings, on_record=ledger.recorded, tick=tick)
         for job in jobs:
             runner.add(job)
         budget = Budget(settings.shrink) if settings.shrink else None
@@ -126,6 +130,8 @@ def evaluate(
             records = [runner.result(job, budget) for job in jobs]
         finally:  # of a run that is interrupted, its records so far are there
             ledger.end_stream()
+            if progress is not None:
+                progress.tick(last=True)
         notes = _saved(settings, freezers)
         results = [
             cell_of(
@@ -137,9 +143,17 @@ def evaluate(
             ledger.add(result, ledger.lines(result))
         ledger.tallies["here"] = tally(gateway)
     ledger.close(complete=True)
+    for result in results:
+        result.run = ledger.run
     for problem in ledger.problems:
         warnings.warn(f"robusttest: {problem}", stacklevel=2)
-    return results if many else results[0]
+    return ResultList(results) if many else results[0]
+
+
+def _planned_calls(job: Job) -> int:
+    """Calls of a job, at most: before expansion nobody knows what will not be applicable."""
+    chosen = len(job.selected())
+    return chosen if job.settings.case else chosen * calls_per_case(job.wanted, job.settings)
 
 
 def _files(jobs: Iterable[Job], settings: Settings) -> dict[str, Path | None]:

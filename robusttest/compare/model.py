@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from robusttest.core.fail_on import FailOn
 from robusttest.core.nouns import CellKey, Json
+from robusttest.core.views import shown
 from robusttest.stats.versions.paired import Change, ComparisonVerdict
 
 VERDICTS: tuple[ComparisonVerdict, ...] = ("regressed", "undecided", "no_worse", "improved")
@@ -131,6 +132,9 @@ class Comparison:
     only_new: tuple[str, ...] = ()
     """Cells that the old version does not have."""
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def count(self, verdict: ComparisonVerdict) -> int:
         """Cells with this verdict."""

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
-from robusttest.core.nouns import REFERENCE, CellKey, Estimate, ItemOutcome, Record, Threshold, Verdict
+from robusttest.core.nouns import (
+    REFERENCE,
+    CellKey,
+    Estimate,
+    ItemOutcome,
+    Record,
+    RunInfo,
+    Threshold,
+    Verdict,
+)
+from robusttest.core.views import shown, view
 from robusttest.engine.rounds import Stopping
 from robusttest.errors import UsageError, did_you_mean
 from robusttest.metrics import METRICS
@@ -58,6 +68,7 @@ class Cell(_Metrics):
         result.verdicts                                     # each threshold, judged
         result.worst(3)                                     # failing variants, the most telling first
         result.to_frame()                                   # the records as a DataFrame
+        result.report("report.html")                        # the report of a run, on this result
 
     An estimate without data has the value None and a reason. In JSON (`robusttest.core.codec`) the records stand by
     themselves: one line each, which may come before their cell is complete.
@@ -80,6 +91,8 @@ class Cell(_Metrics):
     settings: Settings = field(default_factory=Settings, metadata=NOT_WRITTEN)
     wanted: tuple[str, ...] = field(default=(), metadata=NOT_WRITTEN)
     """Perturbations' specs in the order of the test, those included that could act on no case."""
+    run: RunInfo | None = field(default=None, metadata=NOT_WRITTEN)
+    """The run that it is of, where `evaluate` made it."""
 
     def __post_init__(self) -> None:
         self.records = tuple(self.records)
@@ -229,12 +242,16 @@ class Cell(_Metrics):
     def _calls(self) -> int:
         return 0 if self.frame is None else self.frame.n_calls
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def report(self, path: str | None = None) -> Any:
+        """The report of this result alone, as of a run: a notebook shows the whole page, figures and cases included.
 
-        rows = [*self._summary(), *((str(v.threshold), f"{v.status}: {v.reason}") for v in self.verdicts)]
-        body = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
-        return f"<table><caption>{escape(self.task)} × {escape(self.model)}</caption>{body}</table>"
+        With ``path`` it is also written: ``.html``, ``.md``, ``.json`` or ``.csv``. Raises `UsageError` for another
+        ending, `StorageError` where it can't be written.
+        """
+        return view("reported")([self], path)
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
 
 def _worth_telling(e: Estimate) -> bool:

@@ -107,6 +107,8 @@ class ProgressLine:
         self.waiting_since = self.waiting_since or now
         if now - self.waiting_since < self.PATIENCE:
             return
+        from robusttest.run.progress import progress_line
+
         line = progress_line(gateway.progress(), self.total, now - self.began)
         with self._uncaptured():
             if not self.shown:
@@ -130,21 +132,3 @@ class ProgressLine:
             nullcontext() if capture is None else capture.global_and_fixture_disabled()
         )
         return held
-
-
-def progress_line(p: Any, total: int, seconds: float) -> str:
-    """Calls done, replayed, failed, cost so far, time left, what is being waited for."""
-    done = p.done
-    parts = [f"robusttest: {done:,} of {max(total, done):,} calls"]
-    if p.cached:
-        parts.append(f"{p.cached:,} replayed")
-    if p.failed:
-        parts.append(f"{p.failed:,} failed")
-    if p.cost:
-        parts.append(f"${p.cost:.2f}")
-    if 0 < done < total and seconds > 2:
-        left = seconds / done * (total - done)
-        parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
-    if p.waiting_for:
-        parts.append(f"waiting for {p.waiting_for}")
-    return " · ".join(parts)

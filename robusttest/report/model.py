@@ -295,6 +295,12 @@ class Report:
     history: Any = None
     """Earlier versions and this one: `robusttest.report.history.Line`s, where a report is to show them."""
 
+    def _repr_html_(self) -> str:
+        """The whole page, in a frame of its own that reaches nothing of the notebook."""
+        from robusttest.report.notebook import framed
+
+        return framed(self)
+
     @property
     def records(self) -> list[Record]:
         """Every record, cell by cell."""

@@ -193,7 +193,7 @@ def test_long(): ...
 def test_the_progress_line():
     from types import SimpleNamespace
 
-    from robusttest.plugin.terminal import progress_line
+    from robusttest.run.progress import progress_line
 
     p = SimpleNamespace(done=50, cached=10, failed=2, cost=0.126, waiting_for="openai: 429", in_flight=3)
     assert progress_line(p, 200, 10.0) == (

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robusttest.core.nouns import CellKey, Estimate
+from robusttest.core.views import shown
 from robusttest.stats.across import claims, decomposition, scatter
 from robusttest.stats.across.claims import Claim
 from robusttest.stats.across.decomposition import Shares
@@ -70,6 +71,9 @@ class Emergence:
     reason: str | None = None
     """Why there is no statistic."""
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     def relation(self, metric: str, view: View = "all") -> Relation | None:
         return next((r for r in self.relations if (r.metric, r.view) == (metric, view)), None)

@@ -514,3 +514,17 @@ def _level(perturbation: str) -> str:
     if not name:
         return "reference"
     return REPEAT if name == REPEAT else "decoding" if name in DECODING else "input"
+
+
+def metrics_table(
+    values: Mapping[str, Sequence[float | None]], columns: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Metrics (rows) × models (columns); of several tasks the columns have the levels ``task`` and ``model``."""
+    import pandas as pd
+
+    index = pd.MultiIndex.from_tuples(columns, names=["task", "model"])
+    if len({task for task, _ in columns}) == 1:
+        index = index.droplevel("task")  # type: ignore[assignment]
+    table = pd.DataFrame([list(v) for v in values.values()], index=list(values), columns=index, dtype=float)
+    table.index.name = "metric"
+    return table

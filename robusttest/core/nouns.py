@@ -519,6 +519,11 @@ class Estimate:
         """``reason`` in words."""
         return WHY.get(self.reason, self.reason) if self.reason is not None else None
 
+    @property
+    def clusters(self) -> str:
+        """``24 clusters (5 with a failure)``, where the interval is one over clusters; else empty."""
+        return self.method.partition(", ")[2] if "clusters" in self.method else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:

@@ -120,17 +120,20 @@ def verdict_note(v: Verdict) -> str:
         v.estimate is not None and (v.estimate.value is None or v.estimate.low is None)
     ):
         return v.reason
+    clusters = v.estimate.clusters if v.estimate is not None else ""
     if v.settled:
-        return ""
+        return f"by {clusters}" if clusters else ""
     if v.estimate is not None and v.estimate.lower is None and v.estimate.why:
-        return f"not settled: {v.estimate.why}"
-    if v.cases_needed is not None:
-        return f"not settled: about {v.cases_needed:,} cases would settle it"
-    return "not settled by these cases"
+        said = f"not settled: {v.estimate.why}"
+    elif v.cases_needed is not None:
+        said = f"not settled: about {v.cases_needed:,} cases would settle it"
+    else:
+        said = "not settled by these cases"
+    return f"{said}; by {clusters}" if clusters else said
 
 
 def miss(v: Verdict) -> str:
-    """Why a threshold is not held, the number first: ``robust_accuracy 0.556 < 0.95 (n=27)``."""
+    """Why a threshold is not held, the number first: ``robust_accuracy 0.556 < 0.95 (n=27)``; ``(n=27 in 4 clusters …)``."""
     t = v.threshold
     name = f"{t.metric}[{t.perturbation}]" if t.perturbation is not None else t.metric
     e = v.estimate
@@ -140,7 +143,7 @@ def miss(v: Verdict) -> str:
     digits = 3
     while digits < 9 and number(e.value, digits) == number(t.limit, digits) and e.value != t.limit:
         digits += 1
-    return f"{name} {number(e.value, digits)} {against} {t.limit:g} (n={e.n:,})"
+    return f"{name} {number(e.value, digits)} {against} {t.limit:g} (n={e.n:,}{f' in {e.clusters}' if e.clusters else ''})"
 
 
 _STATUS_WORDS = {

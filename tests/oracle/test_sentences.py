@@ -15,6 +15,7 @@ from robusttest.report import html, markdown, terminal
 from robusttest.report.blocks import plain
 from robusttest.report.build import build
 from robusttest.report.model import CellReport, Report
+from robusttest.report.text import miss
 from robusttest.report.words.summary import summary
 from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.gates import judge
@@ -292,3 +293,56 @@ def test_the_lever_is_what_makes_most_of_the_errors():
     )
     assert pulled(keyboard=30, ocr=30, swap=30, casing=20).families == ("keyboard", "ocr", "swap")
     assert lever_of(plain=60, keyboard=64, casing=61) == "", "most errors are no matter of the wording"
+
+
+def clustered(n: int, failing: int, *, of: int) -> Model:
+    """Wrong on all cases of the first ``failing`` of ``of`` clusters, whatever the wording."""
+
+    def model(case: int, perturbation: str, index: int) -> dict[str, Any]:
+        cluster = case % of
+        miss = cluster < failing
+        return {"score": float(not miss), "answer": "no" if miss else "yes", "cluster": f"user {cluster}"}
+
+    return model
+
+
+@pytest.mark.parametrize(
+    ("failing", "of", "limit", "status", "verdict", "sentence"),
+    [
+        # 2 of 4 clusters: the estimate decides, and no interval over four may
+        (2, 4, 0.9, "failed", "4 clusters (2 with a failure)", "its threshold missed (not for sure, by 4 clusters)"),
+        (0, 4, 0.9, "passed", "4 clusters (0 with a failure)", "its threshold holds (not for sure, by 4 clusters)"),
+        # 3 of 30 clusters: 120 cases, and no more than thirty independent ones
+        (3, 30, 0.5, "passed", "30 clusters (3 with a failure)", "its threshold holds (by 30 clusters)"),
+        (15, 30, 0.9, "failed", "30 clusters (15 with a failure)", "its threshold missed (by 30 clusters)"),
+        (3, 30, 0.85, "passed", "30 clusters (3 with a failure)", "its threshold holds (not for sure, by 30 clusters)"),
+    ],
+)  # fmt: skip
+def test_clusters_are_named_where_they_decide(failing, of, limit, status, verdict, sentence):
+    r = report(clustered(120, failing, of=of), "p", expect=(f"accuracy >= {limit}",), n=120)
+    (v,) = r.cells[0].verdicts
+    assert v.status == status
+    assert f"n=120 in {verdict}" in v.reason
+    assert said(r).endswith(f"{sentence}.")
+    shown = " ".join(" ".join(terminal.render(r, width=200)).split())
+    assert f"by {verdict}" in shown
+    assert f"by {verdict}" in html.render(r)
+    assert f"by {verdict}" in markdown.render(r)
+    if status == "failed":
+        assert miss(v) == f"accuracy {v.estimate.value:.3f} < {limit:g} (n=120 in {verdict})"
+    alone = report(
+        wrong_on(plain=round(120 * failing / of), p=round(120 * failing / of)),
+        "p",
+        expect=(f"accuracy >= {limit}",),
+        n=120,
+    )
+    assert "cluster" not in said(alone) + alone.cells[0].verdicts[0].reason
+
+
+def test_a_test_that_fails_with_every_threshold_held_says_so():
+    r = report(right, "p", expect=("accuracy >= 0.5",), outcome="failed")
+    assert said(r).endswith("its threshold holds; the test failed.")
+    r = report(right, "p", expect=("accuracy >= 0.5",), outcome="error")
+    assert said(r).endswith("its threshold holds; the test ended in an error.")
+    r = report(wrong_on(plain=90), "p", expect=("accuracy >= 0.5",), outcome="failed")
+    assert said(r).endswith("its threshold missed.")

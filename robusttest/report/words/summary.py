@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import Estimate
+from robusttest.core.nouns import Estimate, Verdict
 from robusttest.report.blocks import Code, Number, OutcomeWord, Piece, Sentence, Term, Text
 from robusttest.report.model import CellOutcome, CellReport
 from robusttest.report.text import part, points
@@ -169,7 +169,8 @@ def _reacts(c: CellReport) -> Text:
 
 def _gate(c: CellReport, found: Comparison | None) -> Text:
     compared = _compared(c, found)
-    parts = [p for p in (_thresholds(c), () if compared else _expected(c), compared) if p]
+    regressed = any(isinstance(p, OutcomeWord) and p.like == "failed" for p in compared)
+    parts = [p for p in (_thresholds(c), () if regressed else _expected(c), compared) if p]
     out: list[Piece] = []
     for i, said in enumerate(parts):
         out += [*(("; ",) if i else ()), *said]
@@ -191,8 +192,7 @@ def _thresholds(c: CellReport) -> Text:
             continue
         named: Text = (": ", Code(str(hit[0].threshold))) if len(hit) == 1 and n > 1 else ()
         of: Text = (f"{len(hit)} of {n} ", threshold) if n > 1 else ("its ", threshold)
-        unsure = sum(not v.settled for v in hit) if status == "failed" else 0
-        aside = "" if not unsure else " (not for sure)" if unsure == len(hit) else f" ({unsure} not for sure)"
+        aside = _aside(hit) if status == "failed" else ""
         if status == "error":
             told += [OutcomeWord(word, "error"), " ", *of, *named]
         elif told:
@@ -201,11 +201,21 @@ def _thresholds(c: CellReport) -> Text:
             told += [*of, " ", OutcomeWord(word, status), *named, aside]
     if told:
         return tuple(told)
-    unsure = sum(not v.settled for v in c.verdicts)
-    aside = "" if not unsure else " (not for sure)" if unsure == n else f" ({unsure} not for sure)"
+    aside = _aside(c.verdicts)
     if n == 1:
         return ("its ", threshold, " ", OutcomeWord("holds", "passed"), aside)
     return (("both " if n == 2 else f"all {n} "), threshold, " ", OutcomeWord("hold", "passed"), aside)
+
+
+def _aside(verdicts: Sequence[Verdict]) -> str:
+    """How many of them are not sure, and by which clusters they are told: cases that belong together count for less."""
+    unsure = sum(not v.settled for v in verdicts)
+    sure = "" if not unsure else "not for sure" if unsure == len(verdicts) else f"{unsure} not for sure"
+    clusters = next(
+        (f"by {e.clusters}" for v in verdicts if (e := v.estimate) is not None and e.clusters), ""
+    )
+    said = ", ".join(x for x in (sure, clusters.partition(" (")[0]) if x)
+    return f" ({said})" if said else ""
 
 
 def _expected(c: CellReport) -> Text:
@@ -218,7 +228,7 @@ def _expected(c: CellReport) -> Text:
         "not_run": "not run to its end",
     }.get(c.outcome)
     if said is None:
-        if c.outcome in ("failed", "error") and not c.verdicts:
+        if c.outcome in ("failed", "error") and all(v.status == "passed" for v in c.verdicts):
             return (
                 OutcomeWord(
                     "the test failed" if c.outcome == "failed" else "the test ended in an error",

@@ -143,7 +143,7 @@ def _name(threshold: Threshold) -> str:
 
 def _value(threshold: Threshold, e: Estimate) -> str:
     between = "" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]"
-    return f"{_name(threshold)} {e.value:.3f}{between}, n={e.n}"
+    return f"{_name(threshold)} {e.value:.3f}{between}, n={e.n}" + (f" in {e.clusters}" if e.clusters else "")
 
 
 def _coverage_gap(cell: Frame, threshold: Threshold, least: float) -> str | None:

@@ -56,12 +56,24 @@ def compare(old: Version, new: Version, *, margin: float | None = None, alpha: f
         cells=tuple(cells),
         only_old=tuple(_name(c) for c in old.cells if id(c) not in taken_old),
         only_new=tuple(_name(c) for c in new.cells if id(c) not in taken_new),
-        notes=tuple(
-            f"{side} did not run to its end: what it lacks is not compared"
-            for side, version in ((old.title, old), (new.title, new))
-            if not version.info.complete
+        notes=(
+            *(
+                f"{side} did not run to its end: what it lacks is not compared"
+                for side, version in ((old.title, old), (new.title, new))
+                if not version.info.complete
+            ),
+            *_untold(old, new, taken_old, taken_new),
         ),
     )
+
+
+def _untold(old: Version, new: Version, taken_old: set[int], taken_new: set[int]) -> Iterator[str]:
+    """That a task of both sides was left out, as its cells could not be told apart, and what would tell them apart."""
+    left = [c for c in old.cells if id(c) not in taken_old], [c for c in new.cells if id(c) not in taken_new]
+    several = sorted({c.task for c in left[0]} & {c.task for c in left[1]})
+    if several:
+        how = _how_to_tell(*(replace(v, cells=tuple(c)) for v, c in zip((old, new), left, strict=True)))
+        yield f"{', '.join(map(repr, several))} not compared: several models or tests that can't be told apart{how}"
 
 
 def _weights(measures: int) -> list[float]:
@@ -120,9 +132,20 @@ def _nothing_in_common(old: Version, new: Version) -> str:
     if several:
         return (
             f"nothing to compare: {old.title} and {new.title} have {', '.join(map(repr, sorted(several)))} in common, "
-            "but with several models or tests that can't be told apart"
+            f"but with several models or tests that can't be told apart{_how_to_tell(old, new)}"
         )
     return f"nothing to compare: {old.title} has tasks {tasks(old)}; {new.title} has {tasks(new)}"
+
+
+def _how_to_tell(old: Version, new: Version) -> str:
+    """What tells apart the cells of a task that both sides have, where no rule could: recorded rows say no test by themselves."""
+    several = {c.task for c in old.cells} & {c.task for c in new.cells}
+    tests = sorted({c.test for v in (old, new) for c in v.cells if c.task in several and c.test})
+    for side in (old, new):
+        mine = [c for c in side.cells if c.task in several]
+        if tests and mine and not any(c.test for c in mine):
+            return f": the rows of {side.title} name no test; give them a column 'test' with the test that each is of, as {tests[0]!r}"
+    return ""
 
 
 def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version) -> CellComparison:

@@ -15,7 +15,7 @@ from robusttest.plugin import listings, longrepr
 from robusttest.plugin.collect import ALIASES, NO_MODEL
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.plugin.session import ITEM
-from robusttest.plugin.verdicts import add_verdict, judge
+from robusttest.plugin.verdicts import add_verdict, fail_in_test, judge
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
@@ -109,7 +109,7 @@ class Hooks:
             judged = judge(state)
             if judged.kind == "error":
                 state.line = judged.line
-                pytest.fail(judged.text, pytrace=False)
+                fail_in_test(item, pytest.fail.Exception(judged.text, pytrace=False), state.result)
         if inspect.iscoroutinefunction(item.obj):
             from robusttest.plugin.bodies import coroutine
 
@@ -126,7 +126,7 @@ class Hooks:
             _call(self.session, state, pyfuncitem)
         finally:
             state.running = False
-        _conclude(state)
+        _conclude(state, pyfuncitem)
         return True
 
     @pytest.hookimpl(specname="pytest_pyfunc_call", wrapper=True)
@@ -134,7 +134,7 @@ class Hooks:
         done = yield
         state = pyfuncitem.stash.get(ITEM, None)
         if state is not None and _on_anyio(pyfuncitem):
-            _conclude(state)
+            _conclude(state, pyfuncitem)
         return done
 
     @pytest.hookimpl(trylast=True)
@@ -246,7 +246,7 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
     bodies.run(session, state, item)
 
 
-def _conclude(state: RobustItem) -> None:
+def _conclude(state: RobustItem, item: pytest.Function) -> None:
     """Turn the verdicts into the outcome of the test."""
     judged = judge(state)
     state.line = judged.line if judged.kind in ("failed", "error") else None
@@ -257,7 +257,7 @@ def _conclude(state: RobustItem) -> None:
         first.add_note(judged.text)
         raise first
     if judged.kind in ("failed", "error"):
-        pytest.fail(judged.text, pytrace=False)
+        fail_in_test(item, pytest.fail.Exception(judged.text, pytrace=False), state.result)
     if judged.kind == "xfailed":
         pytest.xfail(judged.text)
     if judged.kind == "skipped":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import inspect
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
     from robusttest.core.nouns import Record, Verdict
     from robusttest.engine.cell import Cell
@@ -54,6 +57,22 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
         reasons = "; ".join(v.reason for v in by_status["inconclusive"])
         return Judgement("xfailed", f"inconclusive: {reasons}")
     return Judgement("passed")
+
+
+def fail_in_test(item: pytest.Function, failure: BaseException, result: Cell | None) -> NoReturn:
+    """Raise it from a frame in the user's file, at the test: that is where a debugger stops, with ``result`` at hand, and where
+    ``--tb=line`` points. No line of the test has failed, so the frame is made.
+    """
+    function = inspect.unwrap(item.function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise failure
+    lines = "\n" * (code.co_firstlineno - 1)
+    made = compile(f"{lines}def {code.co_name}(result, failure): raise failure", code.co_filename, "exec")
+    names: dict[str, Any] = {}
+    exec(made, getattr(function, "__globals__", {}), names)
+    names[code.co_name](result, failure)
+    raise failure
 
 
 def add_verdict(item: RobustItem, error: BaseException) -> None:

@@ -205,3 +205,27 @@ def test_fail_on(text, kind, margin):
 def test_a_wrong_fail_on_is_refused(text):
     with pytest.raises(UsageError, match="regression"):
         FailOn.parse(text)
+
+
+def test_two_tests_of_one_task_need_a_column_of_a_recorded_table_that_tells_them_apart(rows, version):
+    a, b = rows(outcomes(5), NAMES), rows(outcomes(5), NAMES, test="a.py::test_u")
+    table = version(rows(outcomes(5), NAMES, test=None), label="table.csv")
+    said = r"the rows of table.csv.* name no test; give them a column 'test' .* as 'a.py::test_t'"
+    for sides in ((table, version([*a, *b])), (version([*a, *b]), table)):
+        with pytest.raises(UsageError, match=said):
+            compare(*sides)
+    named = version([*a, *b], label="table.csv")
+    assert len(compare(named, version([*a, *b])).cells) == 2, "with the column they are"
+    # Where something else is compared the report says what was not, and how it would be.
+    other = rows(outcomes(5), NAMES, task="u")
+    found = compare(version([*table_rows(rows), *other], label="table.csv"), version([*a, *b, *other]))
+    assert [c.task for c in found.cells] == ["u"]
+    (note,) = found.notes
+    assert note.startswith(
+        "'t' not compared: several models or tests that can't be told apart: the rows of table.csv"
+    )
+    assert "a column 'test'" in note
+
+
+def table_rows(rows):
+    return rows(outcomes(5), NAMES, test=None)

@@ -161,12 +161,21 @@ MOVED: dict[str, tuple[Reader, Iterable[str]]] = {
 }
 """The reader finds something else in some variants: without a rule no answer to them is right."""
 
-BESIDE = ("format", "option_order", "option_position", "option_labels", "rendering", "demo_order", "demos", "template", "instructions",
+BESIDE = ("format", "option_order", "option_position", "option_labels", "rendering", "demo_order", "demos", "template", "instruction",
+    "instructions",
           "system", "filler_turns", "prompt_edges", "temperature", "top_p", "sampling_seed", "repeat")  # fmt: skip
 """What stands around the case, or how it is decoded: the case's fields, target and set of options stay."""
 TOOLS = ("tool_order", "tool_decoy", "tool_duplicate", "tool_description", "tool_rename", "tool_schema")
 """What tools are offered: the right call stays."""
-WRITTEN = ("paraphrase", "back_translation", "style", "contextual", "machine_translation")
+WRITTEN = (
+    "instruction_paraphrase",
+    "translation",
+    "paraphrase",
+    "back_translation",
+    "style",
+    "contextual",
+    "machine_translation",
+)
 """A model writes them, and nobody reads before they are asked: *probably* the same."""
 OWN = ("counterpart", "document_order", "tool_fault")
 """What they act on is no text of a usual task: tests of their own."""
@@ -184,6 +193,7 @@ GIVEN: dict[str, Callable[[], Perturbation]] = {
     "reserved": lambda: reserved([["parcel", "package", "box"], ["soup", "broth"]]),
     "tfidf": lambda: tfidf(["the blue one is here", "a green one was there", "we took it and the red one"], severity=1.0),
     "style": lambda: make("style:formal"),
+    "translation": lambda: make("translation:de"),
     "word_delete": lambda: make("word_delete:0.5"),
     "word_crop": lambda: make("word_crop:0.5"),
     "word_swap": lambda: make("word_swap:1"),
@@ -209,7 +219,7 @@ def variants(p: Perturbation, text: str, n: int = 4, **facts: Any) -> list[Varia
 
 def test_every_perturbation_stands_in_one_table():
     listed = [*SAME, *MOVED, *BESIDE, *TOOLS, *WRITTEN, *OWN]
-    assert sorted(listed) == sorted(PERTURBATIONS)
+    assert sorted(listed) == sorted(PERTURBATIONS), "a new one goes into the table that is true of it"
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -286,8 +296,8 @@ def test_what_a_model_writes_is_probably_the_same(name):
 
     if p.rewrite is not None:
         found = variants(p, LONG, 1, drive=writer)
-        assert found
-        assert {(v.effect, v.target) for v in found} == {("same", "blue")}
+        assert found or name in ("instruction_paraphrase", "translation"), "others write another text"
+        assert {(v.effect, v.target) for v in found} <= {("same", "blue")}
 
 
 def test_a_counterpart_has_the_effect_that_its_case_says():

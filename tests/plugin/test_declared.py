@@ -111,6 +111,8 @@ class Stops(pdb.Pdb):
     def cmdloop(self, intro=None):
         with pathlib.Path(__file__).with_name("stops.txt").open("a") as f:
             f.write(f"{pathlib.Path(self.curframe.f_code.co_filename).name} {self.curframe.f_code.co_name}\\n")
+            if self.curframe.f_code.co_name == "test_missed":
+                assert self.curframe.f_locals["result"].robust_accuracy.value < 0.75
 """)
     project.test("""
 @robust(task, perturbations=["casing"], expect=[robust_accuracy >= 0.5])
@@ -120,16 +122,32 @@ def test_declared(result):
 @robust(cases=CASES[:2], perturbations=["casing"], variants=1)
 def test_own(variant):
     assert variant.input.islower()
+
+@robust(task, perturbations=["casing"], models=["python:models:route"], expect=[robust_accuracy >= 0.75])
+def test_missed(): ...
+
+@robust(task, perturbations=["casing"], expect=["consistency_icc >= 0.1"])
+def test_undefined(result):
+    assert result.accuracy.value == 1
+
+class TestMethods:
+    @robust(cases=CASES[:4], expect=["accuracy >= 0.9"])
+    async def test_own_missed(self, variant):
+        return variant.input == ""
 """)
     result = project.run("--pdb", "--pdbcls=stops:Stops")
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=4, errors=1)
     stops = (project.path / "stops.txt").read_text().splitlines()
-    assert stops == ["test_it.py test_declared", "test_it.py test_own"]
+    names = ["test_declared", "test_own", "test_missed", "test_undefined", "test_own_missed"]
+    assert stops == [f"test_it.py {name}" for name in names]
     lines = [x for x in project.run("--tb=line").outlines if re.match(r"\S*test_it\.py:\d+: ", x)]
-    assert len(lines) == 2
+    assert len(lines) == 4, "pytest writes an error in full"
     assert "assert 1.0 == 2" in lines[0]
     source = (project.path / "test_it.py").read_text().splitlines()
-    assert "variant.input.islower()" in source[int(lines[1].split("test_it.py:")[1].split(":")[0]) - 1]
+    at = [source[int(x.split("test_it.py:")[1].split(":")[0]) - 1] for x in lines]
+    assert "variant.input.islower()" in at[1]
+    assert "robust_accuracy >= 0.75" in at[2], "where the test begins: at what it expects"
+    assert "accuracy >= 0.9" in at[3]
 
 
 def test_only_and_skip(project):

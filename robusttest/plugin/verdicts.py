@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+from types import FunctionType
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,12 +68,15 @@ def fail_in_test(item: pytest.Function, failure: BaseException, result: Cell | N
     code = getattr(function, "__code__", None)
     if code is None:
         raise failure
-    lines = "\n" * (code.co_firstlineno - 1)
-    made = compile(f"{lines}def {code.co_name}(result, failure): raise failure", code.co_filename, "exec")
-    names: dict[str, Any] = {}
-    exec(made, getattr(function, "__globals__", {}), names)
-    names[code.co_name](result, failure)
+    there = _raise.__code__.replace(
+        co_filename=code.co_filename, co_name=code.co_name, co_firstlineno=code.co_firstlineno - 1
+    )
+    FunctionType(there, function.__globals__)(result, failure)
     raise failure
+
+
+def _raise(result: Cell | None, failure: BaseException) -> NoReturn:
+    raise failure  # in the line below the first of the function, see `fail_in_test`
 
 
 def add_verdict(item: RobustItem, error: BaseException) -> None:

@@ -25,12 +25,13 @@ import calibration_contract
 from calibration_lines import Floats, Line, share
 from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
-from robusttest.core.nouns import Estimate
+from robusttest.core.nouns import Estimate, Judging
 from robusttest.metrics import METRICS
 from robusttest.stats.cell import sequential
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.gates import cases_for_power, cases_needed
-from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n
+from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, mean_se, on_effective_n, proportion
+from robusttest.stats.cell.judges import corrected
 
 # --- coverage of every interval, and the error of every gate -----------------------------------------------------
 
@@ -293,9 +294,52 @@ def consistency(reps: int) -> Iterator[Line]:
     )
 
 
+JUDGES = (
+    (0.8, 0.9, 0.8, 100, 50),
+    (0.9, 0.95, 0.9, 100, 40),
+    (0.95, 0.98, 0.98, 100, 60),
+    (0.8, 0.9, 0.7, 400, 200),
+    (0.6, 0.9, 0.9, 60, 60),
+)
+"""True share of right answers, sensitivity, specificity, answers, labelled answers (half of them right)."""
+
+
+def judges(reps: int) -> Iterator[Line]:
+    """What is corrected for a judge of known errors holds the truth; gates behind it pass a model at its limit in 5 %."""
+    for truth, se, sp, n, labels in JUDGES:
+        rng = np.random.default_rng([7, n, labels])
+        half = labels // 2
+        inside, passed, failed = [], [], []
+        for _ in range(reps):
+            right = rng.random(n) < truth
+            k = int((rng.random(n) < np.where(right, se, 1 - sp)).sum())
+            a, b = int(rng.binomial(half, se)), int(rng.binomial(half, sp))
+            j = Judging(model="j", right_right=a, right_wrong=half - a, wrong_wrong=b, wrong_right=half - b)
+            limits = proportion(np.repeat([1.0, 0.0], [k, n - k]))
+            seen = Estimate(
+                metric="accuracy",
+                value=k / n,
+                low=limits.low,
+                high=limits.high,
+                lower=limits.lower,
+                upper=limits.upper,
+            )
+            e = corrected(seen, j)
+            if e.low is None or e.high is None or e.lower is None or e.upper is None:
+                continue
+            inside.append(e.low <= truth <= e.high)
+            passed.append(e.lower > truth)
+            failed.append(e.upper < truth)
+        where = f"{truth:g} by a judge of {se:g}, {sp:g}: n={n}, {labels} labels"
+        yield share(f"covered: {where}", inside, low=0.94)
+        yield share(f"passes at its limit: {where}", passed, high=ALPHA)
+        yield share(f"fails at its limit: {where}", failed, high=ALPHA)
+
+
 SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "coverage": lambda reps: coverage(reps, (30, 100), big=max(40 * reps, 8000)),
     "gates": lambda reps: gates(5 * reps),
+    "judges": lambda reps: judges(2 * reps),
     "stopping": stopping,
     "consistency": consistency,
     "clusters": calibration_contract.clustered,

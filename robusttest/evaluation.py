@@ -135,7 +135,11 @@ def evaluate(
         notes = _saved(settings, freezers)
         results = [
             cell_of(
-                job, made_of, notes=(*job.notes, *notes, *runner.notes(job)), adaptive=runner.stopping(job)
+                job,
+                made_of,
+                notes=(*job.notes, *notes, *runner.notes(job)),
+                adaptive=runner.stopping(job),
+                judging=runner.judging(job),
             )
             for job, made_of in zip(jobs, records, strict=True)
         ]

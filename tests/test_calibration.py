@@ -36,7 +36,8 @@ def test_intervals_hold_and_gates_keep_alpha(world):
 
 
 @pytest.mark.parametrize(
-    "section", ["gates", "stopping", "consistency", "claims", "residuals", "two-way", "advice", "paired"]
+    "section",
+    ["gates", "judges", "stopping", "consistency", "claims", "residuals", "two-way", "advice", "paired"],
 )
 def test_the_other_sections(section):
     assert not off(calibration.SECTIONS[section](100))
@@ -58,6 +59,12 @@ def test_it_would_notice_intervals_that_are_too_short(monkeypatch):
     monkeypatch.setattr(calibration, "estimate", half)
     found = off(calibration.coverage(150, (100,), worlds=calibration.WORLDS[:1], metrics=SOME[:4], big=6000))
     assert len(found) >= 6
+
+
+def test_it_would_notice_limits_without_the_judges_own_error(monkeypatch):
+    true = calibration.corrected
+    monkeypatch.setattr(calibration, "corrected", lambda e, j: true(e, j, exact=True))
+    assert len(off(calibration.judges(400))) >= 5
 
 
 def test_it_would_notice_a_stopping_rule_that_peeks(monkeypatch):

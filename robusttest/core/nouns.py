@@ -380,6 +380,25 @@ class Score:
     check: Mapping[str, Json] | None = None
     """What the task's second scorer (``scorer_check``) says of the same reply: ``value``, ``answer``, ``status``, and
     ``judge``, if a model said it."""
+    grades: Mapping[str, list[float | None]] | None = None
+    """What a judge says of this very answer, asked again (``again``, the first grade first), by other wordings of its rubric
+    (``reworded``) and with the two answers in the other order (``swapped``); None where a verdict had no grade."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """How a judge grades answers whose right grade its user knows, in counts."""
+
+    model: str
+    right_right: int = 0
+    """Labelled right, graded right."""
+    right_wrong: int = 0
+    """Labelled right, graded wrong."""
+    wrong_wrong: int = 0
+    wrong_right: int = 0
+    """Labelled wrong, graded right."""
+    ungraded: int = 0
+    """Verdicts without a grade, and calls that failed: they count nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +475,8 @@ class Record:
     """Column → value, of the columns by which results are broken down (``by=``)."""
     check: Mapping[str, Json] | None = None
     """What the second scorer says of the same reply; see `Score.check`."""
+    grades: Mapping[str, list[float | None]] | None = None
+    """What a judge says of the same answer when it is asked otherwise; see `Score.grades`."""
     prompt: str | None = None
     """The prompt's name, where the task has several; ``task`` is then ``NAME [PROMPT]``."""
     test: str | None = None
@@ -568,6 +589,8 @@ class Verdict:
     settled: bool = True
     cases_needed: int | None = None
     """About how many cases would settle it, at the value seen; None where it is settled or can't be said."""
+    note: str | None = None
+    """What a reader has to know besides value and limit: what a judge's errors do to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from robusttest.core.nouns import (
     CellKey,
     Estimate,
     ItemOutcome,
+    Judging,
     Record,
     RunInfo,
     Threshold,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from robusttest.stats.across.slices import Slices
     from robusttest.stats.cell.confusion import Confusion
     from robusttest.stats.cell.frame import Frame
+    from robusttest.stats.cell.judges import Judge
 
 NOT_WRITTEN = {"json": False}
 """Metadata of a field that is no part of the JSON form."""
@@ -88,6 +90,8 @@ class Cell(_Metrics):
     notes: tuple[str, ...] = ()
     adaptive: Stopping | None = None
     """How an adaptive run ended: then intervals are confidence sequences, where there are some."""
+    judging: Judging | None = None
+    """How the judge did on answers that a person graded, where it has some."""
     settings: Settings = field(default_factory=Settings, metadata=NOT_WRITTEN)
     wanted: tuple[str, ...] = field(default=(), metadata=NOT_WRITTEN)
     """Perturbations' specs in the order of the test, those included that could act on no case."""
@@ -170,7 +174,10 @@ class Cell(_Metrics):
                 for t in self.thresholds
             )
         policy, least = self.settings.inconclusive, self.settings.min_coverage
-        return tuple(judge(self.frame, t, policy=policy, min_coverage=least) for t in self.thresholds)
+        return tuple(
+            judge(self.frame, t, policy=policy, min_coverage=least, judging=self.judging)
+            for t in self.thresholds
+        )
 
     @property
     def passed(self) -> bool:
@@ -200,6 +207,13 @@ class Cell(_Metrics):
         from robusttest.stats.across.blame import blame
 
         return None if self.frame is None else blame(self.frame)
+
+    @cached_property
+    def judge(self) -> Judge | None:
+        """How far the judge is to be trusted: agreement with itself and with labels, and the accuracy that it leaves."""
+        from robusttest.stats.cell.judges import judge_of
+
+        return judge_of(self.records, self.judging, self.frame)
 
     @cached_property
     def slices(self) -> Slices | None:

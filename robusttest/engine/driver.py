@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
 
-from robusttest.core.nouns import Record, Request, Score, Variant
+from robusttest.core.nouns import Judging, Record, Request, Score, Variant
 from robusttest.engine.asker import Asker, Reply, Steps, TaskAsker
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import by_expectation, make_record, score_of
@@ -22,6 +22,7 @@ from robusttest.engine.rounds import Rounds, Stopping
 from robusttest.engine.shrink import Budget, Effort, Shrinking, searches
 from robusttest.errors import CallError, RobusttestError, RunAbortedError
 from robusttest.perturbations.base.protocol import Perturbation
+from robusttest.scorers.protocol import Labelled
 from robusttest.settings import Settings
 from robusttest.variants.expand import expand_case, rewrite_steps
 from robusttest.variants.remembered import Store
@@ -59,6 +60,7 @@ class _State:
         """By case, what is answered and waits for the reference's answer."""
         self.failure: BaseException | None = None
         self.effort: Effort | None = None
+        self.judging: Judging | None = None
 
     def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
         first = self.job.first
@@ -176,6 +178,11 @@ class Runner:
         state = self._states.get(id(job))
         return () if state is None or state.effort is None else (state.effort.note(),)
 
+    def judging(self, job: Job) -> Judging | None:
+        """How the judge of the job's task does on answers that a person graded; None where there are none."""
+        state = self._states.get(id(job))
+        return None if state is None else state.judging
+
     def records(self, job: Job) -> list[Record]:
         """The records that the job has so far, in order. Waits for nothing."""
         state = self._states.get(id(job))
@@ -192,6 +199,7 @@ class Runner:
 
     def _work(self, state: _State, shrink: Budget | None) -> Iterator[None]:
         """Do what can be done; yields wherever only waiting is left."""
+        self._ask_judge(state)
         while not state.done:
             if not self._step(state):
                 yield
@@ -335,6 +343,21 @@ class Runner:
         if self._on_record is not None:
             self._on_record(record, at)
 
+    def _ask_judge(self, state: _State) -> None:
+        """Have the labelled answers graded, once."""
+        scorer = state.job.task.scorer
+        if scorer is None or not scorer.labelled or state.judging is not None:
+            return
+        state.judging = Judging(model=scorer.model or scorer.name)
+        for label in scorer.labelled:
+
+            def told(graded: bool | None, right: bool = label.right) -> None:
+                assert state.judging is not None
+                name = COUNTS[right, graded] if graded is not None else "ungraded"
+                state.judging = replace(state.judging, **{name: getattr(state.judging, name) + 1})
+
+            self._drive(state, _graded(label), told, lambda _, told=told: told(None))  # type: ignore[misc]
+
     # --- steps: what asks a variant, writes it, judges its answer, shrinks it -----------------------------------------
 
     def _rewrite(self, state: _State, case: int, selected: Selected, perturbation: Perturbation) -> None:
@@ -444,6 +467,19 @@ class Runner:
                 self._wake()
 
         future.add_done_callback(put)
+
+
+COUNTS = {
+    (True, True): "right_right",
+    (True, False): "right_wrong",
+    (False, False): "wrong_wrong",
+    (False, True): "wrong_right",
+}
+
+
+def _graded(label: Labelled) -> Steps[bool | None]:
+    verdict = yield label.request
+    return label.graded(verdict.text)
 
 
 def _nothing(_: object) -> None:

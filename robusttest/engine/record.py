@@ -104,6 +104,7 @@ def make_record(
         cluster=variant.original.cluster,
         by=dict(variant.original.by) or None,
         check=None if score is None or score.check is None else hidden(dict(score.check)),
+        grades=None if score is None or not score.grades else dict(score.grades),
         reason=None if reason is None else one_line(reason),
         text=shown_text(_text(variant, request)),
         input_hash=None if request is None else input_hash(request.messages, request.params),

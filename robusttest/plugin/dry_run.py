@@ -103,7 +103,10 @@ def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:
 
 def _plan(session: RobustSession, state: RobustItem) -> DryRunPlan:
     plan, job = DryRunPlan(state.settings.price), state.job
-    judge = None if job.task.scorer is None else job.task.scorer.model
+    scorer = job.task.scorer
+    judge = None if scorer is None else scorer.model
+    if judge and scorer is not None:
+        plan.others[judge, "the judge"] += len(scorer.labelled)
     for selected in job.selected():
         for v in job.variants(selected):
             n = 1
@@ -122,6 +125,7 @@ def _plan(session: RobustSession, state: RobustItem) -> DryRunPlan:
                     state.model, render(v.draft), {**job.task.params, **v.draft.params}, v.draft.sample
                 )
                 plan.add(request, stored=session.gateway.stored(request))
-            if judge:
-                plan.others[judge, "the judge"] += n
+            if judge and scorer is not None:
+                reference = isinstance(v, Variant) and not v.perturbation
+                plan.others[judge, "the judge"] += n + (scorer.again if reference else 0)
     return plan

@@ -15,7 +15,7 @@ from robusttest.plugin.collect import MODEL, PROMPT, needs_model, own_arguments
 if TYPE_CHECKING:
     import pytest
 
-    from robusttest.core.nouns import Case
+    from robusttest.core.nouns import Case, Judging
     from robusttest.engine.cell import Cell
     from robusttest.engine.job import Job
     from robusttest.perturbations.base.protocol import Perturbation
@@ -97,11 +97,15 @@ class RobustItem:
         return self.job.key
 
     def finish(
-        self, records: Sequence[Record], adaptive: Stopping | None = None, notes: Sequence[str] = ()
+        self,
+        records: Sequence[Record],
+        adaptive: Stopping | None = None,
+        notes: Sequence[str] = (),
+        judging: Judging | None = None,
     ) -> Cell:
         """Make the result, once all records are there."""
         self.notes = (*self.notes, *(note for note in notes if note not in self.notes))
-        self.result = self.make_cell(records, adaptive=adaptive)
+        self.result = self.make_cell(records, adaptive=adaptive, judging=judging)
         return self.result
 
     @property

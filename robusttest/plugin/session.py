@@ -190,7 +190,8 @@ class RobustSession(Ledger):
             records = self.runner.result(item.job, self.shrinking)
         finally:
             self.clear_progress()
-        item.finish(records, self.runner.stopping(item.job), self.runner.notes(item.job))
+        job, runner = item.job, self.runner
+        item.finish(records, runner.stopping(job), runner.notes(job), runner.judging(job))
         self.runner.drop(item.job)
 
     def body_gateway(self) -> Gateway:

@@ -128,6 +128,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         over_prompts=Later(partial(over_prompts, frame)),
         factors=Later(lambda: cell.factors),
         blame=Later(lambda: cell.blame),
+        judge=Later(lambda: cell.judge),
         slices=Later(lambda: cell.slices),
         confusion=Later(lambda: cell.confusion),
         adaptive=cell.adaptive,

@@ -64,6 +64,7 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "adaptive",
         "factors",
         "blame",
+        "judge",
         "slices",
         "confusion",
     ):

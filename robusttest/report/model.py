@@ -206,6 +206,8 @@ class CellReport:
     """Which knob matters: the cell's crossed designs (`robusttest.stats.across.factors`)."""
     blame: LaterField[Any] = LaterField(None)
     """The flips by what made them (`robusttest.stats.across.blame`)."""
+    judge: LaterField[Any] = LaterField(None)
+    """How far the judge is to be trusted (`robusttest.stats.cell.judges`)."""
     slices: LaterField[Any] = LaterField(None)
     """The results by the columns of ``by=`` (`robusttest.stats.across.slices`)."""
     confusion: LaterField[Any] = LaterField(None)

@@ -116,6 +116,8 @@ def duration(seconds: float) -> str:
 
 def verdict_note(v: Verdict) -> str:
     """What a reader has to know besides value, interval and limit; empty where nothing."""
+    if v.note is not None:
+        return v.note
     if v.status == "error" or (
         v.estimate is not None and (v.estimate.value is None or v.estimate.low is None)
     ):
@@ -137,7 +139,7 @@ def miss(v: Verdict) -> str:
     t = v.threshold
     name = f"{t.metric}[{t.perturbation}]" if t.perturbation is not None else t.metric
     e = v.estimate
-    if e is None or e.value is None or v.status == "error":
+    if e is None or e.value is None or v.status == "error" or (v.status == "inconclusive" and v.note):
         return v.reason
     against = {"failed": {">=": "<", "<=": ">"}[t.op]}.get(v.status, "against " + t.op)
     digits = 3

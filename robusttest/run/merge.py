@@ -132,6 +132,7 @@ def _whole(key: CellKey, parts: Sequence[Cell], planned: Mapping[str, Any], sett
         settings=own,
         notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
         wanted=tuple(planned.get("wanted", ())),
+        judging=next((p.judging for p in parts if p.judging is not None), None),
     )
     told = Counter(p.outcome for p in parts)
     broken = [p for p in parts if p.outcome in ("failed", "error")]
@@ -153,6 +154,8 @@ def _outcome(cell: Cell) -> tuple[Any, str | None]:
         wrong = [v for v in cell.verdicts if v.status in statuses]
         if wrong:
             return outcome, miss(wrong[0]) + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
-    if cell.settings.inconclusive == "xfail" and any(v.status == "inconclusive" for v in cell.verdicts):
+    if cell.settings.inconclusive in ("xfail", "point") and any(
+        v.status == "inconclusive" for v in cell.verdicts
+    ):
         return "xfailed", None
     return "passed", None

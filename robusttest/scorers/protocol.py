@@ -30,6 +30,23 @@ Check: TypeAlias = Callable[..., "str | None"]
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """An answer that a person has graded."""
+
+    right: bool
+    request: Request
+    """The question to the judge."""
+    threshold: float
+    """The grade from which on the judge says right."""
+    read: Callable[[str], float | None]
+
+    def graded(self, verdict: str) -> bool | None:
+        """Whether the judge says right; None where its verdict has no grade."""
+        grade = self.read(verdict)
+        return None if grade is None else grade >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """A named scorer. Made by the factories of `robusttest.scorers` and by `scorer`; equal if made alike.
 
@@ -46,6 +63,10 @@ class Scorer:
     needs_target: bool = True
     model: str | None = None
     """The model that judges, where one does."""
+    again: int = 0
+    """Of a judge: how often it is asked besides about a reply to an unperturbed prompt."""
+    labelled: tuple[Labelled, ...] = ()
+    """Of a judge: answers whose right grade is known. A run asks about each of them once, and tells how the judge does."""
 
     def score(self, completion: Completion, variant: Variant) -> Scoring:
         """Score one reply. A reply that the provider refused is ``refused`` whatever it says."""

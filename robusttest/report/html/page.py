@@ -95,7 +95,12 @@ def build(report: Report) -> HtmlPage:
     detailed = [
         n
         for n in worst
-        if n.cell.perturbations or n.cell.reactions or n.cell.first or n.cell.tallies or n.cell.notes
+        if n.cell.perturbations
+        or n.cell.reactions
+        or n.cell.first
+        or n.cell.tallies
+        or n.cell.notes
+        or n.cell.judge is not None
     ][:DETAILED]
     axis = plots.forest_axis(n.cell for n in detailed)
     curves = plots.severity_curves(n.cell for n in worst)

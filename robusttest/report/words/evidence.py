@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from robusttest.stats.across.prompts import SideBySide
     from robusttest.stats.across.slices import Slices
     from robusttest.stats.cell.confusion import Confusion
+    from robusttest.stats.cell.judges import Judge
 
 
 def of_cell(c: CellReport) -> Iterable[Block]:
+    if c.judge is not None:
+        yield from _judge(c.judge)
     if c.blame is not None:
         yield from _blame(c.blame)
     for design in c.factors:
@@ -107,6 +110,33 @@ def _share(value: float) -> Number:
 
 def _limits(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _judge(j: Judge) -> Iterable[Block]:
+    rows = [TableRow(cells=((name,), (Value(e),), (Number(e.n, f"{e.n:,}"),))) for name, e in j.told]
+    for seen, true in zip(j.observed, j.corrected, strict=True):
+        name = label(seen.metric)
+        rows.append(
+            TableRow(cells=((f"{name} as judged",), (Value(seen),), (Number(seen.n, f"{seen.n:,}"),)))
+        )
+        rows.append(
+            TableRow(cells=((f"{name} behind its errors",), (Value(true),), (Number(true.n, f"{true.n:,}"),)))
+        )
+    said = [j.refused] if j.refused else []
+    if j.ungraded:
+        said.append(f"{j.ungraded:,} further verdicts had no grade and count in none of these")
+    if j.corrected:
+        said.append("worst cases over variants, flips and consistency are as judged")
+    head = f"the judge {j.model}" if j.model else "the judge"
+    yield Table(
+        label="How far the judge is to be trusted",
+        columns=(
+            TableColumn(head=(Term(head, "judge"),), name=True), TableColumn(head=("value [95 %]",)),
+            TableColumn(head=("n",), align="right"),
+        ),
+        rows=tuple(rows),
+        legend=("; ".join(said),) if said else (),
+    )  # fmt: skip
 
 
 def _design(d: Design) -> Iterable[Block]:

@@ -48,6 +48,11 @@ TERMS: dict[str, Entry] = {
     ),
     "sensitivity": Entry("Where the right answer changes with the text: share of variants on which the model moved as it should.", _METRICS),
     "unmoved": Entry("Where the right answer changes: share of answers that stayed as they were.", _METRICS),
+    "judge": Entry(
+        "A model that grades replies. Its verdicts on answers that people graded tell its errors: sensitivity is the share of right "
+        "answers that it grades right, specificity that of wrong ones that it grades wrong. Behind its errors: what the share of "
+        "right answers is, given the share that such a judge calls right.", "howto/judges.md",
+    ),
     "unreadable": Entry("Replies in which no answer could be found, or that refuse. They count as wrong.", _METRICS),
     "where to work": Entry("What pays on this test: more accuracy, more robustness, another prompt format, or nothing.", _CONSISTENCY),
     "competence-limited": Entry("Most errors stay whatever the wording: work on the task itself.", _CONSISTENCY),

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import bdtr, bdtrik
 
-from robusttest.core.nouns import Estimate, Threshold, Verdict, VerdictStatus
+from robusttest.core.nouns import Estimate, Judging, Threshold, Verdict, VerdictStatus
 from robusttest.errors import UnknownNameError
 from robusttest.metrics import get_metric
 from robusttest.settings import InconclusivePolicy
@@ -34,6 +34,7 @@ from robusttest.stats.cell.estimates import (
 )
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
+from robusttest.stats.cell.judges import CORRECTED, corrected, labelled, rates
 
 POWER = 0.8
 POWERED = 1 + z_quantile(POWER) / z_quantile(1 - ALPHA)
@@ -43,7 +44,12 @@ MOST_CASES = 10_000_000
 
 
 def judge(
-    cell: Frame, threshold: Threshold, *, policy: InconclusivePolicy = "point", min_coverage: float = 0.95
+    cell: Frame,
+    threshold: Threshold,
+    *,
+    policy: InconclusivePolicy = "point",
+    min_coverage: float = 0.95,
+    judging: Judging | None = None,
 ) -> Verdict:
     """One threshold on one cell.
 
@@ -51,6 +57,9 @@ def judge(
     replies than ``min_coverage`` of the planned calls that the metric reads. Where the interval straddles the limit, or
     there is none that a gate may go by (too few failing cases or clusters), ``settled`` is False: policy ``point`` then
     goes by the estimate, the others say ``inconclusive``.
+
+    Where a model judges that has errors on labelled answers (``judging``), accuracies and drops are decided behind those
+    errors. What they swallow is ``inconclusive`` by any policy.
     """
 
     def verdict(status: VerdictStatus, reason: str, e: Estimate | None = None) -> Verdict:
@@ -66,12 +75,56 @@ def judge(
         return verdict("error", gap, e)
     if e.value is None:
         return verdict("error", f"{_name(threshold)} is undefined: {e.why}{_takes(e.reason)}", e)
+    if judging is not None and threshold.metric in CORRECTED:
+        return _behind(judging, threshold, e, policy)
     if e.lower is None or e.upper is None:
         why = e.why or "it has no limit to go by"
         if policy == "point":
             return verdict(_by_point(threshold, e.value), f"{_value(threshold, e)}; not settled: {why}", e)
         return verdict("inconclusive", f"{_value(threshold, e)}: {why}", e)
     return _decide(threshold, e, policy)
+
+
+def _behind(judging: Judging, threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Verdict:
+    """A threshold on what a judge's errors leave of an estimate."""
+    found = corrected(e, judging)
+    if found.value is None:
+        note = f"{_value(threshold, e)} as judged; {found.reason}"
+        return Verdict(
+            threshold=threshold, status="inconclusive", reason=note, estimate=e, settled=False, note=note
+        )
+    (se, sp), n, limit = rates(judging), labelled(judging), f"{threshold.limit:g}"
+    errors = f"sensitivity {se:.3f}, specificity {sp:.3f} on {n} labelled answers"
+    said = f"behind the judge's errors ({errors}); {e.value:.3f} as judged"
+    status, settled = _settled(threshold, found), True
+    if status is None:
+        settled = False
+        # Were the judge's errors known for sure, or were there none, the cases would decide.
+        exact = corrected(e, judging, exact=True)
+        if _settled(threshold, e) is not None or _settled(threshold, exact) is not None:
+            status = "inconclusive"
+            said = f"the judge's errors swallow the difference to {limit}, and more labelled answers would settle it: {said}"
+        else:
+            status = _by_point(threshold, found.value) if policy == "point" else "inconclusive"
+            said += f"; not settled: the 95 % interval reaches across {limit}"
+    return Verdict(
+        threshold=threshold,
+        status=status,
+        reason=f"{_value(threshold, found)}: {said}",
+        estimate=found,
+        settled=settled,
+        note=said,
+    )
+
+
+def _settled(threshold: Threshold, e: Estimate) -> VerdictStatus | None:
+    """What the one-sided limits decide; None where they don't."""
+    if e.lower is None or e.upper is None:
+        return None
+    up, limit = threshold.op == ">=", threshold.limit
+    if (e.lower >= limit) if up else (e.upper <= limit):
+        return "passed"
+    return "failed" if ((e.upper < limit) if up else (e.lower > limit)) else None
 
 
 def _by_point(threshold: Threshold, value: float) -> VerdictStatus:
@@ -114,14 +167,11 @@ def _decide(threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Ve
     up, limit = threshold.op == ">=", threshold.limit
     point = _by_point(threshold, e.value)
     met = point == "passed"
-    surely = e.lower >= limit if up else e.upper <= limit
-    never = e.upper < limit if up else e.lower > limit
-    if surely or never:
-        bound, word = (e.lower, "at least") if surely == up else (e.upper, "at most")
+    decided = _settled(threshold, e)
+    if decided is not None:
+        bound, word = (e.lower, "at least") if (decided == "passed") == up else (e.upper, "at most")
         reason = f"{_value(threshold, e)}; {word} {bound:.3f} at 95 % confidence"
-        return Verdict(
-            threshold=threshold, status="passed" if surely else "failed", reason=reason, estimate=e
-        )
+        return Verdict(threshold=threshold, status=decided, reason=reason, estimate=e)
     needed = cases_to_settle(threshold, e)
     bound = e.lower if met == up else e.upper
     reason = (

@@ -367,13 +367,13 @@ class Settings:
     )
     engine: str = option(
         "local", engine,
-        "where python: models run: local (this process), processes[:N], or one that a package brings (local)",
+        "where python: models run: local (this process), processes[:N], ray[:ADDRESS], or one that a package brings (local)",
         ini="string", metavar="ENGINE",
     )  # fmt: skip
     shard: str | None = option(
         None,
         shard,
-        "ask these cases alone, the K-th part of N, and judge nothing: robusttest merge joins the parts",
+        "ask these cases alone, the K-th part of N (or slurm, or kubernetes/N: as the environment says), and judge nothing: robusttest merge joins the parts",
         ini="string",
         metavar="K/N",
     )

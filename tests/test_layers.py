@@ -30,6 +30,7 @@ OWNERS = {
     "jinja2": ("report/html",),
     "jsonschema": ("scorers/schemas.py",),
     "referencing": ("scorers/schemas.py",),
+    "ray": ("workers/actors.py",),
     "yaml": ("perturbations/prompt/as_data.py",),
 }
 """Library → the rooms that may import it, also within a function."""
@@ -48,6 +49,7 @@ NEVER_AT_TOP = (
     "jsonschema",
     "referencing",
     "yaml",
+    "ray",
 )
 """Imported in the function that needs them, or in a module of theirs alone."""
 

@@ -1,4 +1,4 @@
-"""Engines by name: ``local``, ``processes[:N]``, and what packages add under the entry point group ``robusttest.engines``.
+"""Engines by name: ``local``, ``processes[:N]``, ``ray[:ADDRESS]``, and what packages add under the entry point group ``robusttest.engines``.
 
 An engine is a factory ``(argument, needs) -> concurrent.futures.Executor``. Its executor is given ``submit(fn, text)``, where
 ``fn`` can be imported by name and takes and returns a text; a worker that dies is told by `WorkerDiedError` or
@@ -102,8 +102,22 @@ def _processes(argument: str | None, needs: Needs) -> Executor:
     return Processes(min(max(1, count(argument) // needs.share), needs.workers or MOST))
 
 
+@ENGINES.register("ray")
+def _ray(argument: str | None, needs: Needs) -> Executor:
+    from robusttest.workers.actors import Actors
+
+    return Actors(argument, needs)
+
+
+def _cluster(argument: str | None) -> None:
+    from robusttest.workers.actors import check
+
+    check(argument)
+
+
 def _checked(factory: Any, probe: Callable[[str | None], Any]) -> None:
     factory.check = probe
 
 
 _checked(_processes, count)
+_checked(_ray, _cluster)

@@ -20,7 +20,7 @@ def test_what_is_known_stands_as_it_was_written(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("proceses:2", "unknown engine 'proceses'. Did you mean 'processes'? Known: local, processes"),
+        ("proceses:2", "unknown engine 'proceses'. Did you mean 'processes'? Known: local, processes, ray"),
         ("local:2", "local takes no argument; processes:N has N processes"),
         ("processes:0", "processes:0: give a number of processes from 1 to 1,024"),
         ("processes:1025", "from 1 to 1,024"),

@@ -37,7 +37,8 @@ def canonical_json(value: Json) -> str:
     return _CANONICAL.encode(_canonical(value))
 
 
-_ORDERED = ("tools", "functions", "response_format")
+ORDERED = ("tools", "functions", "response_format")
+"""Parameters in which the model sees the order of keys."""
 _SCHEMAS = ("parameters", "input_schema", "schema")
 
 
@@ -45,9 +46,9 @@ def in_order(params: Mapping[str, Json]) -> Mapping[str, Json]:
     """Parameters for an identity: in the schemas of tools and formats the model sees the order of the keys, which
     `canonical_json` sorts away. Those that stand in sorted order are left as they are.
     """
-    if not any(name in params for name in _ORDERED):
+    if not any(name in params for name in ORDERED):
         return params
-    return {name: _schemas_in_order(value) if name in _ORDERED else value for name, value in params.items()}
+    return {name: _schemas_in_order(value) if name in ORDERED else value for name, value in params.items()}
 
 
 def _schemas_in_order(value: Json) -> Json:

@@ -25,7 +25,7 @@ from robusttest.core.nouns import (
 )
 from robusttest.core.secrets import hide
 from robusttest.engine.asker import Reply, Steps
-from robusttest.engine.faults import Tools
+from robusttest.engine.faults import Tools, fault_text
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import MAX_REPLY, make_record, shown_text
 from robusttest.errors import BudgetExhaustedError, CallError, RunAbortedError, UsageError
@@ -277,7 +277,8 @@ def body_record(
     value = variant.input
     changes: dict[str, Any] = {"input_hash": record.case_hash}  # there is no prompt of ours
     if reply.request is None or variant.level != "input":
-        changes["text"] = shown_text(value if isinstance(value, str) else canonical_json(value))
+        told = value if isinstance(value, str) else canonical_json(value)
+        changes["text"] = shown_text(told + fault_text(variant.draft.fault))
     if reply.completion is None and reply.ended is not None and isinstance(reply.ended.value, str):
         changes["reply"] = hide(reply.ended.value)[:MAX_REPLY]
     return replace(record, **changes)

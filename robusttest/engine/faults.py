@@ -90,6 +90,16 @@ class Tools:
         return value if kind is None else _SPOIL[kind](value)
 
 
+def fault_text(fault: Mapping[str, Json]) -> str:
+    """A variant's fault for a reader, below its question. Empty where there is none."""
+    if not fault:
+        return ""
+    first, last = int(fault["at"]), int(fault["at"]) + int(fault["times"]) - 1
+    which = f"use {first}" if first == last else f"uses {first} to {last}"
+    tool = "each tool" if fault.get("tool") is None else str(fault["tool"])
+    return f"\n\n[tool fault: {fault['kind']} at {which} of {tool}]"
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 

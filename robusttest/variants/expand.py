@@ -6,6 +6,7 @@ variants are asked for, on the model, the process or the thread. Nothing here is
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from robusttest.core.formats import case_params
 from robusttest.core.nouns import (
+    ORDERED,
     Case,
     Completion,
     Draft,
@@ -26,7 +28,6 @@ from robusttest.core.nouns import (
     canonical_json,
     derive_seed,
     digest,
-    in_order,
 )
 from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations.base.acting import act, rewritten
@@ -124,7 +125,8 @@ class _Expansion:
         )
         limit = perturbation.limit
         self.wanted = variants if limit is None else min(variants, limit)
-        self.original = identity(reference, reference, self.params)
+        self.held = _Held(reference, self.params)
+        self.original = identity(reference, reference, self.params, self.held)
         self.seen: set[str] = set()
         self.made = 0
         self.reason: tuple[int, str] | None = None  # the first place where there was nothing, and why
@@ -205,7 +207,7 @@ class _Expansion:
             return outcome.reason
         if not isinstance(outcome, Draft):
             raise UsageError(f"perturbation {self.p.spec!r} returned {type(outcome).__name__}, not a Draft")
-        mark = identity(outcome, self.reference, self.params)
+        mark = identity(outcome, self.reference, self.params, self.held)
         if mark == self.original:
             return _NO_OP
         short = digest(repr(mark))  # the texts themselves need not be held
@@ -262,26 +264,42 @@ _DUPLICATE = "\0duplicate"
 _REDRAW = (_NO_OP, _DUPLICATE)
 
 
-def identity(draft: Draft, reference: Draft, params: Mapping[str, Json]) -> object:
+def identity(draft: Draft, reference: Draft, params: Mapping[str, Json], held: _Held | None = None) -> object:
     """What is put to the model, as one hashable value: equal means the same question, asked the same way.
 
-    Fields and choices, the prompt where it is not the reference's, the parameters over the task's own, the sample.
+    Fields and choices, the prompt where it is not the reference's, the parameters over the task's own, the sample. ``held``
+    is what of the reference is known already.
     """
-    case = draft.case
+    case, held = draft.case, held if held is not None else _Held(reference, params)
     return (
-        tuple([(k, v) if isinstance(v, str) else (k, _frozen(v)) for k, v in case.fields.items()]),
+        tuple([(k, v) if isinstance(v, str) else (k, held.field(k, v)) for k, v in case.fields.items()]),
         case.choices,
         None
         if draft.prompt is reference.prompt or draft.prompt == reference.prompt
         else _frozen(draft.prompt),
-        _frozen(in_order({**params, **draft.params}))
-        if draft.params
-        else _frozen(in_order(params))
-        if params
-        else None,
+        _asked({**params, **draft.params}) if draft.params else held.asked,
         draft.sample,
         tuple(draft.fault.items()),
     )
+
+
+class _Held:
+    """The reference's part of identities, worked out once for all variants of a perturbation: tools are long."""
+
+    def __init__(self, reference: Draft, params: Mapping[str, Json]) -> None:
+        self.values = reference.case.fields
+        self.frozen = {k: _frozen(v) for k, v in self.values.items() if not isinstance(v, str)}
+        self.asked = _asked(params) if params else None
+
+    def field(self, name: str, value: Json) -> str:
+        frozen = self.frozen.get(name)
+        return frozen if frozen is not None and value is self.values[name] else _frozen(value)
+
+
+def _asked(params: Mapping[str, Json]) -> tuple[str, str]:
+    """Parameters, equal in any order; but tools and schemas as they stand, as the model sees their order."""
+    rest = {k: v for k, v in params.items() if k not in ORDERED}
+    return _frozen(rest), json.dumps([params.get(k) for k in ORDERED], default=repr)
 
 
 def _frozen(value: Any) -> str:

@@ -54,6 +54,7 @@ def test_both_planted_weaknesses_are_found(repo) -> None:
         assert said == (("passed", 1.0) if kind in raised else ("failed", 0.0)), threshold
     assert len(found["recovers"]["verdicts"]) == 8
     assert "[+backup__order_status" in ran.stdout.str(), "the failure shows what was put in"
+    assert "[tool fault: empty at use 2 of each tool]" in ran.stdout.str(), "and what befell the tools"
     rates = {(m["metric"], m["perturbation"]): m["value"] for m in found["picks"]["metrics"]}
     assert rates["pass_rate", "tool_order"] == 1
     assert rates["pass_rate", "tool_decoy"] == pytest.approx(0.9375)

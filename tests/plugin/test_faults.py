@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from robusttest.core.nouns import Completion
-from robusttest.engine.faults import Tools
+from robusttest.engine.faults import Tools, fault_text
 from robusttest.errors import ToolFaultError, UsageError
 from robusttest.perturbations import make
 from robusttest.perturbations.tools.faults import KINDS, tool_fault
@@ -215,3 +215,15 @@ def test_way(variant, ask):
 """)
     project.run().assert_outcomes(passed=1)
     assert [r["answer"] for r in project.records()] == [["look", "pay"], ["look", "look", "pay"]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({}, ""),
+        ({"kind": "429", "at": 1, "times": 1, "tool": None}, "\n\n[tool fault: 429 at use 1 of each tool]"),
+        ({"kind": "stale", "at": 2, "times": 3, "tool": "f"}, "\n\n[tool fault: stale at uses 2 to 4 of f]"),
+    ],
+)
+def test_a_failure_tells_what_befell_the_tools(fault: dict[str, Any], told: str) -> None:
+    assert fault_text(fault) == told

@@ -325,8 +325,13 @@ class Part(_Metrics):
 def grouped(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
     """Records by cell, in first-seen order."""
     found: dict[CellKey, list[Record]] = {}
+    last: tuple[str | None, str, str] | None = None
+    rows: list[Record] = []
     for r in records:
-        found.setdefault(r.key, []).append(r)
+        mine = (r.test, r.task, r.model)
+        if mine != last:  # rows of a cell mostly stand together
+            last, rows = mine, found.setdefault(r.key, [])
+        rows.append(r)
     return found
 
 

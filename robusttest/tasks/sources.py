@@ -225,21 +225,24 @@ def _csv(path: Path, text: str, delimiter: str) -> Iterator[SourceRow]:
 def _csv_rows(
     path: Path, header: list[str], chunk: Callable[[int], list[tuple[int, list[str]]]]
 ) -> Iterator[SourceRow]:
-    i, most = 0, 1  # who wants to know what a file is reads one row
+    i, most, name = 0, 1, str(path)  # who wants to know what a file is reads one row
     while lines := chunk(most):
         most = _CHUNK
         for line, values in lines:
             if not values:
                 continue
             i += 1
-            place = f"{path}: row {i} (line {line})"
+            place = f"{name}: row {i} (line {line})"
             if len(values) != len(header):
                 raise CaseError(
                     f"{place}: {len(values)} values for {len(header)} columns ({', '.join(header)}); a comma inside a value "
                     "needs quotes around it"
                 )
             # An empty cell is a missing value: csv has no other way to say so.
-            yield SourceRow(place, {k: v if v != "" else None for k, v in zip(header, values, strict=True)})
+            if "" in values:
+                yield SourceRow(place, {k: v or None for k, v in zip(header, values, strict=True)})
+            else:
+                yield SourceRow(place, dict(zip(header, values, strict=True)))
 
 
 def _jsonl(path: Path, text: str) -> Iterator[SourceRow]:

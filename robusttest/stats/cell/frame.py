@@ -175,7 +175,7 @@ class Frame:
         """Names without severity, in first-seen order."""
         return tuple(dict.fromkeys(split_spec(p)[0] for p in self.known))
 
-    @property
+    @cached_property
     def has_repeats(self) -> bool:
         return any(c.level == REPEAT or (c.is_reference and c.repeat > 0) for c in self.columns)
 
@@ -330,7 +330,8 @@ class _Builder:
             )
         if status == _ERROR:
             self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False, -1))
-            self._keep(r)
+            if self.kept is not None:
+                self.kept.append(r)
             return
         answer = self.answer(r.answer) if status == _OK else UNREADABLE
         score = r.score
@@ -343,11 +344,13 @@ class _Builder:
             )
         self.rows.append(
             (
-                row, column, status, score, answer, self.reply(r.reply), self.question(r.input_hash),
+                row, column, status, score, answer, -1 if r.reply is None else self.reply(r.reply),
+                -1 if r.input_hash is None else self.question(r.input_hash),
                 r.effect != "same", r.cut, -1 if r.check is None else self._checked(r.check),
             )
         )  # fmt: skip
-        self._keep(r)
+        if self.kept is not None:
+            self.kept.append(r)
 
     def _checked(self, check: Mapping[str, Any]) -> int:
         """The code of what the second scorer says: its answer; of a model that judges, right or wrong."""
@@ -356,10 +359,6 @@ class _Builder:
             return int((check.get("value") or 0.0) >= 0.5)
         status = check.get("status", "ok")
         return self.check(check.get("answer") if status == "ok" else [status])
-
-    def _keep(self, r: Record) -> None:
-        if self.kept is not None:
-            self.kept.append(r)
 
     def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))

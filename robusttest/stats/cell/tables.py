@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, get_args
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from robusttest.core.equality import same
 from robusttest.core.names import split_spec
@@ -81,23 +83,26 @@ def records_from_rows(
     empty cell is a missing value. Raises `UsageError` and `CaseError` that name the file, the row and the column.
     """
     rows = list(found)
-    seen: dict[str, None] = {}
-    for row in rows:
-        seen.update(dict.fromkeys(row.values))  # type: ignore[arg-type]
-    values = {
-        column: [
-            v if type(v := row.values.get(column)) is str else _value(v)  # type: ignore[union-attr]
-            for row in rows
-        ]
-        for column in seen
-    }
-    places = [row.place for row in rows]
-    table = _Table(name, list(seen), values, len(rows), places.__getitem__)
+    values = _by_column([cast("Mapping[str, Any]", row.values) for row in rows])
+    table = _Table(name, list(values), values, len(rows), lambda i: rows[i].place)
     return _records(table, mapping or {}, reference, right=right, notes=notes, factors=factors, by=by)
 
 
-def _value(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Columns in first-seen order; a value that a row lacks, and NaN, is None."""
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    if len(names) > 1 and all(len(row) == len(names) for row in rows):
+        columns: Iterable[Iterable[Any]] = zip(*map(itemgetter(*names), rows), strict=True)
+    else:
+        columns = ([row.get(name) for row in rows] for name in names)
+    return {name: _values(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _values(column: Iterable[Any]) -> list[Any]:
+    values = list(column)
+    if not any(issubclass(kind, float) for kind in set(map(type, values))):
+        return values
+    return [None if isinstance(v, float) and v != v else v for v in values]
 
 
 @dataclass(frozen=True)
@@ -428,14 +433,18 @@ def _statuses(columns: _Columns) -> list[str]:
 
 def _scores(columns: _Columns, status: list[str], right: Sequence[str] = ()) -> list[float | None]:
     """Given, or right where answer equals target; an unreadable answer to a question with a target has 0."""
-    replied = ("ok", "unparsed", "refused")
+    replied = frozenset(("ok", "unparsed", "refused"))
     if "score" not in columns:
         return [
             None if t is None or s not in replied else float(s == "ok" and same(a, t))
             for a, t, s in zip(columns["answer"], columns.get("target"), status, strict=True)
         ]
     out: list[float | None] = []
+    read: dict[str, float] = {}  # the few texts that stand there again and again
     for row, (value, s) in enumerate(zip(columns["score"], status, strict=True)):
+        if type(value) is str and s == "ok" and (known := read.get(value)) is not None:
+            out.append(known)
+            continue
         if s not in replied:
             out.append(None)
             continue
@@ -454,6 +463,8 @@ def _scores(columns: _Columns, status: list[str], right: Sequence[str] = ()) -> 
             raise CaseError(
                 f"{columns.at(row, 'score')}: {value!r} is not in [0, 1]; percent are read with their sign, as in '92 %'"
             )
+        if type(value) is str and len(read) < _REMEMBERED:
+            read[value] = number
         out.append(number)
     if right and not any(out):
         shown = ", ".join(sorted({_plain(v) for v in columns["score"] if v is not None})[:10])
@@ -463,6 +474,7 @@ def _scores(columns: _Columns, status: list[str], right: Sequence[str] = ()) -> 
     return out
 
 
+_REMEMBERED = 1000
 _WORDS = {
     **dict.fromkeys(("c", "correct", "true", "pass", "passed", "right"), 1.0),
     **dict.fromkeys(("i", "n", "incorrect", "false", "fail", "failed", "wrong"), 0.0),

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import calibration_across
 import calibration_contract
+import calibration_factors
 from calibration_lines import Floats, Line, share
 from simulated import World, beta, beta_quantiles, easy_and_hard, latent
 
@@ -347,6 +348,8 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "guards": calibration_contract.guards,
     "changes": calibration_contract.changed,
     "detectable": calibration_contract.detectable,
+    "factors": calibration_factors.factors,
+    "blame": calibration_factors.blame_split,
     "claims": calibration_across.two_claims,
     "whose": calibration_across.whose,
     "residuals": calibration_across.residual,

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import calibration
 import calibration_across
 import calibration_contract
+import calibration_factors
 from simulated import World, beta
 
 from robusttest.metrics import METRICS
@@ -37,7 +38,18 @@ def test_intervals_hold_and_gates_keep_alpha(world):
 
 @pytest.mark.parametrize(
     "section",
-    ["gates", "judges", "stopping", "consistency", "claims", "residuals", "two-way", "advice", "paired"],
+    [
+        "gates",
+        "judges",
+        "stopping",
+        "consistency",
+        "blame",
+        "claims",
+        "residuals",
+        "two-way",
+        "advice",
+        "paired",
+    ],
 )
 def test_the_other_sections(section):
     assert not off(calibration.SECTIONS[section](100))
@@ -126,3 +138,18 @@ def test_whose_robustness_is(world):
         assert second.get("supported", 0) >= 0.7
     else:
         assert second.get("supported", 0) <= 0.2
+
+
+def test_which_knob_matters():
+    """Of no knob that does nothing is it said (but in 5 % of designs); the one that does something is found, and is first."""
+    rng = np.random.default_rng(3)
+    none = calibration_factors.found(rng, 20, 60, {}, cluster=2)
+    assert sum(any(f.matters for f in d.factors) for d in none) <= 4
+    one = calibration_factors.found(rng, 8, 100, {"noise": 0.5})
+    assert all(d.factors[0].name == "noise" and d.factors[0].matters for d in one)
+
+
+def test_the_smallest_drop_that_shows():
+    """In four of five samples."""
+    world = calibration_contract.Broken(4, 1, 0.1, 0.0)
+    assert 0.62 <= world.found(66, measures=1, runs=60) <= 0.95

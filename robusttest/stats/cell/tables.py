@@ -180,7 +180,7 @@ def _records(
     status = _statuses(columns)
     score = _scores(columns, status, right)
     if notes is not None:
-        notes += _doubts(columns, case, variant, repeat)
+        notes += _doubts(columns, [*zip(model, task, strict=True)], case, variant)
     level, severity = columns.text("level"), _severities(columns)
     answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
     effect = _effects(columns, test=columns.get("test"), names=(task, model, case, perturbation))
@@ -499,26 +499,63 @@ def _score(value: Any) -> float | None:
     return number
 
 
-def _doubts(columns: _Columns, case: list[str], variant: list[str], repeat: list[int]) -> list[str]:
+def _doubts(
+    columns: _Columns, cell: Sequence[tuple[str, str]], case: Sequence[str], variant: Sequence[str]
+) -> list[str]:
     """What is likely not as it was meant."""
     said: list[str] = []
     if "score" not in columns and "answer" in columns:
-        pairs = zip(columns["answer"], columns.get("target"), strict=True)
+        pairs = list(zip(columns["answer"], columns.get("target"), strict=True))
         texts = [(a, t) for a, t in pairs if isinstance(a, str) and isinstance(t, str)]
         near = sum(a != t and a.strip().casefold() == t.strip().casefold() for a, t in texts)
         if near:
             said.append(
                 f"{near} of {len(texts)} answers differ from their target by blanks or capitals alone, and count as wrong"
             )
-    every = len(set(case))
-    of: dict[str, set[str]] = {}
-    for c, v in zip(case, variant, strict=True):
-        of.setdefault(v, set()).add(c)
-    some = {v or "the reference": len(cases) for v, cases in of.items() if len(cases) < every}
-    if some and len(of) > 1:
-        shown = ", ".join(f"{v} {n}" for v, n in sorted(some.items())[:5])
-        said.append(f"not every case has every variant: of {every} cases {shown}")
-    return said
+        if mixed := sum(_mixed(a, t) for a, t in pairs):
+            said.append(
+                f"{mixed} of {len(pairs)} answers are true or false where the target is 1 or 0, or the reverse, and count as "
+                "wrong: write both alike"
+            )
+        gone = sum(t is None for _, t in pairs)
+        if 0 < gone < len(pairs):
+            said.append(
+                f"{gone} of {len(pairs)} rows have no target: they have no score, and count in no accuracy"
+            )
+    if "cluster" in columns:
+        clusters = columns["cluster"]
+        gone = sum(c is None for c in clusters)
+        if 0 < gone < len(clusters):
+            said.append(
+                f"{gone} of {len(clusters)} rows have no cluster: their cases count as independent of all others"
+            )
+    of: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for where, c, v in zip(cell, case, variant, strict=True):
+        of.setdefault(where, {}).setdefault(v, set()).add(c)
+    uneven: list[str] = []
+    for (model, task), variants in of.items():
+        every = len(set().union(*variants.values()))
+        some = {v or "the reference": len(cases) for v, cases in variants.items() if len(cases) < every}
+        if some and len(variants) > 1:
+            shown = ", ".join(f"{v} {n}" for v, n in sorted(some.items())[:5])
+            where = f" of {task} × {model}" if len(of) > 1 else ""
+            uneven.append(f"not every case{where} has every variant: of {every} cases {shown}")
+    if len(uneven) > _MOST_UNEVEN:
+        more = len(uneven) - _MOST_UNEVEN
+        uneven = [*uneven[:_MOST_UNEVEN], f"nor do those of {more} other task{'s' * (more != 1)} × models"]
+    return said + uneven
+
+
+_MOST_UNEVEN = 3
+_TRUTH = {"true": "1", "false": "0"}
+
+
+def _mixed(answer: Any, target: Any) -> bool:
+    """Whether one is true or false and the other 1 or 0, and they mean the same."""
+    a, t = (_plain(v).strip().casefold() for v in (answer, target))
+    return (a in _TRUTH) != (t in _TRUTH) and _TRUTH.get(a, a.removesuffix(".0")) == _TRUTH.get(
+        t, t.removesuffix(".0")
+    )
 
 
 def _level(perturbation: str) -> str:

@@ -351,3 +351,62 @@ def test_any_bytes_are_read_or_refused_by_name(tmp_path_factory: pytest.TempPath
         except (UsageError, CaseError, StorageError) as e:
             said = str(e)
         assert f"x{suffix}" in said
+
+
+def _notes(tmp_path: Path, name: str, rows: list[dict[str, object]]) -> list[str]:
+    path = tmp_path / f"{name}.jsonl"
+    path.write_text(
+        "".join(json.dumps({"model": "m", "task": "t", **r}) + "\n" for r in rows), encoding="utf-8"
+    )
+    return read([path])[1]
+
+
+def _rows(n: int = 4, variants: tuple[str, ...] = ("", "p")) -> list[dict[str, object]]:
+    return [
+        {"case_id": f"c{i}", "variant": v, "answer": "A", "target": "A"} for i in range(n) for v in variants
+    ]
+
+
+def test_a_column_with_one_gap_is_told(tmp_path: Path) -> None:
+    assert _notes(tmp_path, "whole", _rows()) == []
+    rows = _rows()
+    rows[3]["target"] = None
+    assert _notes(tmp_path, "target", rows) == [
+        "1 of 8 rows have no target: they have no score, and count in no accuracy"
+    ]
+    rows = [{**r, "cluster": None if i > 5 else "x"} for i, r in enumerate(_rows())]
+    assert _notes(tmp_path, "cluster", rows) == [
+        "2 of 8 rows have no cluster: their cases count as independent of all others"
+    ]
+    rows = [
+        {**{k: v for k, v in r.items() if k != "answer"}, "score": None if i == 3 else 1}
+        for i, r in enumerate(_rows())
+    ]
+    with pytest.raises(
+        CaseError, match=r"line 4, column 'score': missing; a call that failed has status 'error'"
+    ):
+        _notes(tmp_path, "score", rows)
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "told"),
+    [(True, 1, True), (0, False, True), ("True", "1", True), ("1.0", "true", True), (True, "true", False), (1, 0, False),
+     (True, 0, False), ("yes", "1", False), (1, 1.0, False)],
+)  # fmt: skip
+def test_booleans_and_numbers_mixed_are_told(
+    tmp_path: Path, answer: object, target: object, told: bool
+) -> None:
+    rows = [{**r, "answer": answer, "target": target} for r in _rows(1)]
+    expected = "2 of 2 answers are true or false where the target is 1 or 0, or the reverse, and count as wrong: write both alike"
+    assert (expected in _notes(tmp_path, "mixed", rows)) == told
+
+
+def test_a_variant_that_only_some_cases_have_is_told_task_by_task(tmp_path: Path) -> None:
+    rows = [r for r in _rows(4, ("", "p", "q")) if r["variant"] != "q" or r["case_id"] in ("c0", "c1")]
+    assert _notes(tmp_path, "some", rows) == ["not every case has every variant: of 4 cases q 2"]
+    # two tasks with cases and variants of their own lack nothing
+    other = [{**r, "task": "u", "case_id": f"u{r['case_id']}"} for r in _rows(3, ("", "w"))]
+    assert _notes(tmp_path, "two", [*_rows(), *other]) == []
+    assert _notes(tmp_path, "both", [*rows, *other]) == [
+        "not every case of t × m has every variant: of 4 cases q 2"
+    ]

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from robusttest.core.nouns import Threshold
 from robusttest.engine.cell import Result, cell_of
-from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.engine.results import ResultList
-from robusttest.engine.shrink import Budget
 from robusttest.errors import UsageError
 from robusttest.metrics import thresholds
 from robusttest.run import baseline
@@ -107,8 +105,8 @@ def evaluate(
                 "no collected test has", "the task does not have"
             )
         )
-    from robusttest.gateway import Gateway
     from robusttest.report import files
+    from robusttest.run.calls import opened
     from robusttest.run.ledger import Ledger, tally
     from robusttest.run.plan import planned
     from robusttest.run.progress import in_kernel
@@ -118,14 +116,18 @@ def evaluate(
     ledger = Ledger(settings, files=lambda: _files(jobs, settings), plans=lambda: planned(jobs))
     ledger.load_baseline()
     jobs = ledger.look_back(failing_first(jobs, settings))
-    with Gateway(settings) as gateway:
+    progress = None
+
+    def tick() -> None:
+        if progress is not None:
+            progress.tick()
+
+    gateway, runner, budget = opened(settings, ledger.recorded, tick=tick)
+    with gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         progress = in_kernel(gateway, sum(_planned_calls(job) for job in jobs))
-        tick = None if progress is None else progress.tick
-        runner = Runner(gateway, settings, on_record=ledger.recorded, tick=tick)
         for job in jobs:
             runner.add(job)
-        budget = Budget(settings.shrink) if settings.shrink else None
         try:
             records = [runner.result(job, budget) for job in jobs]
         finally:  # of a run that is interrupted, its records so far are there

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Request, Variant
-from robusttest.gateway.litellm import prices
+from robusttest.gateway.litellm import prices, tokens
 from robusttest.report.text import count, money
 from robusttest.tasks.render import render
 
@@ -27,12 +27,14 @@ class DryRunPlan:
     calls: int = 0
     stored: int = 0
     """Of ``calls``: replies that are in the store already."""
-    characters: int = 0
-    """Of the calls that would be made."""
+    input: float = 0.0
+    """Tokens of the calls that would be made."""
     output: int = 0
-    """Tokens that their replies have at most, where their number is limited."""
+    """Tokens that their replies have at most, where their number is limited and the model has not answered yet."""
+    likely: float = 0.0
+    """Tokens that the replies of models have which have answered before."""
     unlimited: int = 0
-    """Calls whose requests limit no output."""
+    """Calls whose requests limit no output, to models that have not answered yet."""
     cost: float = 0.0
     """US dollars: the input, and the output as far as it is limited."""
     unpriced: Counter[str] = field(default_factory=Counter)
@@ -40,25 +42,32 @@ class DryRunPlan:
     others: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(model, what it does) → calls whose text is not known before the run."""
 
-    def add(self, request: Request, *, stored: bool) -> None:
+    def add(self, request: Request, *, stored: bool, learnt: tokens.Learnt | None = None) -> None:
+        """``learnt``: what replies of this model have used before."""
         self.calls += 1
         if stored:
             self.stored += 1
             return
-        characters, most = prices.size(request), prices.output_limit(request)
-        self.characters += characters
+        asked = tokens.count(request) * (learnt.share if learnt is not None else 1.0)
+        self.input += asked
         if request.model.startswith("python:"):
             return
-        self.output += most or 0
-        self.unlimited += most is None
+        most = prices.output_limit(request)
+        said = float(most or 0)
+        if learnt is not None:
+            said = learnt.output if most is None else min(learnt.output, most)
+            self.likely += said
+        else:
+            self.output += most or 0
+            self.unlimited += most is None
         price = prices.known(request.model, self.told, prices.table())
         if price is None:
             self.unpriced[request.model] += 1
         else:
-            self.cost += characters / prices.CHARACTERS_PER_TOKEN * price.input + (most or 0) * price.output
+            self.cost += asked * price.input + said * price.output
 
     def join(self, other: DryRunPlan) -> None:
-        for name in ("variants", "calls", "stored", "characters", "output", "unlimited", "cost"):
+        for name in ("variants", "calls", "stored", "input", "output", "likely", "unlimited", "cost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.unpriced += other.unpriced
         self.others += other.others
@@ -67,7 +76,9 @@ class DryRunPlan:
         parts = [f"{self.calls:,} calls"]
         if self.stored:
             parts[0] += f", {self.stored:,} of them stored replies"
-        parts.append(f"about {self.characters // prices.CHARACTERS_PER_TOKEN:,} input tokens")
+        parts.append(f"about {self.input:,.0f} input tokens")
+        if self.likely:
+            parts.append(f"about {self.likely:,.0f} output tokens by earlier replies")
         if self.output:
             parts.append(f"at most {self.output:,} output tokens")
         if self.cost:
@@ -124,7 +135,11 @@ def _plan(session: RobustSession, state: RobustItem) -> DryRunPlan:
                 request = session.gateway.request(
                     state.model, render(v.draft), {**job.task.params, **v.draft.params}, v.draft.sample
                 )
-                plan.add(request, stored=session.gateway.stored(request))
+                plan.add(
+                    request,
+                    stored=session.gateway.stored(request),
+                    learnt=session.gateway.learnt(request.model),
+                )
             if judge and scorer is not None:
                 reference = isinstance(v, Variant) and not v.perturbation
                 plan.others[judge, "the judge"] += n + (scorer.again if reference else 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from robusttest.engine.shrink import Budget
     from robusttest.gateway import Gateway
     from robusttest.plugin.terminal import ProgressLine
+    from robusttest.run.calls import Calls
 
 KEY = pytest.StashKey["RobustSession"]()
 ITEM = pytest.StashKey[RobustItem]()
@@ -84,7 +84,7 @@ class RobustSession(Ledger):
         self.progress: ProgressLine | None = None
         self.reports: dict[CellKey, tuple[pytest.TestReport, Any]] = {}
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
-        self._calls: tuple[int, Gateway, Runner] | None = None
+        self._calls: tuple[int, Calls] | None = None
         self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
 
     # --- collection
@@ -117,40 +117,30 @@ class RobustSession(Ledger):
     @property
     def gateway(self) -> Gateway:
         """The gateway of this process: a forked child has its own."""
-        return self._begun()[0]
+        return self._begun().gateway
 
     @property
     def runner(self) -> Runner:
-        return self._begun()[1]
+        return self._begun().runner
 
-    def _begun(self) -> tuple[Gateway, Runner]:
-        if self._calls is None or self._calls[0] != os.getpid():
-            from robusttest.engine.driver import Runner
-            from robusttest.gateway import Gateway
-
-            workers = int(self.worker["workercount"]) if self.worker is not None else 1
-            gateway = Gateway(self.settings, workers=workers, run=self.run_key)
-            self._calls = (
-                os.getpid(),
-                gateway,
-                Runner(gateway, self.settings, on_record=self.recorded, tick=self.ticked),
-            )
-        return self._calls[1], self._calls[2]
-
-    @cached_property
+    @property
     def shrinking(self) -> Budget | None:
         """Calls left for shrinking in this process: on xdist each worker has its share. None where nothing is shrunk."""
-        if not self.settings.shrink:
-            return None
-        from robusttest.engine.shrink import Budget
+        return self._begun().shrinking
 
-        workers = int(self.worker["workercount"]) if self.worker is not None else 1
-        return Budget(self.settings.shrink // workers)
+    def _begun(self) -> Calls:
+        if self._calls is None or self._calls[0] != os.getpid():
+            from robusttest.run.calls import opened
+
+            workers = int(self.worker["workercount"]) if self.worker is not None else 1
+            calls = opened(self.settings, self.recorded, workers=workers, run=self.run_key, tick=self.ticked)
+            self._calls = os.getpid(), calls
+        return self._calls[1]
 
     @property
     def calling(self) -> Gateway | None:
         """The gateway, if this process has made one."""
-        return self._calls[1] if self._calls is not None and self._calls[0] == os.getpid() else None
+        return self._calls[1].gateway if self._calls is not None and self._calls[0] == os.getpid() else None
 
     def ticked(self) -> None:
         if self.progress is not None:

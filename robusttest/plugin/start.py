@@ -50,7 +50,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     if session.settings.dry_run:
         from robusttest.plugin import dry_run, terminal
 
-        terminal.write(session.config, [*_of_run(session), *dry_run.lines(session, states)])
+        terminal.write(session.config, [*_of_run(session), *dry_run.lines(session, states)], asked=True)
         return True
     try:
         _check_reports(session)

@@ -21,10 +21,10 @@ def _reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.get_plugin("terminalreporter")
 
 
-def write(config: pytest.Config, lines: Sequence[str]) -> None:
-    """Whole lines, through pytest's reporter."""
+def write(config: pytest.Config, lines: Sequence[str], *, asked: bool = False) -> None:
+    """Whole lines, through pytest's reporter. ``asked``: what the command is for, which ``-q`` shows too."""
     reporter = _reporter(config)
-    if reporter is None or not lines or config.get_verbosity() < 0:
+    if reporter is None or not lines or (config.get_verbosity() < 0 and not asked):
         return
     reporter.ensure_newline()
     for line in lines:

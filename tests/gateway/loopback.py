@@ -166,6 +166,8 @@ class LoopbackServer:
     retry_after: str = "0.05"
     huge: int = 20 << 20
     """Characters of a reply that no model gives."""
+    counts_tokens: Callable[[dict[str, Any], str], tuple[int, int]] | None = None
+    """How a request's and a reply's tokens are counted; None: by words."""
     says: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a reply has instead of the usual ones: ``model``, ``system_fingerprint``, ``usage`` …"""
     drip: float = 0.02
@@ -416,6 +418,8 @@ class _Protocol(asyncio.Protocol):
         return 200, self.openai(body, message, fault)
 
     def usage(self, body: dict[str, Any], message: dict[str, Any]) -> tuple[int, int]:
+        if self.server.counts_tokens is not None:
+            return self.server.counts_tokens(body, str(message.get("content") or ""))
         return len(prompt_of(body).split()) + 3, len(str(message.get("content") or "").split()) + 1
 
     def openai(self, body: dict[str, Any], message: dict[str, Any], fault: str | None) -> dict[str, Any]:

@@ -12,6 +12,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "gateway"))
 from loopback import LoopbackServer
 
+from robusttest.gateway.litellm import tokens
+from robusttest.store import find_run, read_run
+
 DECLARED = """
 llm = Task("llm", cases=CASES, prompt="Ticket: {input}", params={"max_tokens": 5}, scorer=choice(["billing", "delivery", "account"]))
 
@@ -20,25 +23,36 @@ def test_llm(result): ...
 """
 LINE = re.compile(
     r"test_llm on openai/gpt-4o-mini: 12 cases, (?P<variants>\d+) variants, (?P<calls>\d+) calls"
-    r"(?:, (?P<stored>\d+) of them stored replies)?, about (?P<input>\d+) input tokens"
-    r"(?:, at most (?P<output>\d+) output tokens)?(?:, about \$(?P<cost>\S+))?"
+    r"(?:, (?P<stored>\d+) of them stored replies)?, about (?P<input>[\d,]+) input tokens"
+    r"(?:, about (?P<likely>[\d,]+) output tokens by earlier replies)?(?:, at most (?P<output>[\d,]+) output tokens)?(?:, about \$(?P<cost>\S+))?"
 )
 
 
 def foretold(result: pytest.RunResult) -> dict[str, float]:
     assert result.ret == pytest.ExitCode.OK, result.stdout.str() + result.stderr.str()
     (match,) = LINE.finditer(result.stdout.str())
-    return {k: float(v or 0) for k, v in match.groupdict().items()}
+    return {k: float((v or "0").replace(",", "")) for k, v in match.groupdict().items()}
+
+
+def counted(body, said):
+    """As a model with another tokenizer and frame counts: a seventh more, ChatML's frames, and a system prompt of its own."""
+    texts = [str(m["content"]) for m in body["messages"]]
+    return int(sum(map(tokens.of_text, texts)) * 8 / 7) + 5 * len(texts) + 3, 2 * tokens.of_text(said)
+
+
+def used(path):
+    """Tokens that the run's records hold: of the requests, and of the replies."""
+    held = [r for r in read_run(path).records if not r.cached]
+    return sum(r.input_tokens for r in held), sum(r.output_tokens for r in held)
 
 
 def test_a_dry_run_says_what_the_run_does(project, monkeypatch):
-    """5 output tokens a reply at most; the server counts its tokens as it likes, so input tokens are a rule of thumb."""
-    with LoopbackServer(reply=lambda body: "billing") as server:
+    with LoopbackServer(reply=lambda body: "billing", counts_tokens=counted) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
         monkeypatch.setenv("OPENAI_API_BASE", server.url)
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         project.test(DECLARED)
-        dry = foretold(project.fresh("--robust-dry-run"))
+        dry = foretold(project.run("--robust-dry-run", "-q"))
         assert server.requests == []
         assert dry["variants"] == dry["calls"] == 36
         assert dry["stored"] == 0
@@ -47,18 +61,24 @@ def test_a_dry_run_says_what_the_run_does(project, monkeypatch):
         project.fresh("--robust-report=json:r.json")
         run = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
         assert len(server.requests) == run["run"]["calls"] == dry["calls"]
-        characters = sum(len(r.body["messages"][-1]["content"]) for r in server.requests)
-        assert characters / 4 < dry["input"] < characters / 4 + 36 * 10, (
-            "a quarter of the characters, and a frame"
-        )
+        asked, _ = used(find_run("latest", project.path / ".robusttest"))
+        assert dry["input"] == pytest.approx(asked, rel=0.3)
         rates = 1.5e-7, 6e-7  # gpt-4o-mini's, a million for 0.15 and 0.60
         assert dry["cost"] == pytest.approx(dry["input"] * rates[0] + dry["output"] * rates[1], rel=0.05)
         assert run["run"]["cost"] > 0
 
-        again = foretold(project.fresh("--robust-dry-run"))
+        again = foretold(project.run("--robust-dry-run"))
         assert (again["calls"], again["stored"], again["input"], again["cost"]) == (36, 36, 0, 0)
-        assert foretold(project.fresh("--robust-dry-run", "--robust-replies=live"))["stored"] == 0
+
+        # Another 24 calls to a model that has answered: by what it used then.
+        project.test(DECLARED.replace('["casing"]', '["casing", "whitespace"]'))
+        more = foretold(project.run("--robust-dry-run", "--robust-replies=live"))
+        assert (more["calls"], more["stored"], more["output"]) == (60, 0, 0)
         assert len(server.requests) == 36
+        project.fresh("--robust-replies=live")
+        asked, said = used(find_run("latest", project.path / ".robusttest"))
+        assert more["input"] == pytest.approx(asked, rel=0.05)
+        assert more["likely"] == pytest.approx(said, rel=0.05)
 
 
 def test_what_is_not_known_is_said(project):

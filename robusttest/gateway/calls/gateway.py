@@ -26,8 +26,9 @@ from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.calls.scheduler import SERVERS, Flight, Scheduler
-from robusttest.gateway.litellm import keys, prices
+from robusttest.gateway.litellm import keys, prices, tokens
 from robusttest.gateway.litellm.address import endpoint_of
+from robusttest.gateway.litellm.tokens import Learnt
 from robusttest.gateway.store import nearest
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
@@ -95,6 +96,7 @@ class Gateway:
         self._with_key: set[str] = set()
         self._left_out: set[tuple[str, tuple[str, ...]]] = set()
         self._checked: dict[str, ConfigurationError | None] = {}
+        self._learnt: dict[str, Learnt | None] = {}
         self._closed = False
 
     # --- requests
@@ -165,6 +167,13 @@ class Gateway:
         if self.store is None or (is_callable(request.model) and request.version is None):
             return False
         return self.store.get(request.key(), since=self._since()) is not None
+
+    def learnt(self, model: str) -> Learnt | None:
+        """What the stored replies of a model have used; None where there are too few."""
+        if model not in self._learnt:
+            rows = [] if self.store is None or is_callable(model) else self.store.answered(model)
+            self._learnt[model] = tokens.learnt(tokens.read(rows))
+        return self._learnt[model]
 
     # --- calls
 

@@ -366,6 +366,21 @@ class ReplyStore:
             return []
         return [loads(zlib.decompress(row[0])) for row in rows]
 
+    def answered(self, model: str, most: int = 200) -> list[tuple[Json, Json]]:
+        """``(request identity, completion)`` of the newest stored replies of a model, at most ``most``."""
+        if self._db is None:
+            return []
+        self.flush()
+        try:
+            with self._lock:
+                rows = self._db.execute(
+                    "SELECT request, completion FROM replies WHERE model = ? ORDER BY created DESC, key LIMIT ?",
+                    (model, most),
+                ).fetchall()
+        except sqlite3.DatabaseError:
+            return []
+        return [(loads(zlib.decompress(request)), loads(completion)) for request, completion in rows]
+
     def insert(self, rows: Iterable[tuple[str, Json, Json]], *, created: float) -> int:
         """Put rows as `rows` yields them; those that are there already stay."""
         if self._db is None:

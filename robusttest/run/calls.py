@@ -1,0 +1,35 @@
+"""What makes a run's calls, set up: a gateway, and the runner on it. Pytest's session has one in each process, `evaluate` one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from robusttest.core.nouns import Record
+from robusttest.engine.driver import Runner
+from robusttest.engine.shrink import Budget
+from robusttest.gateway import Gateway
+from robusttest.settings import Settings
+
+
+class Calls(NamedTuple):
+    gateway: Gateway
+    runner: Runner
+    shrinking: Budget | None
+    """Calls left for shrinking in this process; None where nothing is shrunk."""
+
+
+def opened(
+    settings: Settings,
+    recorded: Callable[[Record, Sequence[int]], None],
+    *,
+    workers: int = 1,
+    run: str | None = None,
+    tick: Callable[[], None] | None = None,
+) -> Calls:
+    """``recorded`` is told each record as it is made. ``workers`` processes of one ``run`` share limits and budgets; ``tick`` is
+    called while the runner waits. The gateway is to be closed.
+    """
+    gateway = Gateway(settings, workers=workers, run=run)
+    runner = Runner(gateway, settings, on_record=recorded, tick=tick)
+    return Calls(gateway, runner, Budget(settings.shrink // workers) if settings.shrink else None)

@@ -109,14 +109,14 @@ def evaluate(
     from robusttest.run.calls import opened
     from robusttest.run.ledger import Ledger, tally
     from robusttest.run.plan import planned
-    from robusttest.run.progress import in_kernel
+    from robusttest.run.progress import KernelProgress, in_kernel
 
     for target in settings.report:
         files.check_writable(target.path)
     ledger = Ledger(settings, files=lambda: _files(jobs, settings), plans=lambda: planned(jobs))
     ledger.load_baseline()
     jobs = ledger.look_back(failing_first(jobs, settings))
-    progress = None
+    progress: KernelProgress | None = None
 
     def tick() -> None:
         if progress is not None:

@@ -98,7 +98,7 @@ def _row(id: str, calls: Sequence[_Call]) -> SourceRow:
     held = last.span.attributes
     said = [m.get("content") for m in last.output if m.get("content")]
     before = [m for m in first.input[:at] if m["role"] not in ("system", "developer")]
-    system = [m["content"] for m in first.input[:at] if m["role"] in ("system", "developer")]
+    system = [m["content"] for m in first.input[:at] if m["role"] in ("system", "developer") and m["content"]]
     values = {
         "id": id,
         "input": first.input[at]["content"],
@@ -149,7 +149,7 @@ def _call(span: TraceSpan) -> _Call:
     if not given and not said:
         given, said = _numbered(span, "gen_ai.prompt"), _numbered(span, "gen_ai.completion")
     input = [m for item in _listed(span, given) for m in _messages(span, item)]
-    for part in reversed(_listed(span, _json(span, "gen_ai.system_instructions"))):
+    for part in reversed(_listed(span, _instructions(span))):
         text = part if isinstance(part, str) else part.get("content")
         input.insert(0, {"role": "system", "content": text})
     return _Call(span, input, [m for item in _listed(span, said) for m in _messages(span, item, "assistant")])
@@ -166,6 +166,13 @@ def _json(span: TraceSpan, key: str) -> Any:
         raise CaseError(
             f"{span.place}: {key} of trace {span.trace} is not JSON. Was it cut (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT)?"
         ) from None
+
+
+def _instructions(span: TraceSpan) -> Any:
+    """System instructions: parts, or a plain text."""
+    value = span.attributes.get("gen_ai.system_instructions")
+    plain = isinstance(value, str) and not value.lstrip().startswith("[")
+    return [value] if plain else _json(span, "gen_ai.system_instructions")
 
 
 def _listed(span: TraceSpan, value: Any) -> list[Any]:

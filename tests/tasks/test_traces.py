@@ -269,6 +269,11 @@ def test_a_span_around_the_calls_repeats_them_and_is_read_where_it_stands_alone(
     assert (alone.input, alone.metadata["answer"], alone.metadata["calls"]) == (QUESTION, "It is lost.", [])
 
 
+def test_system_instructions_may_be_a_plain_text(tmp_path: Path):
+    (case,) = load(tmp_path, packed(span(ASKED, [SAID], **{"gen_ai.system_instructions": "Be brief."})))
+    assert case.metadata["system"] == "Be brief."
+
+
 def test_images_stay_parts_of_the_question(tmp_path: Path):
     seen = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": "aGk="}
     asked = [{"role": "user", "parts": [{"type": "text", "content": "What is it?"}, seen]}]

@@ -262,11 +262,16 @@ def test_turns_of_a_conversation_are_its_history_and_requests_of_one_trace_are_a
 
 
 def test_a_span_around_the_calls_repeats_them_and_is_read_where_it_stands_alone(tmp_path: Path):
-    around = span(ASKED, [SAID], at=0, **{"gen_ai.operation.name": "invoke_agent"})
+    whole = {"role": "assistant", "parts": [*CALLED["parts"], *SAID["parts"]]}
+    around = span(ASKED, [whole], at=0, **{"gen_ai.operation.name": "invoke_agent"})
     (case,) = load(tmp_path, packed(around, *agent()))
     assert case.metadata["calls"] == [CALL]
     (alone,) = load(tmp_path, packed(around))
-    assert (alone.input, alone.metadata["answer"], alone.metadata["calls"]) == (QUESTION, "It is lost.", [])
+    assert (alone.input, alone.metadata["answer"], alone.metadata["calls"]) == (
+        QUESTION,
+        "It is lost.",
+        [CALL],
+    )
 
 
 def test_system_instructions_may_be_a_plain_text(tmp_path: Path):

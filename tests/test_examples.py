@@ -60,7 +60,7 @@ def test_the_gate_finds_what_thresholds_and_accuracies_miss(desk: Path):
     assert code == 1
     assert [v["status"] for v in cell["verdicts"]] == ["passed"] * 3
     assert values(cell)["accuracy"] > 0.865, "more accurate than v2"
-    assert values(cell)["robust_accuracy"] < 0.58
+    assert 0.40 <= values(cell)["robust_accuracy"] < 0.55, "and less robust"
     assert "REGRESSED: ticket-routing" in out
 
 

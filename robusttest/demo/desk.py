@@ -18,7 +18,7 @@ from robusttest.gateway.callables import model
 from robusttest.tasks.task import Task
 
 VERSIONS = ("v1", "v2", "v3", "v4")
-PERTURBATIONS = ("keyboard:0.5", "ocr:0.5", "swap:0.5", "casing", "whitespace", "punctuation")
+PERTURBATIONS = ("keyboard:0.4", "ocr:0.4", "swap:0.4", "casing", "whitespace", "punctuation")
 VARIANTS = 3
 
 

@@ -102,7 +102,8 @@ class Task:
         ``protect``: texts and compiled patterns that no perturbation may change. ``validity``: what a variant must keep
         to be asked: a similarity function of yours, a model that judges what another one wrote. ``language``: of the
         texts, as a code (``"de"``); detected if not given. ``perturb``: the input fields that text perturbations vary; if
-        not given ``input``, else those of free text that the prompt shows.
+        not given ``input``, else those of free text that the prompt shows. Of a conversation all turns of the user's are
+        varied, or those that are named: ``input[last]``, ``input[2]``.
         ``labels="none"``: targets are not needed and not read; there is no accuracy, and consistency, flips and the noise
         floor are measured. It is the default where no case has a target and no scorer is given.
         ``by``: columns by which results are broken down (``target``, ``cluster``, metadata, a field). ``scorer_check``: a

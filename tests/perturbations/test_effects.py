@@ -163,7 +163,7 @@ MOVED: dict[str, tuple[Reader, Iterable[str]]] = {
 
 BESIDE = ("format", "option_order", "option_position", "option_labels", "rendering", "demo_order", "demos", "template", "instruction",
     "instructions",
-          "system", "filler_turns", "prompt_edges", "temperature", "top_p", "sampling_seed", "repeat")  # fmt: skip
+          "system", "filler_turns", "language_switch", "prompt_edges", "temperature", "top_p", "sampling_seed", "repeat")  # fmt: skip
 """What stands around the case, or how it is decoded: the case's fields, target and set of options stay."""
 TOOLS = ("tool_order", "tool_decoy", "tool_duplicate", "tool_description", "tool_rename", "tool_schema")
 """What tools are offered: the right call stays."""
@@ -177,7 +177,7 @@ WRITTEN = (
     "machine_translation",
 )
 """A model writes them, and nobody reads before they are asked: *probably* the same."""
-OWN = ("counterpart", "document_order", "tool_fault")
+OWN = ("counterpart", "document_order", "tool_fault", "turn_split", "correction")
 """What they act on is no text of a usual task: tests of their own."""
 
 SHOTS = tuple(Case(id=f"d{i}", fields={"input": f"Some example [{i}] here"}, target="blue") for i in range(4))

@@ -125,7 +125,7 @@ ON_PURPOSE = {
 
 NOT_TEXT = "counterpart template instructions system demos demo_order option_order option_labels option_position format rendering repeat"
 NOT_TEXT += " temperature top_p sampling_seed contextual machine_translation paraphrase style back_translation reserved tfidf antonym"
-NOT_TEXT += " document_order filler_turns prompt_edges"
+NOT_TEXT += " instruction document_order filler_turns turn_split correction language_switch prompt_edges"
 NAMES = [name for name in PERTURBATIONS if name not in NOT_TEXT.split()]
 
 

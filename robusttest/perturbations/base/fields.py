@@ -1,7 +1,8 @@
 """Which texts of a case a text perturbation varies: fields, and the parts of a conversation.
 
 A text is known by a key: the field's name, ``input[0]`` for the content of the first message (or text) of a list,
-``input[0][1]`` for its second part. Edits are kept under these keys.
+``input[0][1]`` for its second part. Edits are kept under these keys. Who names fields may name turns of the user's in a
+conversation, too: ``input[last]``, ``input[2]`` for the second one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from robusttest.errors import UsageError, did_you_mean
 from robusttest.perturbations.base.spans import spaced
 
 _KEY = re.compile(r"(.*?)((?:\[\d+\])*)\Z", re.DOTALL)
+_TURN = re.compile(r"(.+)\[(last|[1-9]\d*)\]", re.DOTALL)
 _ADDRESS = re.compile(
     r"\s*(?:(?:https?|s3|gs|file|ftp)://\S+|data:[\w/+.-]{1,80}[;,]\S*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
     r"|[\w./\\:-]+\.(?:png|jpe?g|gif|webp|svg|bmp|tiff?|mp[34]|wav|ogg|pdf|html?|json|csv|txt)"
@@ -142,11 +144,16 @@ def _words(text: str) -> int:
 
 
 def check_names(names: Collection[str], case: Case, where: str) -> None:
-    """Raises `UsageError` for a field that the case does not have."""
+    """Raises `UsageError` for a field that the case does not have, and for a turn of what is no conversation."""
     for name in names:
-        if name not in case.fields:
+        base, turn = _turn(name, case.fields)
+        if turn is not None and base in case.fields and not _users(case.fields[base]):
             raise UsageError(
-                f"{where}: case {case.id!r} has no field {name!r}.{did_you_mean(name, case.fields)} It has: "
+                f"{where}: field {base!r} of case {case.id!r} is no conversation with turns of the user's, so there is no {name!r}"
+            )
+        if base not in case.fields:
+            raise UsageError(
+                f"{where}: case {case.id!r} has no field {base!r}.{did_you_mean(base, case.fields)} It has: "
                 f"{', '.join(case.fields) or 'none'}"
             )
 
@@ -157,18 +164,46 @@ def varied(draft: Draft) -> dict[str, str]:
     names = draft.vary if draft.vary is not None else case.perturb
     if names is None:
         names = free_fields([case], None if draft.prompt is None else shown(draft.prompt))
+    asked: dict[str, list[str | None]] = {}
+    for given in names:
+        base, turn = _turn(given, case.fields)
+        asked.setdefault(base, []).append(turn)
     out: dict[str, str] = {}
-    for name in case.fields:
-        if name in names:
-            out |= _spoken(name, case.fields[name])
+    for name, value in case.fields.items():
+        if name in asked:
+            out |= _in_turns(name, value, asked[name])
     return out
+
+
+def _turn(name: str, fields: Mapping[str, Json]) -> tuple[str, str | None]:
+    """A field's name, and which turn of the user's is meant: ``input[last]``, ``input[2]`` (from 1 on); None: all."""
+    found = None if name in fields else _TURN.fullmatch(name)
+    return (name, None) if found is None else (found[1], found[2])
+
+
+def _users(value: Any) -> list[int]:
+    """Where the user speaks, in a list of messages."""
+    if not isinstance(value, list | tuple):
+        return []
+    return [i for i, m in enumerate(value) if isinstance(m, Mapping) and m.get("role") == "user"]
+
+
+def _in_turns(name: str, value: Any, turns: Sequence[str | None]) -> dict[str, str]:
+    found = _spoken(name, value)
+    if None in turns:
+        return found
+    users = _users(value)
+    at = {
+        users[-1 if t == "last" else int(t) - 1] for t in turns if t == "last" or int(t or 0) <= len(users)
+    }  # a missing one is none
+    return {k: t for k, t in found.items() if int(k[len(name) + 1 :].partition("]")[0]) in at}
 
 
 def _spoken(name: str, value: Any) -> dict[str, str]:
     """The texts of one field; of a conversation what the user says, where anyone is called the user."""
     found = dict(_texts(name, value))
     if isinstance(value, list | tuple):
-        users = [i for i, m in enumerate(value) if isinstance(m, Mapping) and m.get("role") == "user"]
+        users = _users(value)
         if users:
             return {k: t for k, t in found.items() if int(k[len(name) + 1 :].partition("]")[0]) in users}
         if (
@@ -186,6 +221,9 @@ def why_none(draft: Draft) -> str:
     lists = [n for n, v in case.fields.items() if isinstance(v, list | tuple) and v]
     if lists and all(isinstance(v, str) for v in case.fields[lists[0]]):
         return f"field {lists[0]!r} is a list of tokens: join them into one text"
+    named = draft.vary if draft.vary is not None else case.perturb
+    if named and all(_turn(n, case.fields)[1] is not None for n in named):
+        return f"the conversation has no such turn of the user's: {', '.join(named)}"
     if any(isinstance(v, str) for v in case.fields.values()):
         return "the case has no field of free text to vary: name one by fields=[…]"
     return "the case has no text field"

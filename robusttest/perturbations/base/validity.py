@@ -91,10 +91,13 @@ def check(
         gates: tuple[str, ...] = tuple(g for g in ("lines", "json") if g not in perturbation.changes)
     else:
         gates = tuple(g for g in GATES if g not in perturbation.changes)
-    now = texts(draft.case.fields)
-    for key, before in texts(original.fields).items():
+    old, now = texts(original.fields), texts(draft.case.fields)
+    stands = (
+        set(now.values()) if len(now) > len(old) else ()
+    )  # turns were added: what was said stands further on
+    for key, before in old.items():
         after = now.get(key)
-        if after is None or before == after:
+        if after is None or before == after or before in stands:
             continue
         reason = _text_gates(original, before, after, draft.edits.get(key, ()), perturbation, validity, gates)
         if reason is not None:
@@ -240,10 +243,13 @@ def judge_steps(
     """Ask ``validity.judge`` about each changed field: yields Requests, receives Completions, returns a reason or None."""
     if validity.judge is None:
         return None
-    now = texts(draft.case.fields)
-    for key, before in texts(original.fields).items():
+    old, now = texts(original.fields), texts(draft.case.fields)
+    stands = (
+        set(now.values()) if len(now) > len(old) else ()
+    )  # turns were added: what was said stands further on
+    for key, before in old.items():
         after = now.get(key)
-        if after is None or before == after:
+        if after is None or before == after or before in stands:
             continue
         question = same_question(before, after)
         completion = yield Request(

@@ -1,17 +1,23 @@
-"""Turns of a conversation before the question, that have nothing to do with it."""
+"""Turns of a conversation before the question: small talk, a part of the request, a slip, another language."""
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from robusttest.core.nouns import Case, Draft, Json, NotApplicable, Prompt
 from robusttest.errors import UsageError
+from robusttest.perturbations.base.fields import place_to_add, varied, why_none, with_texts
+from robusttest.perturbations.base.languages import detect
 from robusttest.perturbations.base.lexicon import table
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import labels_in
+from robusttest.perturbations.base.validity import GATES
+from robusttest.perturbations.words.context import sentences_of
 
 MOST = 50
 
@@ -43,19 +49,7 @@ def filler_turns(
         drawn: list[Sequence[str]] = []
         while len(drawn) < number:
             drawn += rng.sample(usable, min(len(usable), number - len(drawn)))
-        added = [
-            {"role": role, "content": text}
-            for pair in drawn
-            for role, text in zip(("user", "assistant"), pair, strict=True)
-        ]
-        for name, value in draft.case.fields.items():
-            if _conversation(value):
-                fields = {**draft.case.fields, name: _with(value, added)}
-                return draft.with_(case=replace(draft.case, fields=fields))
-        if draft.prompt is None:
-            return NotApplicable(reason="no field holds a conversation, and the test has a body of its own")
-        changed = _in_prompt(draft.prompt, draft.case, added)
-        return changed if isinstance(changed, NotApplicable) else draft.with_(prompt=changed)
+        return _before(draft, drawn)
 
     return Perturbation(
         name="filler_turns",
@@ -65,6 +59,168 @@ def filler_turns(
         languages=("en",) if own is None else ("any",),
         description="harmless turns of a conversation before the question",
     )
+
+
+def turn_split(turns: int | str | None = None, *, reply: str = "All right.") -> Perturbation:
+    """One request over several turns of the user's: two of them, or ``turn_split:3``, cut between sentences.
+
+    The assistant says ``reply`` between them. It acts on the last user message of a conversation, else on the question of
+    the prompt: what comes last stands in the prompt, what was cut off before it. A request of one sentence is not applicable.
+    """
+    number = 2 if turns is None else int(turns) if str(turns).isascii() and str(turns).isdigit() else 0
+    if isinstance(turns, bool) or not 2 <= number <= MOST:
+        raise UsageError(f"turn_split:{turns}: give the number of turns, 2 to {MOST}")
+    if not isinstance(reply, str) or not reply.strip():
+        raise UsageError(f"turn_split(reply={reply!r}): what the assistant says between two turns")
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        found = _asked(draft)
+        if isinstance(found, NotApplicable):
+            return found
+        key, said = found
+        starts = [start for start, _ in sentences_of(said)][1:]
+        if len(starts) < number - 1:
+            return NotApplicable(reason=f"a text of fewer than {number} sentences, which can't be split")
+        if len(starts) == number - 1 and index > 0:
+            return NotApplicable(reason="there is one way to split it")
+        cuts = [0, *sorted(rng.sample(starts, number - 1)), len(said)]
+        parts = [said[a:b].strip() for a, b in pairwise(cuts)]
+        return _before(_saying(draft, key, parts[-1]), [(part, reply) for part in parts[:-1]])
+
+    return Perturbation(
+        name="turn_split",
+        spec="turn_split" if number == 2 else f"turn_split:{number}",
+        level="prompt",
+        apply=apply,
+        changes=GATES,  # of the last turn alone; all turns together say what was said
+        description="one request over several turns of the user's",
+    )
+
+
+SLIPS = (
+    ("Sorry, I sent that too early. Here is all of it:", "It seems that your message is not complete."),
+    ("Sorry, forget what I just wrote. What I meant is this:", "Are you sure that this is what you mean?"),
+    ("I have to correct myself. This is the right one:", "All right. Is that all?"),
+)
+
+
+def correction(*, slips: Sequence[tuple[str, str]] | None = None) -> Perturbation:
+    """The user takes back a slip: a turn with another number or half of the text, then the whole request as it was.
+
+    It acts on the last user message of a conversation, else on the question of the prompt. ``slips`` are the user's own pairs of
+    what introduces the correction and what the assistant replies to the slip; ours are English.
+    """
+    own = tuple(tuple(s) for s in slips) if slips is not None else None
+    if own is not None and (
+        not own or any(len(s) != 2 or not all(isinstance(t, str) and t.strip() for t in s) for s in own)
+    ):
+        raise UsageError(
+            "correction(slips=…): a list of pairs: what introduces the correction, what the assistant replies to the slip"
+        )
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        found = _asked(draft)
+        if isinstance(found, NotApplicable):
+            return found
+        key, said = found
+        usable = [s for s in own or SLIPS if not labels_in("\n".join(s), draft.case)]
+        wrong = _slipped(said, rng)
+        if not usable or wrong is None:
+            return NotApplicable(
+                reason="nothing in the text to get wrong"
+                if usable
+                else "every slip holds a label of the case"
+            )
+        lead, reply = rng.choice(usable)
+        return _before(_saying(draft, key, f"{lead} {said}"), [(wrong, reply)])
+
+    return Perturbation(
+        name="correction",
+        spec="correction",
+        level="prompt",
+        apply=apply,
+        languages=("en",) if own is None else ("any",),
+        changes=GATES,  # by what introduces the correction; the request stands within it, whole
+        description="a slip of the user's that the next turn takes back",
+    )
+
+
+def language_switch(
+    language: str | None = None, *, exchanges: Sequence[tuple[str, str]] | None = None
+) -> Perturbation:
+    """The conversation begins in another language: ``language_switch:de`` (or ``fr``, ``es`` …), then goes on as it was.
+
+    ``exchanges`` are the user's own pairs of what is said and replied, for any language.
+    """
+    held: Mapping[str, Sequence[Sequence[str]]] = table("conversation")["languages"]
+    code = "de" if language is None else str(language).strip().lower()
+    if exchanges is None and code not in held:
+        raise UsageError(
+            f"language_switch:{language}: there are {', '.join(sorted(held))}; for another one give exchanges=[…]"
+        )
+    own = filler_turns(1, exchanges=exchanges if exchanges is not None else [(a, b) for a, b in held[code]])
+    inner = own.apply
+    assert inner is not None
+
+    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
+        texts = [t for t in varied(draft).values() if t.strip()]
+        spoken = draft.case.language or (detect("\n".join(texts)) if texts else None)
+        if spoken == code:
+            return NotApplicable(reason="the text is in that language itself")
+        return inner(draft, rng, index)
+
+    return Perturbation(
+        name="language_switch",
+        spec="language_switch" if code == "de" else f"language_switch:{code}",
+        level="prompt",
+        apply=apply,
+        description="a conversation that begins in another language",
+    )
+
+
+def _slipped(said: str, rng: random.Random) -> str | None:
+    """The text with another number in one place, else its first half; None where it is one word."""
+    numbers = list(re.finditer(r"\d+", said))
+    if numbers:
+        at = rng.choice(numbers)
+        digit = rng.choice([d for d in "123456789" if d != at[0][-1]])
+        return said[: at.end() - 1] + digit + said[at.end() :]
+    words = list(re.finditer(r"\S+", said))
+    return None if len(words) < 2 else said[: words[len(words) // 2].start()].rstrip()
+
+
+def _asked(draft: Draft) -> tuple[str, str] | NotApplicable:
+    """Where the user asks, and the text there."""
+    found = varied(draft)
+    if not any(t.strip() for t in found.values()):
+        return NotApplicable(reason=why_none(draft))
+    key = place_to_add(found)
+    conversation = any(_conversation(v) for v in draft.case.fields.values())
+    if draft.prompt is None and not conversation:
+        return NotApplicable(reason="no field holds a conversation, and the test has a body of its own")
+    return key, found[key]
+
+
+def _saying(draft: Draft, key: str, said: str) -> Draft:
+    fields = with_texts(draft.case.fields, {key: said})
+    return draft.with_(case=replace(draft.case, fields=fields))
+
+
+def _before(draft: Draft, exchanges: Sequence[Sequence[str]]) -> Draft | NotApplicable:
+    """With these exchanges before the last message of the user's: in the conversation of a field, else in the prompt."""
+    added = [
+        {"role": role, "content": text}
+        for pair in exchanges
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    for name, value in draft.case.fields.items():
+        if _conversation(value):
+            fields = {**draft.case.fields, name: _with(value, added)}
+            return draft.with_(case=replace(draft.case, fields=fields))
+    if draft.prompt is None:
+        return NotApplicable(reason="no field holds a conversation, and the test has a body of its own")
+    changed = _in_prompt(draft.prompt, draft.case, added)
+    return changed if isinstance(changed, NotApplicable) else draft.with_(prompt=changed)
 
 
 def _conversation(value: Json) -> bool:

@@ -26,7 +26,7 @@ calls a provider (a ``python:`` model is the repo's own code, and runs); ``off``
 InconclusivePolicy = Literal["point", "pass", "fail", "xfail"]
 Transport = Literal["auto", "litellm"]
 
-REPORT_KINDS = ("html", "md", "json", "csv", "eee")
+REPORT_KINDS = ("html", "md", "json", "csv", "eee", "comment")
 
 Check = Callable[[Any], Any]
 """A value as somebody wrote it (text, or of its own type) → the value; raises `UsageError` that says what would be valid."""

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from robusttest.cli.init import _template, workflow
 CI = Path(__file__).parents[1] / "examples" / "ci"
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="needs bash")
-EXPRESSION = re.compile(r"\$\{\{\s*(\w+)\.([\w-]+)\s*\}\}")
+EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -56,91 +56,121 @@ def shell(project: Path, script: str, environ: dict[str, str]) -> subprocess.Com
     )  # fmt: skip
 
 
-def steps(project: Path, inputs: dict[str, str], secrets: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """The workflow's own commands, but for the installation; the last one that ran."""
-    flow = load(CI / "robustness.yml")
-    declared = flow["on"]["workflow_call"]
-    assert set(inputs) <= set(declared["inputs"])
-    values = {name: str(spec.get("default", "")) for name, spec in declared["inputs"].items()} | inputs
-    known = {"inputs": values, "secrets": dict.fromkeys(declared["secrets"], "") | secrets}
-    (job,) = flow["jobs"].values()
+GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "o/r"}
+
+
+def steps(
+    project: Path, environ: dict[str, str], *, fork: str = "false", comments: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The workflow's own commands, but for the installation; the test's result. ``gh`` writes down how it was called."""
+    (job,) = load(CI / "robustness.yml")["jobs"].values()
     summary = project / "summary.md"
-    runner = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(project), "GITHUB_STEP_SUMMARY": str(summary)}
-    ran = None
+    known = {
+        "secrets.OPENAI_API_KEY": "",
+        "github.event.pull_request.head.repo.fork": fork,
+        "github.event.pull_request.number": "7",
+        "github.token": "t",
+    }
+    runner = {**GITHUB, "GITHUB_WORKSPACE": str(project), "GITHUB_STEP_SUMMARY": str(summary)}
+    (project / "bin").mkdir(exist_ok=True)
+    gh = project / "bin" / "gh"
+    gh.write_text(
+        f'#!/bin/sh\necho "$@" >> "{project}/gh.log"\ncase "$*" in *--jq*) printf "{comments}";; esac\n'
+    )
+    gh.chmod(0o755)
+    tested = None
     for step in job["steps"]:
         if "run" not in step or step["name"] == "Install":
             continue
-        assert "${{" not in step["run"], "inputs reach a script by its environment, never as text in it"
-        env = {
-            name: EXPRESSION.sub(lambda m: known[m[1]][m[2]], value)
-            for name, value in step.get("env", {}).items()
-        }
-        ran = shell(project, step["run"], {**runner, **env})
-        if ran.returncode:
-            return ran
-    assert ran is not None
-    return ran
+        assert "${{" not in step["run"], "expressions reach a script by its environment, never as text in it"
+        own = {**job["env"], **step.get("env", {})}
+        env = {name: EXPRESSION.sub(lambda m: known[m[1]], value) for name, value in own.items()}
+        if step["name"] == "Comment" and fork == "true":
+            continue
+        ran = shell(project, step["run"], {**runner, **env, **environ})
+        if step["name"] == "Test":
+            tested = ran
+        else:
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert tested is not None
+    return tested
+
+
+def test_what_init_writes_is_the_example():
+    made = workflow(PurePosixPath("."), "tests/test_robustness.py")
+    assert (CI / "robustness.yml").read_text(encoding="utf-8") == made
+
+
+def test_a_comment_is_for_pull_requests_of_the_repository_alone():
+    flow = load(CI / "robustness.yml")
+    (job,) = flow["jobs"].values()
+    (comment,) = [s for s in job["steps"] if s.get("name") == "Comment"]
+    assert comment["if"].startswith("always() && github.event_name == 'pull_request' && !github.event.")
+    assert comment["if"].endswith(".head.repo.fork")
+    assert "pull_request_target" not in flow["on"], "it would give a fork's code the secrets"
+    assert flow["permissions"] == {"contents": "read", "pull-requests": "write"}
 
 
 @needs_bash
 def test_the_github_workflow_runs(project: Path):
-    ran = steps(project, {}, {})
+    ran = steps(project, {})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "# robusttest: 1 passed" in (project / "summary.md").read_text(encoding="utf-8")
     properties = {p.get("name"): p.get("value") for p in ET.parse(project / "robust.xml").iter("property")}
     accuracy = [value for name, value in properties.items() if str(name).endswith("::robust.accuracy")]
     assert accuracy == ["1"]
     assert json.loads((project / "robust.json").read_text(encoding="utf-8"))["cells"][0]["n_cases"] == 12
-    assert (project / "robust.html").stat().st_size
+    (job,) = load(CI / "robustness.yml")["jobs"].values()
+    for name in job["steps"][-1]["with"]["path"].split():
+        assert (project / name).stat().st_size
+    comment = (project / "robust-comment.md").read_text(encoding="utf-8")
+    assert comment.startswith("<!-- robusttest -->\n# robusttest: 1 passed")
+    calls = (project / "gh.log").read_text().splitlines()
+    assert calls[0].startswith("api --paginate repos/o/r/issues/7/comments --jq")
+    assert calls[1] == "api --silent -X POST repos/o/r/issues/7/comments -F body=@robust-comment.md"
 
 
 @needs_bash
-def test_a_missed_threshold_fails_the_workflow_with_an_annotation(project: Path):
+def test_a_regression_fails_it_with_an_annotation_and_the_comment_is_written_over(project: Path):
+    """The model turns its answers round; there are no thresholds, so that the gate alone is red."""
     test = project / "tests" / "test_robustness.py"
-    test.write_text(
-        test.read_text(encoding="utf-8").replace("robust_accuracy >= 0.3", "robust_accuracy >= 0.99")
+    whole = test.read_text(encoding="utf-8")
+    plain = re.sub(r"    expect=\[.*\],\n", "", whole).replace("    assert", "    result or")
+    test.write_text(plain, encoding="utf-8")
+    made = shell(project, "python -m pytest tests --robust-update-baseline=force", {})
+    assert made.returncode == 0, made.stdout
+    at = plain[: plain.index("def test_")].count("\n")
+    test.write_text(plain.replace("return max(", "return min("), encoding="utf-8")
+    ran = steps(project, {}, comments="11\\n12")
+    assert ran.returncode == 1, ran.stdout
+    lines = [line for line in ran.stdout.splitlines() if line.startswith("::")]
+    (line,) = lines
+    place, _, said = line.removeprefix("::error ").partition("::")
+    assert place.startswith("file=tests/test_robustness.py,line=")
+    found = int(place.partition("line=")[2].partition(",")[0])
+    assert 0 <= at + 1 - found <= 10, "the test or its decorator"
+    assert "title=regressed · " in place
+    assert re.match(r"all variants: -\d+\.\d \[.*\] points against the baseline, ", said)
+    assert (project / "gh.log").read_text().splitlines()[1] == (
+        "api --silent -X PATCH repos/o/r/issues/comments/11 -F body=@robust-comment.md"
     )
-    ran = steps(project, {"max-cost": "5", "replies": "live"}, {})
-    assert ran.returncode == 1
-    (line,) = [line for line in ran.stdout.splitlines() if line.startswith("::")]
-    assert line.startswith("::error file=tests/test_robustness.py,title=failed%3A robust_accuracy >= 0.99")
 
 
 @needs_bash
-def test_what_the_workflow_uploads_is_there(project: Path):
-    steps(project, {}, {})
-    job = load(CI / "robustness.yml")["jobs"]["robustness"]
-    patterns = job["steps"][-1]["with"]["path"].replace("${{ inputs.folder }}/", "").split()
-    assert patterns
-    for pattern in patterns:
-        assert list(project.glob(pattern)), pattern
-
-
-def test_the_caller_gives_what_the_workflow_takes():
-    declared = load(CI / "robustness.yml")["on"]["workflow_call"]["inputs"]
-    (job,) = load(CI / "caller.yml")["jobs"].values()
-    assert set(job["with"]) <= set(declared)
-    assert job["uses"] == "./.github/workflows/robustness.yml"
+def test_a_fork_is_told_what_would_be_asked(project: Path):
+    ran = steps(project, {}, fork="true")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "12 cases" in ran.stdout
+    assert not (project / "robust.xml").exists()
+    assert not (project / "gh.log").exists()
 
 
 @needs_bash
 def test_the_gitlab_job_runs(project: Path):
     job = load(CI / "gitlab.yml")["robustness"]
-    ran = shell(project, "\n".join(job["script"]), {})
+    ran = shell(project, "\n".join(job["script"]), job["variables"])
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "::" not in [line[:2] for line in ran.stdout.splitlines()]
     for name in (job["artifacts"]["reports"]["junit"], *job["artifacts"]["paths"]):
         assert (project / name).exists(), name
     assert len(ET.parse(project / "robust.xml").findall(".//testcase")) == 1
-
-
-@needs_bash
-def test_the_workflow_that_init_writes_runs(project: Path):
-    from pathlib import PurePosixPath
-
-    (job,) = yaml.safe_load(workflow(PurePosixPath("."), "tests/test_robustness.py"))["jobs"].values()
-    (run,) = [step["run"] for step in job["steps"] if step.get("name") == "Test"]
-    ran = shell(project, run, {})
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in job["steps"][-1]["with"]["path"].split():
-        assert (project / name).is_file(), name

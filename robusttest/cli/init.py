@@ -65,7 +65,7 @@ def workflow(folder: PurePosixPath, test: str) -> str:
     """The workflow of a project in this folder of its repository."""
     prefix = "" if folder == PurePosixPath(".") else f"{folder}/"
     text = _template("robustness.yml").replace("@TEST@", test)
-    return text.replace("@FOLDER@", _yaml(str(folder))).replace("@HASH@", prefix)
+    return text.replace("@FOLDER@", _yaml(str(folder))).replace("@PREFIX@", prefix)
 
 
 def _yaml(text: str) -> str:

@@ -84,6 +84,8 @@ class RobustSession(Ledger):
         self.progress: ProgressLine | None = None
         self.reports: dict[CellKey, tuple[pytest.TestReport, Any]] = {}
         """Where a gate may fail a test afterwards: the report that brought its outcome, and JUnit's entry of it."""
+        self.places: dict[CellKey, tuple[str, int]] = {}
+        """Each test's file, as pytest names it, and the line that it begins at, from 1."""
         self._calls: tuple[int, Calls] | None = None
         self._marks: dict[int, tuple[pytest.Mark, marks.Marked]] = {}
 
@@ -244,6 +246,8 @@ class RobustSession(Ledger):
                 self.tallies[data["source"]] = data["tally"]
             self.notes += [note for note in data["of_run"] if note not in self.notes]
             cell, frozen = _received(data["cell"], lines), (data["frozen"], data["unfrozen"])
+        if report is not None and report.location[1] is not None:
+            self.places[cell.key] = (report.location[0], report.location[1] + 1)
         if report is not None and self.settings.fail_on is not None:
             from robusttest.plugin import listings
 

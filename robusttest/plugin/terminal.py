@@ -66,7 +66,14 @@ def _annotate(session: RobustSession, report: Report, reporter: Any) -> None:
     from robusttest.report import github
     from robusttest.report.escape import encodable
 
-    for line in github.annotations(report, folder=github.folder(session.config.rootpath)):
+    lines = github.annotations(
+        report,
+        folder=github.folder(session.config.rootpath),
+        places=session.places,
+        regressed=session.regressed,
+        gate_broken=session.gate_broken,
+    )
+    for line in lines:
         reporter.write_line(encodable(line, _encoding(reporter)))
 
 

@@ -15,7 +15,7 @@ __all__ = ["check_writable", "renderer", "write", "write_text"]
 
 Renderer = Callable[[Report], str]
 
-_MODULES = {"html": "html", "md": "markdown", "json": "json", "csv": "csv", "eee": "eee"}
+_MODULES = {"md": "markdown"} | {kind: kind for kind in REPORT_KINDS if kind != "md"}
 """Kind → the module whose ``render(report) -> str`` makes it; imported when asked for."""
 
 

@@ -1,12 +1,21 @@
-"""GitHub Actions: annotations on missed thresholds, and the job's step summary."""
+"""GitHub Actions: annotations on missed thresholds and regressions, and the job's step summary."""
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from robusttest.core.nouns import CellKey
 from robusttest.errors import StorageError
 from robusttest.report import markdown
+from robusttest.report.blocks import plain
 from robusttest.report.escape import visible
 from robusttest.report.model import CellReport, Report
+from robusttest.report.text import count
+from robusttest.report.words.against import WORDS, columns
+
+if TYPE_CHECKING:
+    from robusttest.compare import CellComparison
 
 MOST = 10
 """Annotations of one kind that GitHub shows of a step."""
@@ -26,30 +35,56 @@ def folder(root: str | os.PathLike[str], environ: Mapping[str, str] = os.environ
     return os.path.relpath(inner, outer).replace(os.sep, "/") + "/"
 
 
-def annotations(report: Report, *, limit: int = MOST, folder: str = "") -> list[str]:
-    """Workflow commands to print, one for each threshold that is not met, ``limit`` at most.
+def annotations(
+    report: Report,
+    *,
+    limit: int = MOST,
+    folder: str = "",
+    places: Mapping[CellKey, tuple[str, int]] = MappingProxyType({}),
+    regressed: Mapping[CellKey, "CellComparison"] = MappingProxyType({}),
+    gate_broken: str | None = None,
+) -> list[str]:
+    """Workflow commands to print: one for each threshold that is not met, one for each cell that a gate fails (``regressed``),
+    one for a gate that could decide nothing; ``limit`` at most.
 
-    Where there are more, the last one says how many are left. ``folder`` goes before the tests' paths: see `folder`.
+    Where there are more, the last one says how many are left. ``places``: each test's file and line, from 1; ``folder``
+    goes before the file: see `folder`.
     """
-    missed = [
-        (cell, verdict)
-        for status in ("error", "failed", "inconclusive")
-        for cell in report.cells
-        for verdict in cell.verdicts
-        if verdict.status == status
+    made = [
+        _command("error", _change(regressed[c.key]), f"regressed · {_name(c)}", *_place(c, folder, places))
+        for c in report.cells
+        if c.key in regressed
     ]
-    room = limit if len(missed) <= limit else limit - 1
-    lines = []
-    for cell, verdict in missed[:room]:
-        level = "warning" if verdict.status == "inconclusive" else "error"
-        title = f"{verdict.status}: {verdict.threshold} · {_name(cell)}"
-        lines.append(_command(level, verdict.reason, title, _file(cell, folder)))
-    if len(missed) > room:
-        rest = len(missed) - room
-        lines.append(
-            _command("error", f"{rest} more thresholds are not met: see the summary", "robusttest", None)
-        )
-    return lines
+    if gate_broken:
+        made.insert(0, _command("error", gate_broken, "robusttest: the gate", None))
+    gates = len(made)
+    for status in ("error", "failed", "inconclusive"):
+        level = "warning" if status == "inconclusive" else "error"
+        made += [
+            _command(level, v.reason, f"{v.status}: {v.threshold} · {_name(c)}", *_place(c, folder, places))
+            for c in report.cells
+            for v in c.verdicts
+            if v.status == status
+        ]
+    if len(made) <= limit:
+        return made
+    room = limit - 1
+    rest = [n for n in (count(max(0, gates - room), "more regression"),) if gates > room]
+    missed = len(made) - max(room, gates)
+    rest.append(f"{missed} more thresholds are not met" if missed > 1 else "1 more threshold is not met")
+    return [*made[:room], _command("error", f"{', '.join(rest)}: see the summary", "robusttest", None)]
+
+
+def _change(cell: "CellComparison") -> str:
+    """What a gate found, in one line: how far it fell, with its interval, and how many cases broke."""
+    x = cell.main
+    if x is None:
+        return f"{WORDS[cell.verdict].lower()} against the baseline: see the summary"
+    measure, difference, old, new, n, *_ = (plain(said) for said in columns(x))
+    return (
+        f"{measure}: {difference} points against the baseline, {old} then and {new} now (n={n}); "
+        f"of these cases {x.worse} got worse and {x.better} better"
+    )
 
 
 def append_summary(report: Report, environ: Mapping[str, str] = os.environ) -> bool:
@@ -76,13 +111,18 @@ def _name(cell: CellReport) -> str:
     return f"{cell.task} · {cell.model}" if cell.model else cell.task
 
 
-def _file(cell: CellReport, folder: str) -> str | None:
-    return folder + cell.test.partition("::")[0] if cell.test else None
+def _place(
+    cell: CellReport, folder: str, places: Mapping[CellKey, tuple[str, int]]
+) -> tuple[str | None, int | None]:
+    if not cell.test:
+        return None, None
+    file, line = places.get(cell.key, (cell.test.partition("::")[0], None))
+    return folder + file.replace(os.sep, "/"), line
 
 
-def _command(level: str, message: str, title: str, file: str | None) -> str:
-    values = {"file": file, "title": title}
-    listed = ",".join(f"{k}={_property(v)}" for k, v in values.items() if v)
+def _command(level: str, message: str, title: str, file: str | None, line: int | None = None) -> str:
+    values = {"file": file, "line": line, "title": title}
+    listed = ",".join(f"{k}={_property(str(v))}" for k, v in values.items() if v)
     return f"::{level} {listed}::{_data(message)}"
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_results import made_cell, result, run_info
+from synthetic_results import made_cell, records, result, run_info
 
+from robusttest.compare import Version, compare
 from robusttest.core.nouns import Record
 from robusttest.errors import StorageError, UnknownNameError, UsageError
 from robusttest.metrics import METRICS
@@ -203,6 +204,40 @@ def test_at_most_ten_annotations():
     lines = github.annotations(failing(13))
     assert len(lines) == 10
     assert lines[-1].endswith("::4 more thresholds are not met: see the summary")
+
+
+def test_an_annotation_has_the_line_of_its_test(one_cell: Report):
+    (cell,) = one_cell.cells
+    (line,) = github.annotations(one_cell, folder="sub/", places={cell.key: ("tests/test_base.py", 12)})
+    assert line.startswith("::error file=sub/tests/test_base.py,line=12,title=")
+
+
+def test_a_gate_has_annotations_of_its_own_before_the_thresholds():
+    report = failing(12)
+    base = records(cases=40, accuracy=0.98)
+    found = compare(
+        Version.of(run_info(), base), Version.of(run_info(id="b"), records(cases=40, accuracy=0.5))
+    )
+    main = found.cells[0].main
+    regressed = {c.key: found.cells[0] for c in report.cells[:2]}
+    lines = github.annotations(report, regressed=regressed, gate_broken="no baseline")
+    assert len(lines) == 10
+    assert lines[0] == "::error title=robusttest%3A the gate::no baseline"
+    for line in lines[1:3]:
+        assert "title=regressed · " in line
+        assert f"::all variants: {100 * main.difference:+.1f} [" in line
+        assert f"{main.old:.3f} then and {main.new:.3f} now (n=40)" in line
+        assert line.endswith(f"{main.worse} got worse and {main.better} better")
+    assert lines[-1].endswith("::6 more thresholds are not met: see the summary")
+    many = github.annotations(report, regressed={c.key: found.cells[0] for c in report.cells})
+    assert many[-1].endswith("::3 more regressions, 12 more thresholds are not met: see the summary")
+
+
+def test_a_comment_is_found_again_and_fits(one_cell: Report, monkeypatch: pytest.MonkeyPatch):
+    text = files.renderer("comment")(one_cell)
+    assert text.startswith("<!-- robusttest -->\n# robusttest: 1 failed")
+    monkeypatch.setattr("robusttest.report.comment.LIMIT", 3000)
+    assert len(files.renderer("comment")(one_cell).encode()) <= 3000 + len("<!-- robusttest -->\n")
 
 
 @given(ODD)

@@ -91,6 +91,11 @@ class Ask:
         return next((str(call["fault"]) for call in self.tools.calls if "fault" in call), None)
 
     @property
+    def retries(self) -> int:
+        """How often the call that met the fault was made again so far, with the same arguments; 0 where none met one."""
+        return self.tools.retries
+
+    @property
     def trajectory(self) -> Completion:
         """The tools used so far, in order, as the calls of one reply: for `robusttest.scorers.trajectory` and ``tool_call``."""
         calls = tuple({"name": c["name"], "arguments": c["arguments"]} for c in self.tools.calls)

@@ -34,6 +34,13 @@ class Tools:
         """Whether the fault came about."""
         return any("fault" in call for call in self.calls)
 
+    @property
+    def retries(self) -> int:
+        """How often the call that met the first fault was made again, with the same arguments."""
+        at = next((i for i, call in enumerate(self.calls) if "fault" in call), len(self.calls))
+        same = [(c["name"], c["arguments"]) for c in self.calls[at:]]
+        return same.count(same[0]) - 1 if same else 0
+
     def tool(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, sync or async, with the variant's fault where it is to come."""
         if not isinstance(name, str) or not name or not callable(function):

@@ -227,3 +227,21 @@ def test_way(variant, ask):
 )
 def test_a_failure_tells_what_befell_the_tools(fault: dict[str, Any], told: str) -> None:
     assert fault_text(fault) == told
+
+
+def test_retries_are_the_same_call_made_again() -> None:
+    held = Tools({"kind": "429", "at": 2, "times": 2, "tool": "f"})
+    f, g = held.tool("f", lambda n: n), held.tool("g", lambda n: n)
+    assert held.retries == 0
+    f(n=1)  # before the fault
+    assert held.retries == 0
+    with pytest.raises(ToolFaultError):
+        f(n=1)
+    assert held.retries == 0, "met, and not tried again"
+    with pytest.raises(ToolFaultError):
+        f(n=1)
+    g(n=1)  # another tool
+    f(n=2)  # another question
+    assert held.retries == 1
+    f(n=1)
+    assert held.retries == 2

@@ -91,6 +91,8 @@ TEXTS: dict[str, str] = {
     "slang": "Could you please tell me because it is late?",
     "homophones": "Is there a way to hear whether their van is here?",
     "persons": "Emily ordered a lamp. She wants to know where it is.",
+    "places": "I moved to Boston last week; where is the lamp that I ordered?",
+    "religions": "A Muslim customer asks where the lamp for the mosque is.",
     "gender": "Emily ordered a lamp. She wants to know where it is.",
     "dates": "I ordered it on 25 July 2025.",
     "times": "The courier came at 10:30 pm.",

@@ -22,6 +22,7 @@ from robusttest.perturbations.words import (
     meaning,
     pairs,
     persons,
+    places,
     wordnet,
     words,
     words_random,
@@ -60,6 +61,8 @@ BUILT_IN: dict[str, Factory] = {
     "homophones": informal.homophones,
     "persons": persons.persons,
     "gender": persons.gender,
+    "places": places.places,
+    "religions": places.religions,
     # the same value in another notation
     "dates": dates.dates,
     "times": dates.times,

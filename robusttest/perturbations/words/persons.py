@@ -65,7 +65,7 @@ def _alone(case: Case) -> tuple[str, ...]:
     """The first names of a case that may be another: wherever one stands in it, it stands alone; no answer holds it."""
     held = texts(case.fields)
     found = {text[s:e] for text in held.values() for s, e in names_in(text)}
-    answers = " ".join(_strings([case.target, list(case.choices or ())]))
+    answers = " ".join(strings([case.target, list(case.choices or ())]))
     rest = "\n".join(text for key, text in held.items())
     kept = []
     for name in sorted(found):
@@ -92,14 +92,15 @@ def _of_other_sex(name: str, text: str) -> bool:
     return bool(_PRONOUNS[_OTHER[own]].search(text)) and not _PRONOUNS[own].search(text)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _strings(item)
+            yield from strings(item)
     elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
+        yield from strings(list(value.values()))
 
 
 def _renamed(case: Case, index: int, pools: Mapping[str, Iterable[str]], seed: str) -> Mapping[str, str]:

@@ -60,6 +60,7 @@ EXTRA_TEXTS = (
     "The grey colour of the theatre centre is lovely. She realised it at last. What is the capital of France?",
     "It's true that they're late, and we'll see whether he can't come. You have 3 cats.",
     "Emily took the train on 25 July 2025 at 10:30 pm. She paid $12.50 for 5 km, and NASA was told.\nWas it dear, perhaps?",
+    "A Muslim friend of mine moved from Boston to Denver, and the parcel went to Boston again.",
 )
 TEXTS = (*NASTY_TEXTS, *EXTRA_TEXTS)
 

@@ -135,10 +135,10 @@ SAME: dict[str, tuple[Reader, Iterable[str]]] = {
     **dict.fromkeys(
         ("keyboard", "ocr", "insert", "substitute", "swap", "delete", "spelling", "split", "casing", "whitespace", "punctuation",
          "doubled", "missing_space", "line_wrap", "line_ends", "confusables", "zero_width", "normal_form", "full_width",
-         "spelling_variant", "fillers", "slang", "speech", "homophones", "persons", "gender", "distractor", "emoji",
+         "spelling_variant", "fillers", "slang", "speech", "homophones", "persons", "gender", "places", "religions", "distractor", "emoji",
          "politeness", "url", "statement", "sentence_order", "synonym", "mail", "reserved", "contractions", "acronyms"),
         (both, (*OFTEN, LETTER, "Dr. Emily Brown café résumé [8], said the NASA.\nHe gave his word to her brother.",
-         "Table [37] is ours. How can I find it?", "The FAQ for table [3] was sent by the HR team, and a PDF with it.")),
+         "Table [37] is ours. How can I find it?", "From Boston we went to Denver for table [4].", "A Jewish guest of table [9] came.", "The FAQ for table [3] was sent by the HR team, and a PDF with it.")),
     ),
     "numeric_distractor": (table, TEXTS),
     "numbers": (values, ("We were 3 people and had 12 bottles.", "There were seven of us, and two were late.")),

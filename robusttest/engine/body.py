@@ -176,7 +176,11 @@ class Outcome:
             )
         if isinstance(error, BudgetExhaustedError):
             return cls(kind="skipped", reason=text, error=error)
-        named = text if isinstance(error, CallError | RunAbortedError) else f"{type(error).__name__}: {text}"
+        named = (
+            text
+            if isinstance(error, CallError | RunAbortedError)
+            else f"raised {type(error).__name__}: {text}"
+        )
         return cls(kind="error", reason=named, error=error)
 
 

@@ -21,7 +21,7 @@ from robusttest.engine.driver import TICK, Runner
 from robusttest.errors import RobusttestError, RunAbortedError, UsageError
 from robusttest.plugin.collect import ALIASES
 from robusttest.plugin.fixtures import Fixtures
-from robusttest.plugin.verdicts import add_verdict
+from robusttest.plugin.verdicts import add_verdict, fail_in_test, refuse_value
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import Completion, Record, Request
@@ -91,7 +91,7 @@ def coroutine(
             return  # its assertions are on the whole
         if item.declared:
             try:
-                await function(**theirs, **dict.fromkeys(item.arguments, item.result))
+                refuse_value(test, await function(**theirs, **dict.fromkeys(item.arguments, item.result)))
             except Exception as e:
                 add_verdict(item, e)
                 raise
@@ -136,7 +136,7 @@ def _runner(
         runner.add(item.job, body)
         yield runner
     except RobusttestError as e:
-        raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
+        fail_in_test(fixtures.item, pytest.fail.Exception(f"robusttest: {e}", pytrace=False))
     finally:
         session.clear_progress()
         item.records = runner.records(item.job)

@@ -15,7 +15,7 @@ from robusttest.plugin import listings, longrepr
 from robusttest.plugin.collect import ALIASES, NO_MODEL
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.plugin.session import ITEM
-from robusttest.plugin.verdicts import add_verdict, fail_in_test, judge
+from robusttest.plugin.verdicts import add_verdict, fail_in_test, judge, refuse_value
 
 if TYPE_CHECKING:
     from robusttest.plugin.session import RobustSession
@@ -105,7 +105,7 @@ class Hooks:
             try:
                 self.session.compute(state)
             except RobusttestError as e:
-                raise pytest.fail.Exception(f"robusttest: {e}", pytrace=False) from None
+                fail_in_test(item, pytest.fail.Exception(f"robusttest: {e}", pytrace=False))
             judged = judge(state)
             if judged.kind == "error":
                 state.line = judged.line
@@ -233,7 +233,7 @@ def _run(session: RobustSession, state: RobustItem, item: pytest.Function) -> No
         return  # its assertions are on the whole
     if state.declared:
         try:
-            function(**_arguments(item), **dict.fromkeys(state.arguments, state.result))
+            refuse_value(item, function(**_arguments(item), **dict.fromkeys(state.arguments, state.result)))
         except Exception as e:
             add_verdict(state, e)
             raise

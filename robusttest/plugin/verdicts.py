@@ -61,23 +61,38 @@ def judge(item: RobustItem, *, width: int = 80) -> Judgement:
     return Judgement("passed")
 
 
-def fail_in_test(item: pytest.Function, failure: BaseException, result: Cell | None) -> NoReturn:
+def refuse_value(item: pytest.Function, value: object) -> None:
+    """The body of a declared test returns nothing, as pytest's tests do: a comparison that is returned is not asserted."""
+    if value is None:
+        return
+    import pytest
+
+    from robusttest.core.secrets import one_line
+
+    said = (
+        f"Expected None, but {item.originalname} returned {one_line(repr(value), 80)}: write assert, not return; scores are "
+        "returned by a test of its own body, @robust(cases=…)"
+    )
+    fail_in_test(item, pytest.fail.Exception(said, pytrace=False))
+
+
+def fail_in_test(item: pytest.Function, failure: BaseException, result: Cell | None = None) -> NoReturn:
     """Raise it from a frame in the user's file, at the test: that is where a debugger stops, with ``result`` at hand, and where
     ``--tb=line`` points. No line of the test has failed, so the frame is made.
     """
     function = inspect.unwrap(item.function)
     code = getattr(function, "__code__", None)
     if code is None:
-        raise failure
+        raise failure from None
     there = _raise.__code__.replace(
         co_filename=code.co_filename, co_name=code.co_name, co_firstlineno=code.co_firstlineno - 1
     )
     FunctionType(there, function.__globals__)(result, failure)
-    raise failure
+    raise failure from None
 
 
 def _raise(result: Cell | None, failure: BaseException) -> NoReturn:
-    raise failure  # in the line below the first of the function, see `fail_in_test`
+    raise failure from None  # in the line below the first of the function, see `fail_in_test`
 
 
 def add_verdict(item: RobustItem, error: BaseException) -> None:
@@ -131,7 +146,8 @@ def _text(head: str, item: RobustItem, width: int) -> str:
 
 
 def _failed_call(result: Cell) -> str | None:
-    """Where calls failed: what one of them was told, in full, as counts cut it short."""
+    """Where calls failed, or code raised: what one of them was told, in full, as counts cut it short."""
+    from robusttest.report.build import status_of
     from robusttest.report.escape import cut, visible
 
     failed = [r for r in result.records if r.status == "error" and r.reason]
@@ -140,4 +156,5 @@ def _failed_call(result: Cell) -> str | None:
     # Of many failures of one kind the first say most: a missing reply's nearest one is looked up a few times only.
     r = max(failed[:FIRST], key=lambda r: len(r.reason or ""))
     where = f"{r.case_id}::{r.variant}" if r.variant else r.case_id
-    return f"the call of {visible(where)}: {cut(visible(r.reason or ''), 600)}"
+    what = "the call of " if status_of(r) == "error" else ""
+    return f"{what}{visible(where)}: {cut(visible(r.reason or ''), 600)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -237,8 +238,16 @@ def _first(cell: Frame, records: Sequence[Record]) -> Iterable[str]:
 
 
 def status_of(record: Record) -> str:
-    """A record's status; ``ungraded`` where the reply came, and its judge gave no grade."""
-    return "ungraded" if record.status == "error" and NO_GRADE in (record.reason or "") else record.status
+    """A record's status. Of an error, what it was if no call failed: ``ungraded`` where the judge of a reply gave no grade,
+    ``raised`` where the test's body or a scorer raised an exception.
+    """
+    if record.status != "error":
+        return record.status
+    reason = record.reason or ""
+    return "ungraded" if NO_GRADE in reason else "raised" if _RAISED.match(reason) else "error"
+
+
+_RAISED = re.compile(r"(?:scorer \S+ )?raised ")
 
 
 def tallies(records: Iterable[Record]) -> list[Tally]:
@@ -247,11 +256,11 @@ def tallies(records: Iterable[Record]) -> list[Tally]:
     where: dict[tuple[str, str], set[str]] = {}
     for r in records:
         if r.status != "ok":
-            reason = _first_line(r.reason) or "no reason given"
+            reason = (_first_line(r.reason) or "no reason given").removeprefix("raised ")
             key = (status_of(r), reason)
             counts[key] += 1
             where.setdefault(key, set()).add(r.perturbation)
-    known = ("error", "ungraded", "skipped", "unparsed", "refused", "rejected", "not_applicable")
+    known = ("error", "raised", "ungraded", "skipped", "unparsed", "refused", "rejected", "not_applicable")
     place = {status: i for i, status in enumerate(known)}
     return [
         Tally(

@@ -87,7 +87,7 @@ class Tally:
     """How many variants ended like this, for this reason."""
 
     status: str
-    """``unparsed``, ``refused``, ``error``, ``ungraded``, ``skipped``, ``rejected`` or ``not_applicable``."""
+    """``unparsed``, ``refused``, ``error``, ``raised``, ``ungraded``, ``skipped``, ``rejected`` or ``not_applicable``."""
     reason: str
     perturbation: str | None = None
     """The one it happened to; None if to several."""
@@ -255,7 +255,7 @@ class CellReport:
         """Of which things `coverage` is the share. A variant without a result need not be a call without a reply: a body may
         have raised or skipped, a judge may have given no grade.
         """
-        others = any(t.status in ("ungraded", "skipped") for t in self.tallies)
+        others = any(t.status in ("raised", "ungraded", "skipped") for t in self.tallies)
         return "variants have a result" if others or not self.key.model else "calls replied"
 
     @property

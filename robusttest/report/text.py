@@ -150,6 +150,7 @@ def miss(v: Verdict) -> str:
 
 _STATUS_WORDS = {
     "error": ("failed call", "failed calls"),
+    "raised": ("exception", "exceptions"),
     "ungraded": ("verdict without a grade", "verdicts without a grade"),
     "skipped": ("skipped variant", "skipped variants"),
     "unparsed": ("unparsed reply", "unparsed replies"),

@@ -104,7 +104,7 @@ def test_how_a_body_ends():
 
     assert ended(AssertionError("no\nmore")) == ("ok", 0.0, "no")
     assert ended(AssertionError()) == ("ok", 0.0, "assertion failed")
-    assert ended(KeyError("x")) == ("error", None, "KeyError: 'x'")
+    assert ended(KeyError("x")) == ("error", None, "raised KeyError: 'x'")
     assert ended(CallError("down")) == ("error", None, "down")
     assert ended(BudgetExhaustedError("spent")) == ("skipped", None, "spent")
     skipped = record(Outcome(kind="skipped", reason="not today"))

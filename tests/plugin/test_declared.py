@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -288,3 +289,53 @@ def test_prompts(result):
     assert "steady-short" not in one
     wrong = project.run("--robust-prompt=lnog")
     wrong.stdout.fnmatch_lines(["*unknown prompt 'lnog'. Did you mean 'long'*"])
+
+
+def test_a_body_that_returns_is_no_assertion(project):
+    """pytest refuses it of its own tests, too: what was to be asserted would be green whatever it is."""
+    project.test("""
+@robust(task)
+def test_returns(result): return result.accuracy.value > 2
+
+@robust(task)
+async def test_returns_late(result): return False
+""")
+    result = project.run()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*Expected None, but test_returns returned False: write assert*"])
+    result.stdout.fnmatch_lines(["*Expected None, but test_returns_late returned False*"])
+
+
+def test_a_threshold_on_what_acts_on_no_case_says_so(project):
+    project.test("""
+@robust(task, perturbations=["casing", "json_keys"], expect=[flip_rate["json_keys"] <= 0.1])
+def test_it(): ...
+""")
+    project.run().stdout.fnmatch_lines(
+        ["*flip_rate[[]json_keys[]] is undefined: json_keys acts on no case; it takes cases that it acts on*"]
+    )
+
+
+def test_what_a_body_raises_is_no_failed_call(project):
+    project.test("""
+@robust(cases=CASES, models=["python:models:steady"], expect=["accuracy >= 0.5"])
+def test_raises(variant, ask):
+    ask(variant.input)
+    raise KeyError("k")
+
+@robust(cases=CASES, models=["python:models:broken"], expect=["accuracy >= 0.5"])
+def test_fails(variant, ask):
+    ask(variant.input)
+""")
+    out = re.sub(r"\s+", " ", project.run("-v", "--robust-report=json:r.json").stdout.str())
+    assert "0 % of the planned variants have a result" in out
+    assert "12 exceptions: KeyError: 'k'" in out
+    assert "0 % of the planned calls replied" in out
+    assert "12 failed calls: python:models:broken raised ValueError: no weights" in out
+    assert "the call of t0: python:models:broken raised" in out
+    assert "the call of t0: KeyError" not in out
+    cells = json.loads((project.path / "r.json").read_text())["cells"]
+    assert {c["task"]: c["counts"] for c in cells} == {
+        "test_raises": {"raised": 12},
+        "test_fails": {"error": 12},
+    }

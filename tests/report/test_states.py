@@ -127,6 +127,7 @@ ODD: dict[str, list[Record]] = {
     "refused": records(status="refused", score=0.0, reply="no", reason="a policy"),
     "error": records(status="error", reason="HTTP 500"),
     "ungraded": records(status="error", reason=f"{NO_GRADE}: 'hm'"),
+    "raised": records(status="error", reason="raised KeyError: 'k'"),
     "skipped": records(status="skipped", reason="not today"),
     "rejected": records(status="rejected", reason="too short"),
     "not_applicable": records(status="not_applicable", reason="no words"),
@@ -155,6 +156,7 @@ def test_what_is_no_plain_answer_has_one_word(status):
     [
         ("error", "88 % of the planned calls replied, and only these count"),
         ("ungraded", "88 % of the planned variants have a result, and only these count"),
+        ("raised", "88 % of the planned variants have a result, and only these count"),
         ("skipped", "88 % of the planned variants have a result, and only these count"),
     ],
 )

@@ -98,7 +98,7 @@ def test_cases_needed_are_enough_in_another_sample():
         (lambda c: replace(c, scores=np.where(c.scores > 0, 0.9, 0.2)), "needs right/wrong scores (0 or 1)"),
         (
             lambda c: replace(c, errors=np.arange(5) * np.ones((100, 1)) == 4),
-            "replies to 80 % of calls, 95 % needed",
+            "results of 80 % of variants, 95 % needed",
         ),
         (lambda c: replace(c, clusters=tuple(str(i % 4) for i in range(100))), "only 4 clusters, 10 needed"),
     ],

@@ -205,7 +205,7 @@ def test_what_makes_cells_less_comparable_is_noted():
     ]
     first, second = analyse([*mixed, *made[2:]]).notes
     assert first.startswith("K differs between cells (4 to 6)")
-    assert second == "in 1 cell fewer than 95 % of the calls have a reply"
+    assert second == "in 1 cell fewer than 95 % of the variants have a result"
 
 
 def test_cells_of_adaptive_runs_are_left_out():

@@ -104,7 +104,7 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
         return Advice(
             kind="undecided",
             n=n,
-            reason=f"replies to {_percent(at.coverage)} of calls, {_percent(min_coverage)} needed",
+            reason=f"results of {_percent(at.coverage)} of variants, {_percent(min_coverage)} needed",
         )
     if cell.sequential:
         return Advice(kind="undecided", n=n, reason="an adaptive run stops on other questions")

@@ -188,7 +188,7 @@ def _caveats(cells: Sequence[Frame], found: Sequence[Moments]) -> list[str]:
             "do not"
         )
     if low := sum(c.coverage is not None and c.coverage < MIN_COVERAGE for c in cells):
-        notes.append(f"in {_cells(low)} fewer than {MIN_COVERAGE * 100:g} % of the calls have a reply")
+        notes.append(f"in {_cells(low)} fewer than {MIN_COVERAGE * 100:g} % of the variants have a result")
     return notes
 
 

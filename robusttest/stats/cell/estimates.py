@@ -27,6 +27,7 @@ NO_DATA = "no_data"
 NO_LABELS = "no_labels"
 NO_REFERENCE = "no reference: no scored reply to an unperturbed prompt"
 NO_VARIANTS = "no variants: no case has a reply to a perturbed prompt"
+NO_CASE = "acts on no case"
 NO_PAIRS = "fewer than two variants: nothing to compare"
 NO_ANSWERS = "no answers recorded"
 NO_REPEATS = "no repeat variants: run noise not measured"
@@ -260,6 +261,8 @@ def _why(cell: Frame, at: Frame, m: Measures, spec: Metric, perturbation: str | 
         return "repeat is the noise floor itself"
     if spec.needs_repeats and not cell.has_repeats:
         return NO_REPEATS
+    if perturbation not in (None, REPEAT) and not (at.planned & ~at.is_reference).any():
+        return f"{perturbation} {NO_CASE}"
     if not scored and not answered:
         return NO_DATA
     if (

@@ -22,6 +22,7 @@ from robusttest.stats.cell.consistency import MIN_FAILING
 from robusttest.stats.cell.estimates import (
     LACKS,
     NO_ANSWERS,
+    NO_CASE,
     NO_LABELS,
     NO_PAIRS,
     NO_REFERENCE,
@@ -149,6 +150,8 @@ TAKES = {
 def _takes(reason: str | None) -> str:
     if reason == NO_LABELS:
         return ": nothing says what is right; it takes targets, or a threshold on consistency or flip_rate"
+    if reason is not None and reason.endswith(NO_CASE):
+        return "; it takes cases that it acts on"
     if reason in TAKES:
         return f"; it takes {TAKES[reason]}"
     if reason is None or not reason.startswith("saturated"):

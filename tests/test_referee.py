@@ -99,9 +99,9 @@ def test_one_model_and_finished_numbers_are_no_evidence(
     ]
     (folder / "cells.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     out = told(referee, capsys, folder, *MAPS, "--map", "accuracy=acc", "--map", "output_consistency=same")
-    assert "1. No claim can be tested: 1 models on 6 tasks: a statistic needs 3 of each." in out
+    assert "1. No claim can be tested: 1 model on 6 tasks: a statistic needs 3 of each." in out
     assert "cells.jsonl: finished numbers, without replies" in out
-    assert "- output consistency on accuracy: slope 1.00" in out
+    assert "- output consistency on overall accuracy: slope 1.00" in out
     assert "Without the replies no claim can be tested" in out
 
 

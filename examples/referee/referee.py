@@ -169,7 +169,8 @@ def told(found: Found, v: Verdict | None) -> str:
     if v is not None:
         e = v.emergence
         out += [
-            f"{len(e.models)} models, {len(e.tasks)} tasks, {len(e.points)} cells, {len(found.records):,} replies.",
+            f"{_count(len(e.models), 'model')}, {_count(len(e.tasks), 'task')}, {_count(len(e.points), 'cell')}, "
+            f"{len(found.records):,} replies.",
             "",
         ]
         out += [f"{i}. {line}" for i, line in enumerate(v.lines, 1)]
@@ -185,6 +186,10 @@ def told(found: Found, v: Verdict | None) -> str:
     out += ["", *(f"- {note}" for note in found.notes)] if found.notes else []
     out += ["", "Passed over:", "", *(f"- {said}" for said in found.passed)] if found.passed else []
     return "\n".join(out)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def _bars(e: Emergence) -> list[str]:
@@ -249,10 +254,10 @@ def _relations(e: Emergence) -> list[str]:
         interval = "" if r.slope_low is None else f" [{r.slope_low:.2f}, {r.slope_high:.2f}]"
         aside = ", arithmetic included" if r.arithmetic else ""
         out.append(
-            f"- {metric.replace('_', ' ')} on accuracy: slope {r.slope:.2f}{interval}, R² {r.r_squared:.2f}, {r.n} cells{aside}"
+            f"- {metric.replace('_', ' ')} on overall accuracy: slope {r.slope:.2f}{interval}, R² {r.r_squared:.2f}, {r.n} cells{aside}"
         )
     out.append(
-        f"- {len(e.models)} models, {len(e.tasks)} tasks. Without the replies no claim can be tested: {e.reason or 'ICCs are not in it'}."
+        f"- {_count(len(e.models), 'model')}, {_count(len(e.tasks), 'task')}. Without the replies no claim can be tested: {e.reason or 'ICCs are not in it'}."
     )
     return out
 

@@ -190,7 +190,10 @@ def _scatters(e: Any) -> Markup:
                 '<circle cx="{}" cy="{}" r="4" fill="currentColor" fill-opacity=".7"><title>{}</title></circle>'
             ).format(_px(d.x), _px(d.y), visible(f"{d.name}: {d.detail}"))
         made += _figure(
-            f"{s.title} against accuracy; dashed: what accuracy alone gives", width, height, drawn
+            f"{s.title} against overall accuracy. {s.caption}{' Dashed: what accuracy alone gives.' if s.nulls else ''}",
+            width,
+            height,
+            drawn,
         )
     return made
 

@@ -222,7 +222,7 @@ def test_finished_numbers_are_set_in_relation(capsys, tmp_path):
     names = ["model=llm", "task=task+shots", "accuracy=acc", "tara=TAR"]
     code, out, _ = analyze(capsys, file, *(f"--map={n}" for n in names), f"--report=json:{report}")
     assert code == 0
-    assert "consistency on accuracy: slope" in out
+    assert "consistency on overall accuracy: slope" in out
     assert "no results" not in out
     data = json.loads(report.read_text())
     assert data["cells"] == []

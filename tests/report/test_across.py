@@ -7,13 +7,17 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from markupsafe import escape
 from synthetic_results import made_cell, records, result, run_info
 from test_report_terminal import same_as_golden
 
+from robusttest.cli.analyze import report_of
+from robusttest.core.nouns import Estimate, Record
+from robusttest.report import html, markdown
 from robusttest.report import json as json_report
-from robusttest.report import markdown
 from robusttest.report.build import build
-from robusttest.report.model import Report
+from robusttest.report.html import plots
+from robusttest.report.model import Report, label
 from robusttest.report.terminal import render
 from robusttest.report.told import told
 
@@ -48,6 +52,42 @@ def test_markdown_tells_it(nine: Report):
     assert "arithmetic included" in page
     assert "of the model.** Cannot tell: " in page
     assert "errors stay when reworded" in page
+
+
+def test_each_figure_says_what_is_to_be_seen_and_on_which_accuracy_it_stands(nine: Report):
+    page = html.render(nine)
+    for metric, caption in plots.CAPTIONS.items():
+        assert f"<b>{label(metric)}</b> against overall accuracy" in page
+        assert str(escape(caption)) in page
+    assert page.count(">overall accuracy</text>") == 3
+    # a figure without a dot is not drawn, nor is a row of a table with no cell behind it
+    e = nine.emergence
+    none = Estimate(metric="output_consistency", value=None, reason="no answers recorded")
+    points = tuple(replace(p, output_consistency=none) for p in e.points)
+    relations = tuple(
+        replace(r, n=0, slope=None) if r.metric == "output_consistency" else r for r in e.relations
+    )
+    bare = replace(nine, emergence=replace(e, points=points, relations=relations))
+    page = html.render(bare)
+    assert page.count(">overall accuracy</text>") == 2
+    assert "| consistency | all |" in markdown.render(nine)
+    assert "| consistency | all |" not in markdown.render(bare)
+
+
+def test_perturbations_without_an_unperturbed_prompt_make_no_map():
+    def report(reference: bool) -> Report:
+        return report_of(
+            [
+                Record(
+                    task="t", model=m, case_id=f"c{i}", variant=v, perturbation=v, score=1.0, answer="A",
+                    level="input" if v else "reference",
+                )
+                for m in ("a", "b") for i in range(3) for v in (("", "p") if reference else ("p", "q"))
+            ]
+        )  # fmt: skip
+
+    assert "## Perturbations and models" in markdown.render(report(True))
+    assert "## Perturbations and models" not in markdown.render(report(False))
 
 
 def test_names_are_escaped(nine: Report):

@@ -82,6 +82,15 @@ def test_too_few_failures_says_how_many_cases_it_takes():
     assert where_to_work(cell_of_scores(np.ones((59, 4), dtype=int))).kind == "saturated"
 
 
+def test_no_number_of_cases_is_told_where_none_would_decide(cell_of):
+    """60 easy cases are right in both ways; 90 are wrong and were put in one: never saturated, and no case of two fails."""
+    found = where_to_work(cell_of(["AA"] * 60 + ["B"] * 90, "A" * 150))
+    assert (found.kind, found.cases_needed) == ("undecided", None)
+    assert found.reason == "only 0 of the 60 cases with two replies or more fail, 10 needed"
+    more = where_to_work(cell_of(["AA"] * 58, "A" * 58))
+    assert (more.reason, more.cases_needed) == ("only 0 of 58 cases fail, 10 needed", 59)
+
+
 def test_cases_needed_are_enough_in_another_sample():
     """At the share seen, four times the distance's n decides nearly always."""
     rng = np.random.default_rng(3)

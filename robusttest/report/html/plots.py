@@ -227,8 +227,24 @@ class Scatter:
     y: tuple[Tick, ...]
     missing: int
     """Cells that have no value of it."""
+    caption: str
+    """What is to be seen in it, for who has read nothing else."""
 
 
+CAPTIONS = {
+    "output_consistency": (
+        "Up: the share of cases whose answer is the same in all ways of putting them, right or wrong. To the right: the share "
+        "of right answers over all those ways. It rises by arithmetic alone, as the curves show: a dot on a curve is no evidence."
+    ),
+    "robust_accuracy": (
+        "Up: the share of cases that are right in all ways of putting them. To the right: the share of right answers over all "
+        "those ways. It rises by arithmetic alone, as the curves show: a dot above its curve is more robust than its accuracy says."
+    ),
+    "consistency_icc": (
+        "Up: how much more alike the answers to one case are, in being right or wrong, than those to different cases: 1 is always "
+        "alike, 0 is as chance has it. Arithmetic does not tie it to accuracy, so this is the figure that the claims are tested on."
+    ),
+}
 SCATTER = (380, 320)
 """Pixels."""
 
@@ -243,7 +259,7 @@ def scatters(e: Emergence) -> list[Scatter]:
     x = spanning(
         seen, 40, width - 10, least=(min([0.9, *(v for v in seen if v is not None)]), 1.0), most=(0.0, 1.0)
     )
-    return [_scatter(e, metric, hues, x, height) for metric in SCATTERED]
+    return [s for metric in SCATTERED if (s := _scatter(e, metric, hues, x, height)).dots]
 
 
 def _scatter(e: Emergence, metric: str, hues: dict[str, int], x: Axis, height: int) -> Scatter:
@@ -255,7 +271,7 @@ def _scatter(e: Emergence, metric: str, hues: dict[str, int], x: Axis, height: i
             x.at(p.accuracy.value), y.at(m.value), None if m.low is None else y.at(m.low),
             None if m.high is None else y.at(m.high), hues[p.task],
             f"{p.task} · {p.model}" if p.model else p.task,
-            f"accuracy {text.value_interval(p.accuracy)}, {label(metric)} {text.value_interval(m)}, n={m.n:,}",
+            f"overall accuracy {text.value_interval(p.accuracy)}, {label(metric)} {text.value_interval(m)}, n={m.n:,}",
         )
         for p, m in found
         if m.value is not None and p.accuracy.value is not None
@@ -270,7 +286,14 @@ def _scatter(e: Emergence, metric: str, hues: dict[str, int], x: Axis, height: i
         if metric in c.metrics
     )
     return Scatter(
-        metric, label(metric), dots, nulls, tuple(x.ticks(5)), tuple(y.ticks(5)), len(found) - len(dots)
+        metric,
+        label(metric),
+        dots,
+        nulls,
+        tuple(x.ticks(5)),
+        tuple(y.ticks(5)),
+        len(found) - len(dots),
+        CAPTIONS[metric],
     )
 
 

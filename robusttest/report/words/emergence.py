@@ -103,7 +103,7 @@ def _numbers(e: Emergence) -> list[Block]:
                 *(
                     TableColumn(head=(Term(head, of),), align="right")
                     for head, of in (
-                        ("accuracy", "accuracy"), ("consist.", "consistency"), ("robust", "robust accuracy"),
+                        ("overall", "overall accuracy"), ("consist.", "consistency"), ("robust", "robust accuracy"),
                         ("p^K", "p^K"), ("same ICC", "same ICC"), ("ICC", "ICC"),
                     )
                 ),
@@ -117,7 +117,7 @@ def _numbers(e: Emergence) -> list[Block]:
         Table(
             label="Robustness of each task and model",
             columns=(
-                TableColumn(head=("task",)), TableColumn(head=("model",)), TableColumn(head=(Term("accuracy", "accuracy"),)),
+                TableColumn(head=("task",)), TableColumn(head=("model",)), TableColumn(head=(Term("overall accuracy", "overall accuracy"),)),
                 TableColumn(head=(Term("consistency", "consistency"),)), TableColumn(head=(Term("robust accuracy", "robust accuracy"),)),
                 TableColumn(head=(Term("p^K", "p^K"),)), TableColumn(head=(Term("same ICC", "same ICC"),)),
                 TableColumn(head=(Term("ICC", "ICC"),)), TableColumn(head=("robustness",)),
@@ -175,10 +175,10 @@ def _relations(e: Emergence) -> list[Block]:
         if r is None:
             continue
         if r.slope is None or r.pearson is None:
-            said: Text = (f"{head} on accuracy: {r.reason}",)
+            said: Text = (f"{head} on overall accuracy: {r.reason}",)
         else:
             said = (
-                f"{head} on accuracy: slope ", *_between(r.slope, r.slope_low, r.slope_high, 2), ", R2 ",
+                f"{head} on overall accuracy: slope ", *_between(r.slope, r.slope_low, r.slope_high, 2), ", R2 ",
                 *_number(r.r_squared, 2), ", Pearson ", *_number(r.pearson, 2), ", Spearman ", *_number(r.spearman, 2),
                 ", n=", Number(r.n, f"{r.n}"), " (arithmetic included)" if r.arithmetic else "",
             )  # fmt: skip
@@ -193,7 +193,7 @@ def _relations(e: Emergence) -> list[Block]:
         Table(
             label="Relation to accuracy",
             columns=(
-                TableColumn(head=("against accuracy",)), TableColumn(head=("over",)), TableColumn(head=("slope",)),
+                TableColumn(head=("against overall accuracy",)), TableColumn(head=("over",)), TableColumn(head=("slope",)),
                 TableColumn(head=("R²",)), TableColumn(head=("Pearson",)), TableColumn(head=("Spearman",)),
                 TableColumn(head=("cells",), align="right"), TableColumn(head=("",)),
             ),
@@ -207,6 +207,7 @@ def _relations(e: Emergence) -> list[Block]:
                     )
                 )
                 for r in e.relations
+                if r.n
             ),
             on="page",
             shape="relations",
@@ -245,6 +246,7 @@ def _shares(e: Emergence) -> list[Block]:
                         )
                     )
                     for s in e.shares
+                    if s.task is not None or len(e.shares) == 1
                 ),
                 on="page",
                 shape="shares",

@@ -38,7 +38,9 @@ def section(report: Report) -> Section | None:
             continue
         cells = [c for c in of if c.perturbations]
         if len(cells) > 1 and len({c.model for c in cells}) == len(cells):
-            blocks.append(_table(task, cells))
+            made = _table(task, cells)
+            if any(isinstance(x, Number) for row in made.rows for cell in row.cells for x in cell):
+                blocks.append(made)  # without an unperturbed prompt nothing costs anything
     if not blocks:
         return None
     hint: Text = (

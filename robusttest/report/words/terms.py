@@ -19,6 +19,7 @@ _INTERVALS = "explanation/intervals.md"
 TERMS: dict[str, Entry] = {
     "as written": Entry("The case as you gave it, before any perturbation; its share of right answers is the accuracy.", _METRICS),
     "accuracy": Entry("Share of cases that are right as they were written.", _METRICS),
+    "overall accuracy": Entry("Share of right answers over all ways of putting a case, the one that was written included.", _METRICS),
     "robust accuracy": Entry(
         "Share of cases that are right in every way they were put: as written and under each perturbation. One miss counts "
         "as a miss, so it falls with the number of ways.", _METRICS,

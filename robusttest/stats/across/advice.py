@@ -140,10 +140,12 @@ def _advice(cell: Frame, residual: Residual | None, saturated: float, min_covera
         return told("saturated", f"robust accuracy at least {robust.lower:.3f}")
     failing = int((wrong > 0).sum())
     if failing < MIN_FAILING:
+        scored = int((m.k >= 1).sum())
+        cases = f"{n} cases fail" if scored == n else f"the {n} cases with two replies or more fail"
         return told(
             "undecided",
-            f"only {failing} of {n} cases fail, {MIN_FAILING} needed",
-            _for_failures(n, failing, saturated),
+            f"only {failing} of {cases}, {MIN_FAILING} needed",
+            _for_failures(n, failing, scored, robust.value, saturated),
         )
     clusters = at.cluster_index
     groups = None if clusters is None else clusters[rows]
@@ -201,18 +203,17 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _for_failures(n: int, failing: int, saturated: float) -> int | None:
+def _for_failures(n: int, failing: int, scored: int, robust: float | None, saturated: float) -> int | None:
     """Cases of which ten or more fail in four of five samples, at the rate seen; or, where fewer, that show the cell
-    to be saturated.
+    to be saturated. ``n`` of ``scored`` cases have two replies.
     """
-    rate = failing / n
-    saturated_at = cases_for_power(saturated, 1 - rate)
-    if not failing:
-        return saturated_at
-    enough = math.ceil(n * MIN_FAILING / failing)
-    while float(bdtr(MIN_FAILING - 1, enough, rate)) > 1 - POWER:
-        enough += max(1, enough // 50)
-    return enough if saturated_at is None else min(enough, saturated_at)
+    needed = [] if robust is None else [cases_for_power(saturated, robust)]
+    if failing:
+        enough = math.ceil(n * MIN_FAILING / failing)
+        while float(bdtr(MIN_FAILING - 1, enough, failing / n)) > 1 - POWER:
+            enough += max(1, enough // 50)
+        needed.append(math.ceil(enough * scored / n))
+    return min((max(x, scored + 1) for x in needed if x is not None), default=None)
 
 
 def _for_share(n: int, share: float, se: float, failing: int) -> int | None:

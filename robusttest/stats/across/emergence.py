@@ -122,7 +122,7 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
     enough = len(rows) >= MIN_LEVELS and len(columns) >= MIN_LEVELS
     between = len(rows) >= claims.MIN_MODELS and len(columns) >= claims.MIN_TASKS
     if grid is None or not (enough or between):
-        reason = f"{len(models)} models on {len(tasks)} tasks: a statistic needs {MIN_LEVELS} of each"
+        reason = f"{len(models)} model{'s' * (len(models) != 1)} on {len(tasks)} task{'s' * (len(tasks) != 1)}: a statistic needs {MIN_LEVELS} of each"
         if len(models) >= MIN_LEVELS and len(tasks) >= MIN_LEVELS:
             reason = f"too many gaps: only {len(rows)} models were each put to the same {len(columns)} tasks"
         return Emergence(**common, reason=reason, notes=tuple(notes))  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ def _emergence(points: Sequence[Point]) -> Emergence:
         relations=_relations(points, models, tasks) if enough else (),
         shares=tuple(s for m in METRICS if (s := _shares(grid, m)) is not None) if enough else (),
         reason=None if enough
-        else f"{len(models)} models on {len(tasks)} tasks: a statistic needs {MIN_LEVELS} of each",
+        else f"{len(models)} model{'s' * (len(models) != 1)} on {len(tasks)} task{'s' * (len(tasks) != 1)}: a statistic needs {MIN_LEVELS} of each",
         notes=(
             "a table of finished numbers: no claim is tested"
             + ("" if all(p.n for p in points) else ", and no sampling noise taken out of shares (it has no n)"),

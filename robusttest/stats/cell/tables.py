@@ -538,8 +538,8 @@ def _doubts(
         some = {v or "the reference": len(cases) for v, cases in variants.items() if len(cases) < every}
         if some and len(variants) > 1:
             shown = ", ".join(f"{v} {n}" for v, n in sorted(some.items())[:5])
-            where = f" of {task} × {model}" if len(of) > 1 else ""
-            uneven.append(f"not every case{where} has every variant: of {every} cases {shown}")
+            whose = f" of {task} × {model}" if len(of) > 1 else ""
+            uneven.append(f"not every case{whose} has every variant: of {every} cases {shown}")
     if len(uneven) > _MOST_UNEVEN:
         more = len(uneven) - _MOST_UNEVEN
         uneven = [*uneven[:_MOST_UNEVEN], f"nor do those of {more} other task{'s' * (more != 1)} × models"]

@@ -147,7 +147,8 @@ def test_too_few_cells_are_a_scatter_without_a_statistic(models, tasks):
     assert not e.shares
     assert not e.claims
     assert told(e) == []
-    assert e.reason == f"{models} models on {len(tasks)} tasks: a statistic needs 3 of each"
+    named = {(2, 3): "2 models on 3 tasks", (4, 2): "4 models on 2 tasks", (1, 1): "1 model on 1 task"}
+    assert e.reason == f"{named[models, len(tasks)]}: a statistic needs 3 of each"
 
 
 def test_two_models_on_five_tasks_have_claim_1_alone():

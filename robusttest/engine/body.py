@@ -90,6 +90,17 @@ class Ask:
         """The fault that the tools have met so far; None where none."""
         return next((str(call["fault"]) for call in self.tools.calls if "fault" in call), None)
 
+    def handled(
+        self, reply: Any, *, recovers: bool = False, reports: bool | str = False, retries: int | None = None
+    ) -> Score:
+        """What the body is to return: its ``reply``, which is right where it dealt with the fault as expected.
+
+        ``recovers``: the tool that failed was used again, and gave an answer. ``reports``: the reply says that something
+        went wrong (English words for it, or a regular expression of yours). Of the two, where both are asked, one is enough.
+        ``retries``: the same call was made again at most so often (`retries`). Where no fault was met, nothing is expected.
+        """
+        return self.tools.handled(reply, recovers=recovers, reports=reports, retries=retries)
+
     @property
     def retries(self) -> int:
         """How often the call that met the fault was made again so far, with the same arguments; 0 where none met one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from robusttest.core.nouns import Json
+from robusttest.core.nouns import Completion, Json, Score
 from robusttest.errors import ToolFaultError, UsageError
 
 _RAISED: Mapping[str, tuple[str, int | None]] = {
@@ -16,6 +17,10 @@ _RAISED: Mapping[str, tuple[str, int | None]] = {
     "429": ("429 Too Many Requests", 429),
     "500": ("500 Internal Server Error", 500),
 }
+
+
+TROUBLE = r"\b(?:unavailable|(?:could|can|did) ?n[o']t|cannot|unable|fail(?:s|ed|ure)?|errors?|timed out|try (?:it )?again|later|sorry|problems?)\b"
+"""What tells a user, in English, that something went wrong."""
 
 
 class Tools:
@@ -40,6 +45,44 @@ class Tools:
         at = next((i for i, call in enumerate(self.calls) if "fault" in call), len(self.calls))
         same = [(c["name"], c["arguments"]) for c in self.calls[at:]]
         return same.count(same[0]) - 1 if same else 0
+
+    def handled(
+        self,
+        reply: Any,
+        *,
+        recovers: bool = False,
+        reports: bool | str = False,
+        retries: int | None = None,
+    ) -> Score:
+        """Whether what a body did about the fault that it met is what is expected; see `Ask.handled`."""
+        if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
+            raise UsageError(
+                f"ask.handled(retries={retries!r}): at most how often the tool may be tried again, from 0 on"
+            )
+        if not recovers and not reports and retries is None:
+            raise UsageError("ask.handled: say what is expected: recovers=True, reports=True, retries=2")
+        said = (
+            reply.text if isinstance(reply, Completion) else reply if isinstance(reply, str) else _text(reply)
+        )
+        first = next((i for i, call in enumerate(self.calls) if "fault" in call), None)
+        if first is None:
+            return Score(value=1.0, answer=said.strip())
+        name, kind = str(self.calls[first]["name"]), self.calls[first]["fault"]
+        recovered = any(c["name"] == name and "fault" not in c for c in self.calls[first + 1 :])
+        reported = (
+            bool(re.search(TROUBLE if reports is True else reports, said, re.IGNORECASE))
+            if reports
+            else False
+        )
+        wrong = []
+        if (recovers or reports) and not (recovers and recovered) and not reported:
+            expected = [
+                word for word, asked in (("recover from it", recovers), ("report it", reports)) if asked
+            ]
+            wrong.append(f"{name} met {kind}, and the body did not {' or '.join(expected)}")
+        if retries is not None and self.retries > retries:
+            wrong.append(f"{name} met {kind} and was tried again {self.retries} times, {retries} at most")
+        return Score(value=float(not wrong), answer=said.strip(), explanation="; ".join(wrong) or None)
 
     def tool(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, sync or async, with the variant's fault where it is to come."""

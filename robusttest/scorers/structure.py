@@ -6,9 +6,9 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from robusttest.core.equality import same
+from robusttest.core.equality import number, same
 from robusttest.core.nouns import Case, Completion, Json, Score, Variant, canonical_json
 from robusttest.errors import UsageError
 from robusttest.scorers.protocol import SCORERS, Scorer, unparsed
@@ -104,12 +104,21 @@ def _json_schema(completion: Completion, variant: Variant, *, schema: Schema, co
 
 
 @SCORERS.register("tool_call")
-def tool_call(*, arguments: bool = True, order: bool = True) -> Scorer:
+def tool_call(
+    *,
+    arguments: bool | Literal["normalised", "each"] = True,
+    order: bool = True,
+) -> Scorer:
     """The tools that the reply calls are the target's: ``"get_weather"``, ``{"name": …, "arguments": {…}}``, or a list.
 
     A target without arguments (or ``arguments=False``) compares names alone; ``order=False`` ignores the order of
-    calls. The answer is the calls. A reply without a call answers with its text; the target ``[]`` is no call.
+    calls. ``arguments="normalised"``: values are compared without case, outer blanks and the form of numbers (``" Berlin"`` is
+    ``"berlin"``, ``"7"`` is 7), also for consistency. ``"each"``: so, and the score is the share of the target's arguments that
+    are right, 0 where another tool is called; an argument that the target lacks counts as a wrong one. The answer is the calls.
+    A reply without a call answers with its text; the target ``[]`` is no call.
     """
+    if not isinstance(arguments, bool) and arguments not in ("normalised", "each"):
+        raise UsageError(f"tool_call(arguments={arguments!r}): True, False, 'normalised' or 'each'")
     return Scorer("tool_call", _tool_call, {"arguments": arguments, "order": order}, check=_check_calls)
 
 
@@ -120,18 +129,24 @@ def trajectory(
     forbidden: Sequence[str] = (),
     order: Sequence[str] = (),
     at_most: Mapping[str, int] | int | None = None,
+    answer: Literal["sequence", "set", "arguments"] = "sequence",
 ) -> Scorer:
     """The tools that were called on the way: all of ``required``, none of ``forbidden``, those of ``order`` in this order.
 
-    ``at_most``: how often, in all or by name. Others may stand between. The target is not read; the answer is the list of
-    names. A body scores its own way with it: ``return trajectory(required=["lookup"])(ask.trajectory)``.
+    ``at_most``: how often, in all or by name. Others may stand between. The target is not read. ``answer`` is what flips and
+    consistency compare of two ways: the ``sequence`` of names, the ``set`` of them, or the names with their ``arguments``
+    (values as `tool_call` normalises them). A body scores its own way with it: ``return trajectory(required=["lookup"])(ask.trajectory)``.
     """
     for name, value in (("required", required), ("forbidden", forbidden), ("order", order)):
         if isinstance(value, str):
             raise UsageError(f"trajectory({name}={value!r}): a list of names of tools")
     if both := set(required) & set(forbidden):
         raise UsageError(f"trajectory: {min(both)!r} is required and forbidden")
-    how = {"required": list(required), "forbidden": list(forbidden), "order": list(order), "at_most": at_most}
+    if answer not in ("sequence", "set", "arguments"):
+        raise UsageError(f"trajectory(answer={answer!r}): 'sequence', 'set' or 'arguments'")
+    how = {
+        "required": list(required), "forbidden": list(forbidden), "order": list(order), "at_most": at_most, "answer": answer,
+    }  # fmt: skip
     return Scorer("trajectory", _trajectory, how, needs_target=False)
 
 
@@ -143,8 +158,10 @@ def _trajectory(
     forbidden: Sequence[str],
     order: Sequence[str],
     at_most: Mapping[str, int] | int | None,
+    answer: str,
 ) -> Score:
-    names = _own_names([str(call["name"]) for call in calls_of(completion)], variant)
+    calls = calls_of(completion)
+    names = _own_names([str(call["name"]) for call in calls], variant)
     wrong = [f"{n} was not called" for n in required if n not in names]
     wrong += [f"{n} was called" for n in forbidden if n in names]
     left = iter(names)
@@ -154,7 +171,25 @@ def _trajectory(
         count = names.count(name) if name else len(names)
         if count > most:
             wrong.append(f"{name or 'tools'} called {count} times, {most} at most")
-    return Score(value=float(not wrong), answer=list(names), explanation="; ".join(wrong) or None)
+    way: Json = list(names)
+    if answer == "set":
+        way = sorted(set(names))
+    elif answer == "arguments":
+        way = [{"name": n, "arguments": _normal(c["arguments"])} for n, c in zip(names, calls, strict=True)]
+    return Score(value=float(not wrong), answer=way, explanation="; ".join(wrong) or None)
+
+
+def _normal(value: Json) -> Json:
+    """A value of an argument without what is form alone: case, blanks, how a number is written; what is empty is left out."""
+    if isinstance(value, Mapping):
+        return {k: _normal(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_normal(v) for v in value]
+    if isinstance(value, str):
+        text = " ".join(value.split()).casefold()
+        found = number(text)
+        return text if found is None else found
+    return value
 
 
 def _own_names(names: list[str], variant: Variant) -> list[str]:
@@ -163,7 +198,7 @@ def _own_names(names: list[str], variant: Variant) -> list[str]:
     return [shown.get(n, f"{n} (not offered)") for n in names] if shown else names
 
 
-def _check_calls(case: Case, **_: bool) -> str | None:
+def _check_calls(case: Case, **_: Any) -> str | None:
     try:
         _wanted(case.target)
     except (TypeError, ValueError) as e:
@@ -200,11 +235,14 @@ def calls_of(completion: Completion) -> list[dict[str, Json]]:
     return out
 
 
-def _tool_call(completion: Completion, variant: Variant, *, arguments: bool, order: bool) -> Score:
+def _tool_call(completion: Completion, variant: Variant, *, arguments: bool | str, order: bool) -> Score:
     calls = calls_of(completion)
     names = _own_names([str(call["name"]) for call in calls], variant)
     calls = [{**call, "name": name} for call, name in zip(calls, names, strict=True)]
     wanted = _wanted(variant.target)
+    if isinstance(arguments, str):
+        calls = [{**call, "arguments": _normal(call["arguments"])} for call in calls]
+        wanted = [(name, _normal(held)) for name, held in wanted]
     if not calls:
         text = completion.text.strip()
         if not text:
@@ -214,7 +252,30 @@ def _tool_call(completion: Completion, variant: Variant, *, arguments: bool, ord
     if not order:
         answer = sorted(answer, key=canonical_json)
     made = [(str(call["name"]), call["arguments"]) for call in calls]
-    return Score(value=float(_match(made, wanted, arguments, order)), answer=answer)
+    value = (
+        _share(made, wanted, order)
+        if arguments == "each"
+        else float(_match(made, wanted, bool(arguments), order))
+    )
+    return Score(value=value, answer=answer)
+
+
+def _share(made: list[tuple[str, Json]], wanted: list[tuple[str, Json]], order: bool) -> float:
+    """The share of the target's arguments that are right; 0 where not the same tools are called."""
+    if not order:
+        made, wanted = (sorted(calls, key=lambda c: (c[0], canonical_json(c[1]))) for calls in (made, wanted))
+    if not wanted or [name for name, _ in made] != [name for name, _ in wanted]:
+        return float(not wanted and not made)
+    right = of = 0
+    for (_, held), (_, target) in zip(made, wanted, strict=True):
+        if not isinstance(target, Mapping):
+            right, of = right + (target is None or same(held, target)), of + 1
+            continue
+        own = held if isinstance(held, Mapping) else {}
+        names = target.keys() | own.keys()
+        right += sum(n in own and n in target and same(own[n], target[n]) for n in names)
+        of += len(names)
+    return right / of if of else 1.0
 
 
 def _match(

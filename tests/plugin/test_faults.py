@@ -161,6 +161,77 @@ def test_a_fault_on_a_tool_that_is_never_used_is_told_and_does_not_pass(project)
     assert "order_status 0 times used" in told[0]["reason"]
 
 
+def lived(times: int, tries: int, kind: str = "timeout") -> Tools:
+    """A body that uses its tool up to ``tries`` times, until it answers."""
+    held = tools(kind, times=times)
+    call = held.tool("lookup", lookup)
+    for _ in range(tries):
+        try:
+            call()
+        except TimeoutError:
+            continue
+        break
+    return held
+
+
+@pytest.mark.parametrize(
+    ("times", "tries", "reply", "expected", "wrong"),
+    [
+        (1, 2, "sent", {"recovers": True}, None),
+        (1, 1, "sent", {"recovers": True}, "lookup met timeout, and the body did not recover from it"),
+        (9, 3, "sent", {"recovers": True}, "did not recover"),
+        (9, 3, "Sorry, it is unavailable.", {"reports": True}, None),
+        (9, 3, "It was sent.", {"reports": True}, "did not report it"),
+        (9, 3, "Leider geht es nicht.", {"reports": r"\bleider\b"}, None),
+        (9, 3, "It failed.", {"recovers": True, "reports": True}, None),
+        (9, 3, "sent", {"recovers": True, "reports": True}, "did not recover from it or report it"),
+        (9, 3, "It failed.", {"retries": 2}, None),
+        (9, 4, "It failed.", {"retries": 2}, "was tried again 3 times, 2 at most"),
+        (9, 1, "It failed.", {"retries": 0}, None),
+    ],
+)
+def test_what_a_body_does_about_a_fault(
+    times: int, tries: int, reply: str, expected: dict[str, Any], wrong: str | None
+) -> None:
+    score = lived(times, tries).handled(reply, **expected)
+    assert score.value == float(wrong is None)
+    assert score.answer == reply
+    assert wrong is None or wrong in (score.explanation or "")
+
+
+def test_a_body_that_swallows_a_fault_is_found_out_and_one_without_a_fault_is_not() -> None:
+    """An empty answer raises nothing: a body that goes on as if nothing were is no recovery, and says nothing."""
+    held = tools("empty")
+    assert held.tool("lookup", lookup)() == {}
+    assert held.handled("Your order is fine.", recovers=True, reports=True).value == 0
+    assert Tools({}).handled("Your order is fine.", recovers=True, retries=0).value == 1
+
+
+@pytest.mark.parametrize("expected", [{}, {"retries": -1}, {"retries": True}])
+def test_expectations_that_are_none_are_refused(expected: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Tools({}).handled("x", **expected)
+
+
+@pytest.mark.parametrize(
+    ("most", "told"), [(1, None), (0, "order_status met timeout and was tried again 1 times, 0 at most")]
+)
+def test_a_body_is_scored_by_what_it_did_about_the_fault(project, most: int, told: str | None) -> None:
+    body = f"""found = "sorry, that is unavailable"
+    for _ in range(2):
+        try:
+            found = lookup(order)
+            break
+        except Exception:
+            pass
+    return ask.handled(found, recovers=True, reports=True, retries={most})"""
+    suite = SUITE.format(expect='expect=["accuracy[tool_fault] >= 0.9"]', body=body)
+    project.test(suite.replace('["tool_fault"]', '["tool_fault:timeout"]', 1))
+    project.run().assert_outcomes(**{"failed" if told else "passed": 1})
+    rows = [r for r in project.records() if r.get("perturbation") == "tool_fault:timeout"]
+    assert [(r["score"], r.get("reason")) for r in rows] == [(float(told is None), told)] * 2
+
+
 # --- trajectories -------------------------------------------------------------------------------------------
 
 

@@ -193,9 +193,8 @@ def _in_turns(name: str, value: Any, turns: Sequence[str | None]) -> dict[str, s
     if None in turns:
         return found
     users = _users(value)
-    at = {
-        users[-1 if t == "last" else int(t) - 1] for t in turns if t == "last" or int(t or 0) <= len(users)
-    }  # a missing one is none
+    places = [len(users) if t == "last" else int(t) for t in turns if t is not None]
+    at = {users[place - 1] for place in places if place <= len(users)}  # a turn that is not there is none
     return {k: t for k, t in found.items() if int(k[len(name) + 1 :].partition("]")[0]) in at}
 
 

@@ -85,7 +85,7 @@ def test_it_runs_in_a_kernel(notebook, tmp_path):
     import nbformat
     from nbclient import NotebookClient
 
-    made = nbformat.from_dict(notebook)
+    made = nbformat.reads(json.dumps(notebook), as_version=4)
     NotebookClient(made, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     for old, new in zip(codes(notebook), codes(made), strict=True):
         kinds = [[sorted(o.get("data", {})) for o in c["outputs"]] for c in (old, new)]

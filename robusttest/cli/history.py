@@ -50,5 +50,5 @@ def run(a: argparse.Namespace) -> None:
     ]
     if not lines:
         raise UsageError(f"none of the last {len(paths)} runs has task {a.task!r} and model {a.model!r}")
-    for text in history.render(lines, width=width(), color=color(), encoding=encoding()):
+    for text in history.render(history.over_models(lines), width=width(), color=color(), encoding=encoding()):
         say(text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -32,16 +33,24 @@ class HistoryPoint:
     estimates: tuple[Estimate, ...]
     """Of `METRICS`, in that order."""
     model: str = ""
+    version: str | None = None
+    """What the model's own name says, where a line is of several models."""
 
     @property
     def name(self) -> str:
-        """The label, else the version that the model declares, else the commit's beginning, else the run's id."""
+        """The version in the model's name (with the label, if that is another), else the label, else the version that the
+        model declares, else the commit's beginning, else the run's id.
+        """
+        if self.version is not None:
+            return self.version + (
+                f" ({self.run.label})" if self.run.label not in (None, self.version) else ""
+            )
         return self.declared or (self.run.commit or "")[:8] or self.run.id
 
     @property
     def declared(self) -> str | None:
         """What somebody called it."""
-        return self.run.label or self.run.model_versions.get(self.model)
+        return self.version or self.run.label or self.run.model_versions.get(self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +67,8 @@ class HistoryLine:
         return [
             f"{now.run.created[:10]} {now.name}: {said}"
             for then, now in pairwise(self.versions)
-            for said in served.changes(then.run, now.run, self.model)
+            if then.model == now.model
+            for said in served.changes(then.run, now.run, now.model)
         ]
 
 
@@ -80,6 +90,40 @@ def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[HistoryLine]:
         HistoryLine(task=task, model=model, test=test, versions=tuple(versions))
         for (test, task, model), versions in found.items()
     ]
+
+
+_VERSIONED = re.compile(r"(?P<stem>.*(?<![A-Za-z0-9]))v(?P<version>\d+(?:\.\d+)*)")
+"""``python:desk:v3``: a name that ends in a version, with its ``v``. (gpt-4 and gpt-5 are two models, not two versions.)"""
+
+
+def over_models(lines: Iterable[HistoryLine]) -> list[HistoryLine]:
+    """Lines of one test and task whose models' names differ in their version alone are one line, ordered by version, then time.
+
+    It stands where the first of them stood.
+    """
+    families: dict[tuple[str | None, str, str], list[tuple[tuple[int, ...], HistoryLine]]] = {}
+    for line in lines:
+        named = _VERSIONED.fullmatch(line.model)
+        stem = line.model if named is None else named["stem"] + "v*"
+        number = () if named is None else tuple(map(int, named["version"].split(".")))
+        families.setdefault((line.test, line.task, stem), []).append((number, line))
+    return [_joined(family) if len(family) > 1 else family[0][1] for family in families.values()]
+
+
+def _joined(family: list[tuple[tuple[int, ...], HistoryLine]]) -> HistoryLine:
+    ordered = sorted(family, key=lambda f: f[0])
+    first, last = ordered[0][1], ordered[-1][1]
+    names = ["v" + ".".join(map(str, number)) for number, _ in ordered]
+    return HistoryLine(
+        task=first.task,
+        model=f"{first.model} … {last.model[last.model.rindex('v') :]}",
+        test=first.test,
+        versions=tuple(
+            replace(point, version=name)
+            for name, (_, line) in zip(names, ordered, strict=True)
+            for point in line.versions
+        ),
+    )
 
 
 def lines_of(report: Report) -> list[HistoryLine]:

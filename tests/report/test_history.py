@@ -91,3 +91,36 @@ def test_a_comparison_and_a_page_name_the_declared_version():
     report = build(infos[1], [made])
     assert "python:desk:route version `7`" in markdown.render(report)
     assert "python:desk:route version 7" in html.render(report)
+
+
+def test_models_named_by_their_version_are_one_line():
+    def run(model, at, **changes):
+        return run_info(id=model[-2:] * 4, created=f"2026-11-2{at}T08:00:00Z", **changes), arrays(
+            model=model, cases=12, seed=at
+        )
+
+    runs = [
+        run("python:desk:v10", 1),
+        run("python:desk:v2", 2, label="released"),
+        run("python:desk:v1", 3),
+        run("python:desk:v2", 4),
+        run("openai/gpt-4", 5),
+        run("openai/gpt-5", 6),
+    ]
+    first, *others = history.over_models(history.build(runs))
+    assert first.model == "python:desk:v1 … v10"
+    assert [v.name for v in first.versions] == ["v1", "v2 (released)", "v2", "v10"]
+    assert [v.model for v in first.versions] == [f"python:desk:v{n}" for n in (1, 2, 2, 10)]
+    assert [line.model for line in others] == ["openai/gpt-4", "openai/gpt-5"], "no versions of one model"
+    lines = history.render([first], width=80)
+    assert lines[0] == "support-intents · python:desk:v1 … v10"
+    assert [line.split()[1] for line in lines[2:6]] == ["v1", "v2", "v2", "v10"]
+    assert sum(c in "▁▂▃▄▅▆▇█" for c in lines[6]) == 12
+
+
+def test_versions_of_other_tests_and_tasks_stay_apart():
+    runs = [
+        (run_info(), arrays(model=f"python:desk:v{i}", cases=6, task=task, test=test))
+        for i, (task, test) in enumerate([("a", "t.py::x"), ("a", "t.py::y"), ("b", "t.py::x")])
+    ]
+    assert len(history.over_models(history.build(runs))) == 3

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from robusttest.cli.console import color, encoding, option, positive, say, width
 from robusttest.errors import CaseError, RobusttestError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.core.nouns import Case, Edit, Variant
+    from robusttest.core.nouns import Case, Edit, Json, Variant
     from robusttest.tasks.task import Task
 
 HELP = "show what a perturbation does to a text or a file"
@@ -77,9 +77,11 @@ def run(a: argparse.Namespace) -> None:
         Prompt() if not a.field else Prompt(template="\n".join(f"{{{f}}}" for f in a.field))
     )
     protect: tuple[Any, ...] = ()
+    params: Mapping[str, Json] = {}
     if a.task is not None:
         task = _task(a.task)
-        cases, prompt, protect = iter(task.cases[: a.cases]), task.prompt, task.protect
+        cases, prompt = iter(task.cases[: a.cases]), task.prompt
+        params, protect = task.params, task.protect
     else:
         cases = (
             _cases(a.file, a.field) if a.file is not None else iter([_one_case(a.text, a.field, a.target)])
@@ -88,7 +90,9 @@ def run(a: argparse.Namespace) -> None:
         code = normalised(a.language, "--language")
         cases = (replace(case, language=code) for case in cases)
     for i, case in enumerate(cases):
-        variants = expand_case(case, [made], prompt=prompt, variants=a.variants, seed=a.seed, protect=protect)
+        variants = expand_case(
+            case, [made], prompt=prompt, params=params, variants=a.variants, seed=a.seed, protect=protect
+        )
         reference = next(variants)
         if a.jsonl:
             _print_objects(case, variants)
@@ -170,11 +174,7 @@ def _print_objects(case: Case, variants: Iterable[Variant]) -> None:
 
 def _text(v: Variant) -> str:
     """The perturbed text; for a prompt perturbation the whole prompt."""
-    if v.level == "input":
-        return str(v.input)
-    from robusttest.tasks.render import prompt_text, render
-
-    return prompt_text(render(v.draft))
+    return str(v.input) if v.level == "input" else _shown(v)
 
 
 def _pairs(reference: Variant, v: Variant) -> Iterator[tuple[str, str, str, tuple[Edit, ...] | None]]:
@@ -191,9 +191,10 @@ def _pairs(reference: Variant, v: Variant) -> Iterator[tuple[str, str, str, tupl
 
 
 def _shown(v: Variant) -> str:
-    from robusttest.tasks.render import prompt_text, render
+    """The whole prompt, and the tools that are offered with it."""
+    from robusttest.tasks.render import prompt_text, render, tools_text
 
-    return prompt_text(render(v.draft))
+    return prompt_text(render(v.draft)) + tools_text(v.params.get("tools", v.draft.given.get("tools")))
 
 
 def _preview(reference: Variant, variants: Iterable[Variant], *, first: bool) -> None:

@@ -184,6 +184,26 @@ def test_a_task_is_shown_with_its_prompt_and_cases(capsys: pytest.CaptureFixture
     assert "Did you mean 'tickets'" in err
 
 
+def test_the_tools_of_a_task_are_shown_as_they_are_offered(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    file = tmp_path / "some_tools_task.py"
+    file.write_text(
+        "from robusttest import Task\nfrom robusttest.scorers import tool_call\n"
+        "offer = [{'name': n, 'inputSchema': {}} for n in ('order_status', 'refund')]\n"
+        "calls = Task('calls', cases=[{'input': 'Where is it?', 'target': 'order_status', 'offer': offer}],"
+        " tools='{offer}', scorer=tool_call())\n",
+        encoding="utf-8",
+    )
+    code, out, _ = run(
+        capsys, "perturb", "tool_rename", "--task", f"{file}:calls", "--variants", "1", "--jsonl"
+    )
+    assert code == 0
+    assert "[tools]\norderStatus: " in json.loads(out)["text"]
+    code, out, _ = run(capsys, "perturb", "tool_duplicate", "--task", f"{file}:calls", "--variants", "1")
+    assert re.search(r"\[\+.*(backup|staging|mirror)__", out), "the tool that was put in"
+
+
 def test_list_names_every_perturbation(capsys: pytest.CaptureFixture[str]):
     from robusttest.perturbations import PERTURBATIONS
 

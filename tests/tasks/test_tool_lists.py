@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from robusttest import Task, UsageError, evaluate, load_tools
+from robusttest import Task, UsageError, crossed, evaluate, load_tools
 from robusttest.core.formats import case_params
 from robusttest.core.nouns import Variant
 from robusttest.errors import CaseError
 from robusttest.scorers import tool_call
+from robusttest.tasks.tools import tool_list
 from robusttest.variants.expand import expand_case
 
 SCHEMA = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
@@ -125,6 +127,11 @@ def test_each_case_may_offer_its_own():
         Task("t", cases=[{"id": "a", "input": "x", "target": "y", "offer": [BARE]}], tools="{offer}")
 
 
+def offered(variant: Variant) -> list[str]:
+    held = variant.draft.params.get("tools", variant.draft.given["tools"])
+    return [t["function"]["name"] for t in held]
+
+
 def test_perturbations_see_and_change_the_tools_of_the_case():
     made = own()
 
@@ -139,6 +146,26 @@ def test_perturbations_see_and_change_the_tools_of_the_case():
         )
         assert len(offered(reference)) == count
         assert len(offered(decoyed)) == count + 1
+
+
+def test_tools_of_the_case_are_renamed_and_further_perturbed():
+    made = own()
+    renamed = next(
+        v
+        for v in expand_case(
+            made.cases[0], ["tool_rename"], prompt=made.prompt, params=made.params, variants=1
+        )
+        if v.perturbation
+    )
+    assert (renamed.status, offered(renamed)) == ("ok", ["orderStatus"]), (
+        "its own list is no text that names a tool"
+    )
+    weather = tool_list([{**MCP, "name": "weather"}], "")
+    case = replace(made.cases[1], metadata={"other": {"offer": weather}})
+    both = crossed("counterpart:other", "tool_decoy")
+    *_, last = expand_case(case, [both], prompt=made.prompt, params=made.params, variants=1)
+    assert len(offered(last)) == 2, "a decoy beside the one tool that the counterpart offers"
+    assert "weather" in offered(last)
 
 
 OFFERED = """

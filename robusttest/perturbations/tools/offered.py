@@ -19,7 +19,7 @@ def tools_of(draft: Draft) -> list[Tool] | NotApplicable:
     """The tools as this draft offers them, each a copy of its outer level; why there is nothing to change, where there are none."""
     held = draft.params.get("tools", draft.given.get("tools"))
     if held is None:
-        return NotApplicable(reason="the task offers no tools (params={'tools': […]})")
+        return NotApplicable(reason="the task offers no tools (Task(tools=…))")
     if not isinstance(held, list | tuple) or not held:
         return NotApplicable(reason="the task's tools are no list with something in it")
     names = []

@@ -238,7 +238,8 @@ _SPELLINGS = (
 def _said(draft: Draft) -> str:
     """All the text around the tools, in which a name may stand."""
     prompt = draft.prompt
-    held: list[Any] = [dict(draft.case.fields)]
+    offered = draft.given.get("tools")  # a field of the case, where each case offers its own
+    held: list[Any] = [{k: v for k, v in draft.case.fields.items() if v is not offered}]
     if prompt is not None:
         held += [prompt.template, prompt.system, prompt.messages]
     return json.dumps(held, ensure_ascii=False, default=str)

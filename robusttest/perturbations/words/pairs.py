@@ -118,7 +118,11 @@ def _several(draft: Draft, held: Mapping[str, Json], column: str) -> Draft:
     changes: dict[str, Any] = {"fields": {**case.fields, **{k: v for k, v in held.items() if k != "target"}}}
     if held.get("target") is not None:
         changes["target"] = _option(case, held["target"], f"counterpart:{column}")
-    return draft.with_(case=replace(case, **changes), edits=edits)
+    offered, given = draft.given.get("tools"), draft.given
+    for name, value in held.items():
+        if offered is not None and case.fields.get(name) is offered:
+            given = {**given, "tools": value}  # what a further perturbation of tools is to see
+    return draft.with_(case=replace(case, **changes), edits=edits, given=given)
 
 
 def _value(case: Case, column: str) -> Json:

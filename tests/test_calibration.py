@@ -153,3 +153,9 @@ def test_the_smallest_drop_that_shows():
     """In four of five samples."""
     world = calibration_contract.Broken(4, 1, 0.1, 0.0)
     assert 0.62 <= world.found(66, measures=1, runs=60) <= 0.95
+
+
+def test_no_benchmark_hides_a_module_of_the_standard_library():
+    """A script's folder comes first in its path: a ``numbers.py`` there, and numpy can't be imported."""
+    names = {path.stem for path in (Path(__file__).parents[1] / "benchmarks").glob("*.py")}
+    assert not names & sys.stdlib_module_names

@@ -1,11 +1,11 @@
-"""`benchmarks/numbers.py` tells a figure that changed from one that moved."""
+"""`benchmarks/figures.py` tells a figure that changed from one that moved."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
 
-PATH = Path(__file__).parents[1] / "benchmarks" / "numbers.py"
+PATH = Path(__file__).parents[1] / "benchmarks" / "figures.py"
 spec = importlib.util.spec_from_file_location("numbers_benchmark", PATH)
 assert spec is not None
 assert spec.loader is not None

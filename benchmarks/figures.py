@@ -1,6 +1,6 @@
 """Do two versions of this project print the same numbers? Every figure of the examples' and of recorded tables' JSON reports.
 
-Run ``python benchmarks/numbers.py OLD [NEW] [--table FILE …]``: two commits (NEW: HEAD). Each is checked out into a folder
+Run ``python benchmarks/figures.py OLD [NEW] [--table FILE …]``: two commits (NEW: HEAD). Each is checked out into a folder
 of its own, runs the examples there and analyses the tables, and the two JSON reports of each are compared leaf by leaf. Prints how
 many figures are equal, which differ (as path, old, new), and which only one has; exits with 1 if any figure differs.
 

@@ -216,3 +216,36 @@ def test_what_is_no_reply_has_one_clear_message_whichever_way_it_came(
         (error,) = run(tmp_path, server, n=1, model=model, transport=transport, deadline=0.4)
     assert said in str(error)
     assert len(str(error)) < 400
+
+
+def test_a_defect_of_the_client_is_named_and_asked_once_again_at_most(tmp_path, monkeypatch):
+    import litellm
+
+    asked = []
+
+    async def breaks(**options):
+        asked.append(options["messages"][0]["content"])
+        raise AttributeError("'NoneType' object has no attribute 'usage'")
+
+    monkeypatch.setattr(litellm, "acompletion", breaks)
+    with LoopbackServer() as server:
+        got = run(tmp_path, server, n=2, transport="litellm")
+    assert sorted(asked) == ["Question 0"] * 2 + ["Question 1"] * 2
+    assert {g.kind for g in got} == {"defect"}
+    assert all("no attribute 'usage'): a defect of LiteLLM's" in str(g) for g in got)
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("google", "google-auth"), ("vertexai", "google-cloud-aiplatform"), ("boto3", "boto3")],
+)
+def test_a_package_that_a_provider_needs_is_named(tmp_path, monkeypatch, module, package):
+    import litellm
+
+    async def breaks(**options):
+        raise ModuleNotFoundError(f"No module named '{module}'")
+
+    monkeypatch.setattr(litellm, "acompletion", breaks)
+    with LoopbackServer() as server:
+        (error,) = run(tmp_path, server, n=1, transport="litellm")
+    assert str(error).endswith(f"LiteLLM needs a package for this call: pip install {package}")

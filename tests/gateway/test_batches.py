@@ -91,13 +91,20 @@ def test_what_is_neither_is_an_error_of_the_code(module, tmp_path, value):
         ({"n": 2}, "n=2"),
         ({"logprobs": True}, "logprobs"),
         ({"top_logprobs": 3}, "top_"),
+        ({"model": "openai/x"}, "the test or --robust-model names the model"),
+        ({"messages": []}, "the messages are the task's"),
+        ({"drop_params": True}, "drop_params=True is not taken"),
+        ({"caching": True}, "kept by --robust-replies"),
+        ({"fallbacks": ["openai/x"]}, "another model's reply"),
+        ({"max_tokens": 1, "max_completion_tokens": 1}, "one thing, given twice"),
+        ({"api_base": "http://a/v1", "base_url": "http://b/v1"}, "api_base and base_url are one thing"),
     ],
 )
 def test_parameters_that_nothing_reads_are_refused_by_name(tmp_path, params, name):
     with Gateway(Settings(directory=tmp_path)) as gateway:
         with pytest.raises(UsageError, match=name):
             gateway.request("openai/m", [], params)
-        gateway.request("openai/m", [], {"stream": False, "n": 1, "logprobs": None})
+        gateway.request("openai/m", [], {"stream": False, "n": 1, "logprobs": None, "max_tokens": 1})
 
 
 @pytest.mark.parametrize(

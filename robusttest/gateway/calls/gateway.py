@@ -387,7 +387,23 @@ def _endpoint(model: Model, given: str | None, private: dict[str, Any]) -> str |
 
 
 def _refuse(model: str, params: Mapping[str, Json]) -> None:
-    """Parameters whose replies nothing here reads. Raises `UsageError`."""
+    """Parameters whose replies nothing here reads, or that say a second time what a call is given anyway. Raises `UsageError`."""
+    given = {name for name, value in params.items() if value is not None}
+    for pair in (("api_base", "base_url"), ("max_tokens", "max_completion_tokens")):
+        if given.issuperset(pair):
+            raise UsageError(
+                f"{model}: {' and '.join(pair)} are one thing, given twice: leave one of them out"
+            )
+    for name, instead in (
+        ("model", "the test or --robust-model names the model"),
+        ("messages", "the messages are the task's"),
+        ("drop_params", "what this model does not take is left out by name: Model(…, drop=[…])"),
+        ("caching", "replies are kept by --robust-replies"),
+        ("no-log", "LiteLLM's logging is off"),
+        ("fallbacks", "another model's reply is none of this one's"),
+    ):
+        if name in given:
+            raise UsageError(f"{model}: {name}={params[name]!r} is not taken: {instead}. Leave it out")
     for name, harmless, instead in (
         ("stream", (None, False), "replies are read whole"),
         ("n", (None, 1), "one reply is read of each call; perturbations=['repeat'] asks again"),

@@ -49,6 +49,8 @@ class LitellmBackend:
         self._results: selftest.Results | None = None
         self._plain = Plain(self._pool, self._wire)
         self._calls_through_litellm = 0
+        self._only_litellm: set[str] = set()
+        """Providers with an interface of their own, a signature or a token to fetch."""
         self._used = False
         """LiteLLM has made a call, in a self-test too, and keeps clients."""
         self._skips_mcp = False
@@ -67,7 +69,11 @@ class LitellmBackend:
         if self._transport is not None and await self._transport.carries(request):
             # The trial may have found that it is asked in the plain form.
             made = self._plainly if self._plain.carries(request) else self._transport.call
-        self._calls_through_litellm += made == self._call
+        if made == self._call:
+            self._calls_through_litellm += 1
+            provider = request.model.partition("/")[0]
+            if self._transport is not None and provider not in shapes.PROVIDERS:
+                self._only_litellm.add(provider)
         return await self._told(made, request, timeout=timeout)
 
     def known(self, request: Request) -> bool:
@@ -210,6 +216,7 @@ class LitellmBackend:
         parts = [f"{own} calls on own connections"] if own else []
         if self._calls_through_litellm:
             reasons = self._transport.reasons() if self._transport is not None else []
+            reasons += [f"{p}: only LiteLLM's own client asks it" for p in sorted(self._only_litellm)]
             why = f" ({'; '.join(reasons)})" if reasons else ""
             parts.append(f"{self._calls_through_litellm} through litellm.acompletion{why}")
         return {"transport": ", ".join(parts)} if parts else {}

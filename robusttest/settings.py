@@ -339,7 +339,13 @@ class Settings:
     deadline: float = option(
         600.0, number(0.001), "seconds for one call with its retries (600)", ini="float", metavar="SECONDS"
     )
-    max_cost: float | None = option(None, number(0), "spend at most this much", ini="float", metavar="USD")
+    max_cost: float | None = option(
+        None,
+        number(0),
+        "spend this much, within what the last calls cost beyond such calls before",
+        ini="float",
+        metavar="USD",
+    )
     price: tuple[str, ...] = option(
         (), price, "US dollars for a million tokens of input and output, where LiteLLM knows none or another",
         ini="linelist", metavar="[MODEL=]IN/OUT", many=True,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from loopback import LoopbackServer
 
 from robusttest.core.nouns import Request
 from robusttest.errors import BudgetExhaustedError, ConfigurationError, UsageError
 from robusttest.gateway import Gateway
+from robusttest.gateway.calls import scheduler
 from robusttest.gateway.calls.budget import CallBudget
 from robusttest.gateway.litellm import prices
 from robusttest.gateway.store.replies import ReplyStore
@@ -175,3 +178,30 @@ def test_an_image_is_not_its_base64_text():
     request = Request(model="openai/x", messages=({"role": "user", "content": content},))
     assert prices.images(request) == 1
     assert 1000 < prices.size(request) / prices.CHARACTERS_PER_TOKEN < 1200
+
+
+def counted(body, said):
+    """Some replies are thirty times as long as others, the same ones each time."""
+    by_text = random.Random(str(body["messages"][-1]["content"]))
+    return 50 + int(100 * by_text.random()), min(600, int(20 * by_text.paretovariate(1.1)))
+
+
+@pytest.mark.parametrize("faults", [{}, {"invalid-json": 0.1}, {"429": 0.1, "reset": 0.1, "500": 0.1}])
+@pytest.mark.parametrize("share", [0.5, 1.25])
+def test_a_limit_is_spent_or_the_run_finishes_however_long_replies_are(tmp_path, monkeypatch, share, faults):
+    monkeypatch.setattr(scheduler, "PAUSE", 0.02)
+    asked = [{"messages": [{"content": f"Question {i}"}]} for i in range(120)]
+    whole = sum(a * 0.15e-6 + b * 0.6e-6 for a, b in (counted(body, "") for body in asked))
+    with LoopbackServer(counts_tokens=counted, faults=faults) as server:
+        errors, progress, _ = run(tmp_path, server, 120, max_cost=share * whole)
+    assert {type(e) for e in errors if e is not None} <= {BudgetExhaustedError}
+    assert progress.cost <= share * whole * 1.2, "but for what the last calls cost beyond such calls"
+    assert errors == [None] * 120 or progress.cost >= 0.9 * share * whole
+
+
+def test_an_attempt_without_a_reply_costs_what_such_calls_cost(tmp_path):
+    """The first of all is lost, when nothing is learnt: its most would be a thousand times as much."""
+    with LoopbackServer(script=["invalid-json"]) as server:
+        errors, progress, _ = run(tmp_path, server, 20, max_cost=0.005)
+    assert errors == [None] * 20
+    assert progress.cost < 0.001

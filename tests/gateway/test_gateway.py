@@ -143,7 +143,7 @@ def test_the_deadline_is_over_all_attempts(tmp_path):
             CallError, match=r"within the timeout \(given up after \d attempts? and the deadline of 0\.5 s\)"
         ):
             calls.ask("Hi")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
         assert requests(server) < 5
 
 

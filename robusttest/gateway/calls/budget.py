@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from bisect import insort
+from math import ceil
 
 from robusttest.errors import BudgetExhaustedError, StorageError
 from robusttest.gateway.store.replies import ReplyStore, fitting
@@ -11,8 +13,11 @@ from robusttest.settings import Settings
 
 LEARNT = 3
 """Replies of a model after which its calls are estimated by what such calls have cost."""
-MARGIN = 1.1
-"""On the dearest of them."""
+QUANTILE, MARGIN = 0.9, 1.1
+"""A call is estimated at this quantile of them, and a tenth more: at the dearest, one long reply would hold back all others.
+The limit may be exceeded by what the last calls cost beyond that."""
+KEPT = 1_000
+"""Calls of a model that are learnt from."""
 
 
 class CallBudget:
@@ -31,7 +36,7 @@ class CallBudget:
         self._lock = threading.Lock()
         self._calls, self._cost, self._open = 0, 0.0, 0.0
         self._shares: dict[str, list[float]] = {}
-        """Model → the shares of their upper estimates that calls have cost: how many, and the largest."""
+        """Model → the shares of their upper estimates that calls have cost, in order."""
         shared = run is not None and store is not None and not store.read_only and not store.problems
         self._store = store if shared else None
         self._run = run or ""
@@ -46,9 +51,16 @@ class CallBudget:
         return self.max_calls is not None or self.max_cost is not None
 
     def likely(self, model: str, most: float) -> float:
-        """What a call costs that costs ``most`` US dollars at most, by what calls to this model have cost."""
-        n, largest = self._shares.get(model, (0, 1.0))
-        return most * min(1.0, largest * MARGIN) if n >= LEARNT else most
+        """What nine of ten calls stay under that cost ``most`` US dollars at most, by what calls to this model have cost."""
+        shares = self._shares.get(model, [])
+        if len(shares) < LEARNT:
+            return most
+        return most * min(1.0, shares[ceil(QUANTILE * len(shares)) - 1] * MARGIN)
+
+    def typical(self, model: str, most: float) -> float | None:
+        """What such a call has cost on average; None where none has come back."""
+        shares = self._shares.get(model)
+        return most * sum(shares) / len(shares) if shares else None
 
     def reserve(self, most: float | None, *, model: str = "", bounded: bool = True) -> float | None:
         """Set aside one call that costs ``most`` US dollars at most, and return what was reserved.
@@ -62,7 +74,7 @@ class CallBudget:
         if most is None:
             self.unpriced = True
         cost = self.likely(model, most or 0.0) if self.max_cost is not None else 0.0
-        alone = not bounded and self._shares.get(model, [0])[0] < LEARNT
+        alone = not bounded and len(self._shares.get(model, ())) < LEARNT
         if self._store is not None:
             try:
                 fits = self._store.reserve(
@@ -91,6 +103,11 @@ class CallBudget:
         self, reserved: float, actual: float | None, *, model: str = "", most: float | None = None
     ) -> None:
         """Replace a reservation by what the call cost; None (no price told): what was reserved."""
+        if actual and most:
+            with self._lock:
+                shares = self._shares.setdefault(model, [])
+                if len(shares) < KEPT:
+                    insort(shares, actual / most)
         if not self.limited or self.max_cost is None:
             return
         cost = reserved if actual is None else actual
@@ -100,10 +117,6 @@ class CallBudget:
         else:
             with self._lock:
                 self._open, self._cost = max(0.0, self._open - reserved), self._cost + cost
-        if actual and most:
-            with self._lock:
-                held = self._shares.setdefault(model, [0, 0.0])
-                held[0], held[1] = held[0] + 1, max(held[1], actual / most)
 
     def _message(self) -> str:
         parts = []

@@ -455,11 +455,8 @@ class Scheduler:
             return
         # The provider has answered, or may have: such attempts are paid, and nobody says how much.
         paid = isinstance(outcome, CallError) and outcome.kind in PAID
-        self._budget.settle(reserved, None if paid else 0.0)
-        if paid and flight.call is None:
-            guess = most if most is not None else self._backend.estimate(flight.request)
-            self.lost += self._budget.likely(model, guess) if guess is not None else 0.0
-            self.lost_calls += 1
+        lost = self._lost(flight, most) if paid and flight.call is None else 0.0
+        self._budget.settle(reserved, lost)
         if isinstance(outcome, RefusedCallError) and lane.may_pass():
             outcome = AttemptError(
                 str(outcome),
@@ -491,6 +488,17 @@ class Scheduler:
             if self._elsewhere(queue, flight):
                 return
         self._end(flight, outcome)
+
+    def _lost(self, flight: Flight, most: float | None) -> float | None:
+        """About what an attempt cost that may be paid and gave no reply; None where nobody knows."""
+        self.lost_calls += 1
+        request = flight.request
+        most = most if most is not None else self._backend.estimate(request)
+        cost = self._budget.typical(request.model, most) if most is not None else None
+        if cost is None and (price := prices.known(request.model, self._settings.price)) is not None:
+            cost = prices.typical(request, price)
+        self.lost += cost or 0.0
+        return cost
 
     def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:
         assert flight.began is not None

@@ -127,6 +127,16 @@ def _text(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**message, "content": [p for p in parts if not _is_image(p)]} if parts else message
 
 
+TYPICAL_OUTPUT = 256
+"""Tokens of a reply that nobody has seen."""
+
+
+def typical(request: Request, price: Price) -> float:
+    """US dollars that such a call may have cost of which nothing came back."""
+    output = min(output_limit(request) or TYPICAL_OUTPUT, TYPICAL_OUTPUT)
+    return size(request) / CHARACTERS_PER_TOKEN * price.input + output * price.output
+
+
 def most(request: Request, price: Price) -> float | None:
     """US dollars that a call costs at most: its characters as tokens, of which there are fewer in nearly all scripts,
     and all the output that it may have. None where nothing limits the output.

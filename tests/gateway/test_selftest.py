@@ -14,7 +14,7 @@ from robusttest.core.nouns import Completion, Request
 from robusttest.core.secrets import public_params
 from robusttest.gateway.litellm import canned, selftest, shapes
 from robusttest.gateway.litellm.backend import LitellmBackend
-from robusttest.gateway.litellm.failures import RefusedCallError
+from robusttest.gateway.litellm.failures import AttemptError
 from robusttest.settings import Settings
 
 MODELS = {
@@ -182,16 +182,21 @@ def test_the_way_is_told(loop, backend):
     assert backend.facts()["transport"] == "2 calls on own connections, 1 through litellm.acompletion"
 
 
-def test_a_provider_that_only_litellm_asks_is_told(loop, backend):
-    with LoopbackServer() as server:
-        request = Request(
-            model="text-completion-openai/x",
-            messages=({"role": "user", "content": "Hi"},),
-            private={"api_base": server.url, "api_key": "planted-key-123456"},
-        )
-        with pytest.raises(RefusedCallError):  # it has another path than the server knows
-            loop.run_until_complete(backend.call(request, timeout=20))
-    said = "1 through litellm.acompletion (text-completion-openai: only LiteLLM's own client asks it)"
+def test_a_provider_that_only_litellm_asks_is_told(loop, backend, monkeypatch):
+    import litellm
+
+    async def fails(**options):
+        raise RuntimeError("not asked here")
+
+    monkeypatch.setattr(litellm, "acompletion", fails)
+    asked = Request(
+        model="gemini/x",
+        messages=({"role": "user", "content": "Hi"},),
+        private={"api_key": "planted-key-123456"},
+    )
+    with pytest.raises(AttemptError):
+        loop.run_until_complete(backend.call(asked, timeout=20))
+    said = "1 through litellm.acompletion (gemini: only LiteLLM's own client asks it)"
     assert backend.facts()["transport"] == said
 
 

@@ -423,7 +423,8 @@ class _Protocol(asyncio.Protocol):
         return len(prompt_of(body).split()) + 3, len(str(message.get("content") or "").split()) + 1
 
     def openai(self, body: dict[str, Any], message: dict[str, Any], fault: str | None) -> dict[str, Any]:
-        finish = "tool_calls" if message.get("tool_calls") else "stop"
+        finish = message.get("finish_reason") or ("tool_calls" if message.get("tool_calls") else "stop")
+        message = {k: v for k, v in message.items() if k != "finish_reason"}
         if fault == "refusal":
             message = {"content": None, "refusal": "I can't help with that."}
         if fault == "content-filter":

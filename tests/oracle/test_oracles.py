@@ -238,7 +238,11 @@ class Truth:
         p = min(self.ways[1:], key=self.rate)
         cost = self.rate("") - self.rate(p)
         if not cost:
-            return "no perturbation costs points"
+            if self.numbers["robust_accuracy"] == self.rate(""):
+                return "no perturbation costs points"
+            most = max(self.ways[1:], key=self.changes)
+            changes = percent(self.changes(most))
+            return f"no perturbation costs points on balance, and the answer changes most under {most} ({changes})"
         return f"weakest: {p} (-{100 * cost:.0f} points{' over the noise floor' if self.again else ''})"
 
     @property

@@ -140,7 +140,26 @@ def _weakest(c: CellReport) -> Text:
             )
         none = "no perturbation surely costs points"
         return (none, " (most: ", Code(w.perturbation), ", ", Number(w.effect.value, cost), ")")
-    return ("no perturbation costs points",) if w.of > 1 else (Code(w.perturbation), " costs no points")
+    said: Text = ("no perturbation costs points",) if w.of > 1 else (Code(w.perturbation), " costs no points")
+    return (*said, *_on_balance(c))
+
+
+def _on_balance(c: CellReport) -> Text:
+    """What is lost at one wording and won at another, which no perturbation's points show."""
+    accuracy, robust = c.overall["accuracy"].value, c.overall["robust_accuracy"].value
+    if accuracy is None or robust is None or robust >= accuracy:
+        return ()
+    flips = [r for r in c.perturbations if r.within is None and r.level != "repeat" and r.flip_rate.value]
+    if not flips:
+        return (" on balance",)
+    most = max(flips, key=lambda r: r.flip_rate.value or 0.0)
+    return (
+        " on balance, and the answer changes most under ",
+        Code(most.perturbation),
+        " (",
+        _share(most.flip_rate),
+        ")",
+    )
 
 
 def _cost(e: Estimate) -> Text:

@@ -1,4 +1,4 @@
-"""What engines cost and bring: `python benchmarks/scale.py [CALLS] [VARIANTS]`.
+"""What engines cost and bring: `python benchmarks/scale.py`.
 
 A model that computes for 20 ms of CPU a call on one process and on two; what the driver itself takes for 10,000 variants of a model that
 costs nothing, with and without an engine; and that the records are equal wherever they were made.
@@ -7,7 +7,6 @@ costs nothing, with and without an engine; and that the records are equal wherev
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,14 +45,17 @@ def task(cases: int) -> Task:
     )
 
 
-def run(model: str, engine: str, variants: int, *perturbations: str):
-    """`variants` of them, one case in ten; the seconds and the CPU seconds of this process that it took; and the records."""
-    each = 1 + 3 * len(perturbations)
-    of = task(max(1, variants // each))
+KINDS = ("casing", "keyboard", "whitespace")
+WARM, BUSY, QUICK = task(2), task(40), task(1000)
+"""20, 400 and 10,000 variants. Workers find a task by its name."""
+
+
+def run(model: str, engine: str, of: Task):
+    """The seconds and the CPU seconds of this process that a run took, and its records."""
     with tempfile.TemporaryDirectory() as folder:
         began, cpu = time.perf_counter(), time.process_time()
         result = evaluate(
-            of, model=f"python:scale:{model}", perturbations=perturbations, variants=3, engine=engine, directory=Path(folder),
+            of, model=f"python:scale:{model}", perturbations=KINDS, variants=3, engine=engine, directory=Path(folder),
         )  # fmt: skip
         took, used = time.perf_counter() - began, time.process_time() - cpu
     return took, used, result.records
@@ -63,22 +65,22 @@ def plain(records) -> list[dict]:
     return [{k: getattr(r, k) for k in r.__slots__ if k not in TIMES} for r in records]
 
 
-def main(calls: int = 400, variants: int = 10_000) -> None:
-    kinds = ("casing", "keyboard", "whitespace")
-    run("label", "local", 20, *kinds)  # what is imported once
-    one, _, first = run("busy", "processes:1", calls, *kinds)
-    two, _, second = run("busy", "processes:2", calls, *kinds)
+def main() -> None:
+    import scale  # as the workers have it
+
+    run("label", "local", scale.WARM)  # what is imported once
+    one, _, first = run("busy", "processes:1", scale.BUSY)
+    two, _, second = run("busy", "processes:2", scale.BUSY)
     made = sum(r.status == "ok" for r in first)
     print(
         f"{made} calls of {CPU * 1000:g} ms of CPU: one process {one:.1f} s, two {two:.1f} s: {one / two:.2f} ×"
     )
     found = {}
     for engine in ("local", "processes:2"):
-        _, used, records = run("label", engine, variants, *kinds)
+        _, used, records = run("label", engine, scale.QUICK)
         found[engine] = plain(records)
         print(
-            f"{engine}: the driver takes {used:.1f} CPU s for {len(records):,} variants, "
-            f"{used / len(records) * 10_000:.1f} s for 10,000, summary included"
+            f"{engine}: {used:.2f} CPU s of the driver for {len(records):,} variants, their summary included"
         )
     equal = found["local"] == found["processes:2"] and plain(first) == plain(second)
     print(f"records equal: {equal}")
@@ -88,4 +90,4 @@ def main(calls: int = 400, variants: int = 10_000) -> None:
 
 if __name__ == "__main__":
     os.chdir(Path(__file__).parent)
-    main(*map(int, sys.argv[1:]))
+    main()

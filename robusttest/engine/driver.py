@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from robusttest.core.nouns import Judging, Record, Request, Score, Variant
 from robusttest.engine.asker import Asker, Reply, Steps, TaskAsker
@@ -38,11 +39,33 @@ _BATCH = 16
 __all__ = ["GatewayLike", "Job", "Runner"]
 
 
+class Whole(NamedTuple):
+    """Cases that are done elsewhere, each with its place in the job."""
+
+    cases: tuple[tuple[int, Selected], ...]
+
+
+class SpreadLike(Protocol):
+    """Who has whole cases done elsewhere; `robusttest.run.cases` is one."""
+
+    def takes(self, job: Job) -> bool: ...
+    def size(self, job: Job) -> int: ...
+    def cases(self) -> int: ...
+    def submit(self, job: Job, whole: Whole) -> Future[Any]:
+        """A future of what gives ``(place, record, its line)`` of each variant."""
+        ...
+
+
 class _State:
     """A job under way."""
 
-    def __init__(self, job: Job, asker: Asker, most: int, store: Store | None) -> None:
+    def __init__(
+        self, job: Job, asker: Asker, most: int, store: Store | None, spread: SpreadLike | None = None
+    ) -> None:
         self.job, self.asker, self.most, self.store = job, asker, most, store
+        self.spread = spread if spread is not None and spread.takes(job) else None
+        if self.spread is not None:
+            self.most = 2 * self.spread.size(job)
         self.order = {p.spec: i for i, p in enumerate(job.wanted, 1)}
         self.expect = {p.spec: p.expect for p in job.wanted if p.expect != "target"}
         self.rounds = Rounds(job.adaptive) if job.adaptive else None
@@ -62,10 +85,19 @@ class _State:
         self.effort: Effort | None = None
         self.judging: Judging | None = None
 
-    def _planned(self, cases: list[Selected]) -> Iterator[tuple[int, Selected, Variant | Perturbation]]:
+    def _planned(
+        self, cases: list[Selected]
+    ) -> Iterator[tuple[int, Selected, Variant | Perturbation | Whole]]:
         first = self.job.first
         planned = sorted(enumerate(cases, self.cases), key=lambda place: place[1].case.id not in first)
-        for i, selected in planned:
+        left = deque(planned)
+        while left:
+            if self.spread is not None:
+                some = tuple(left.popleft() for _ in range(min(len(left), self.spread.cases())))
+                self.cases += len(some)
+                yield *some[0], Whole(some)
+                continue
+            i, selected = left.popleft()
             for item in self.job.variants(selected, self.store):
                 yield i, selected, item
             self.cases += 1
@@ -107,7 +139,7 @@ class Runner:
         for job in jobs:
             records = runner.result(job)
 
-    ``on_record`` is told each record as it is made (in no order) and its place in the job, ``tick`` is called while the runner waits; both in
+    ``on_record`` is told each record as it is made (in no order), its place in the job, and its line where it came as one; ``tick`` is called while the runner waits; both in
     the waiting thread. A `KeyboardInterrupt` passes through `result`; `records` then has what came in before it.
     """
 
@@ -116,15 +148,16 @@ class Runner:
         gateway: GatewayLike,
         settings: Settings | None = None,
         *,
-        on_record: Callable[[Record, Sequence[int]], None] | None = None,
+        on_record: Callable[..., None] | None = None,
         tick: Callable[[], None] | None = None,
         wake: Callable[[], None] | None = None,
         window: int | None = None,
+        spread: SpreadLike | None = None,
     ) -> None:
         self.gateway, self.settings = gateway, settings or Settings()
         self.window = window or max(4 * self.settings.concurrency, 256)
         """Calls of one model that are submitted and not back, at most."""
-        self._on_record, self._tick, self._wake = on_record, tick, wake
+        self._on_record, self._tick, self._wake, self._spread = on_record, tick, wake, spread
         self._states: dict[int, _State] = {}
         self._jobs: dict[int, Job] = {}
         self._ready: queue.SimpleQueue[tuple[_State, Callable[[Future[Any]], None], Future[Any]]] = (
@@ -138,7 +171,8 @@ class Runner:
             self._jobs[id(job)] = job  # keeps the id its own
             store = getattr(self.gateway, "store", None) if job.remembers else None
             who: Asker = asker or TaskAsker(job, self.gateway)
-            self._states[id(job)] = _State(job, who, who.most or self.window, store)
+            spread = self._spread if asker is None else None
+            self._states[id(job)] = _State(job, who, who.most or self.window, store, spread)
 
     def result(self, job: Job, shrink: Budget | None = None) -> list[Record]:
         """The job's records in the order of cases and variants; waits for them.
@@ -261,7 +295,7 @@ class Runner:
         return state.flying < state.most and self._in_flight.get(state.job.model, 0) < self.window
 
     def _plan_some(self, state: _State) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_BATCH if state.spread is None else 1):
             try:
                 item = next(state.plan, None)
                 if item is None:
@@ -290,7 +324,32 @@ class Runner:
 
     # --- one variant --------------------------------------------------------------------------------------------
 
-    def _begin(self, state: _State, case: int, selected: Selected, item: Variant | Perturbation) -> None:
+    def _done_elsewhere(self, state: _State, whole: Whole) -> None:
+        assert state.spread is not None
+
+        def came(read: Any, error: BaseException | None) -> None:
+            if isinstance(error, RunAbortedError):
+                return
+            if error is not None:  # what workers can't do whole is done here, but for the calls
+                if not isinstance(error, BrokenExecutor):
+                    state.spread, state.most = None, self.window
+                for case, selected in whole.cases:
+                    for item in state.job.variants(selected, state.store):
+                        self._begin(state, case, selected, item)
+                return
+            for at, record, line in read():
+                state.rows.append((at, record))
+                if self._on_record is not None:
+                    self._on_record(record, at, line)
+
+        self._await(state, state.spread.submit(state.job, whole), came)
+
+    def _begin(
+        self, state: _State, case: int, selected: Selected, item: Variant | Perturbation | Whole
+    ) -> None:
+        if isinstance(item, Whole):
+            self._done_elsewhere(state, item)
+            return
         if isinstance(item, Perturbation):
             self._rewrite(state, case, selected, item)
             return

@@ -74,6 +74,8 @@ class Job:
     """Told of each variant as it is made (to freeze it)."""
     first: frozenset[str] = frozenset()
     """Cases that are planned before the others, as they failed the last time. No number depends on it."""
+    taken: tuple[Selected, ...] | None = None
+    """These cases alone: a worker's part of a job."""
     resumed: Mapping[tuple[str, str], Record] = field(default_factory=dict)
     """Records by case and variant that stand in the place of asking: an earlier run, which did not end, made them."""
     wanted: tuple[Perturbation, ...] = field(init=False)
@@ -127,6 +129,8 @@ class Job:
 
     def selected(self) -> list[Selected]:
         """The cases in the order they are put; of an adaptive job those that it may take."""
+        if self.taken is not None:
+            return list(self.taken)
         return (
             self.adaptive.cases
             if self.adaptive

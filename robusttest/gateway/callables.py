@@ -155,9 +155,15 @@ class Callables:
     """Every callable of a run, resolved once."""
 
     def __init__(
-        self, *, most: int, directory: Path = Path(".robusttest"), engine: str = LOCAL, share: int = 1
+        self,
+        *,
+        most: int,
+        directory: Path = Path(".robusttest"),
+        engine: str = LOCAL,
+        share: int = 1,
+        away: bool = True,
     ) -> None:
-        self._most, self._engine, self._share = most, engine, share
+        self._most, self._engine, self._share, self._away = most, engine, share, away
         self._folders = looked_in(directory)
         self._models: dict[str, PythonModel] = {}
         self._executors: dict[tuple[str, Needs], Executor] = {}
@@ -173,7 +179,7 @@ class Callables:
         fn = resolve(name, self._folders, make=False)
         told = PythonModel(name, fn, most=1)
         engine, why = self._engine, f"--robust-engine={self._engine}"
-        if engine == LOCAL and told.declared.workers is not None:
+        if engine == LOCAL and self._away and told.declared.workers is not None:
             engine = f"processes:{told.declared.workers}"
             why = f"@model(workers={told.declared.workers})"
         if engine == LOCAL:

@@ -15,6 +15,7 @@ from typing import Any
 from robusttest.core import codec
 from robusttest.core.nouns import Completion, Json, Request
 from robusttest.errors import CallError, ConfigurationError, ModelCodeError, RunAbortedError
+from robusttest.workers.engines import size_of
 
 TRIES = 3
 """Workers that may die of one shard."""
@@ -81,6 +82,11 @@ class Workers:
         self.folders = [str(f) for f in folders]
         self.notes: list[str] = []
         self._seconds = SECONDS
+
+    @property
+    def at_once(self) -> int:
+        """Shards that are done at once."""
+        return size_of(self.executor)
 
     @property
     def size(self) -> int:

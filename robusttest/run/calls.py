@@ -10,6 +10,7 @@ from robusttest.engine.driver import Runner
 from robusttest.engine.shrink import Budget
 from robusttest.gateway import Gateway
 from robusttest.settings import Settings
+from robusttest.workers.engines import LOCAL
 
 
 class Calls(NamedTuple):
@@ -21,15 +22,20 @@ class Calls(NamedTuple):
 
 def opened(
     settings: Settings,
-    recorded: Callable[[Record, Sequence[int]], None],
+    recorded: Callable[[Record, Sequence[int], str | None], None],
     *,
     workers: int = 1,
     run: str | None = None,
     tick: Callable[[], None] | None = None,
 ) -> Calls:
-    """``recorded`` is told each record as it is made. ``workers`` processes of one ``run`` share limits and budgets; ``tick`` is
+    """``recorded`` is told each record as it is made, and its line where a worker has made it. ``workers`` processes of one ``run`` share limits and budgets; ``tick`` is
     called while the runner waits. The gateway is to be closed.
     """
     gateway = Gateway(settings, workers=workers, run=run)
-    runner = Runner(gateway, settings, on_record=recorded, tick=tick)
+    spread = None
+    if settings.engine != LOCAL:
+        from robusttest.run.cases import CaseWorkers
+
+        spread = CaseWorkers(gateway)
+    runner = Runner(gateway, settings, on_record=recorded, tick=tick, spread=spread)
     return Calls(gateway, runner, Budget(settings.shrink // workers) if settings.shrink else None)

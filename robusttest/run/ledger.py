@@ -88,11 +88,11 @@ class Ledger:
 
     # --- records on disk
 
-    def recorded(self, record: Record, at: Sequence[int]) -> None:
-        """Put a record on disk as it is made."""
+    def recorded(self, record: Record, at: Sequence[int], line: str | None = None) -> None:
+        """Put a record on disk as it is made; ``line`` is how it is written, where that is known."""
         try:
             if (stream := self._streaming()) is not None:
-                stream.write(record, at)
+                stream.write(record, at, line)
         except StorageError as e:
             self.problem(e)
             self._stream = (os.getpid(), None)

@@ -55,22 +55,22 @@ class Stream:
         self._held: dict[int, tuple[Record, int, int]] = {}
         """Where the line of a record begins and ends: the run file gets the same line, encoded once."""
 
-    def write(self, record: Record, at: Sequence[int]) -> None:
-        """Add a record; it is on disk when this returns. ``at`` sorts the records of a cell."""
+    def write(self, record: Record, at: Sequence[int], line: str | None = None) -> None:
+        """Add a record; it is on disk when this returns. ``at`` sorts the records of a cell; ``line`` is how it is written."""
         head = f'{{"at":[{",".join(map(str, at))}],'
-        line = (head + codec.record_line(record)[1:] + "\n").encode("ascii")
+        raw = (head + (line or codec.record_line(record))[1:] + "\n").encode("ascii")
         with storage(self.path, "write"):
             if self._file is None:
                 self._file = open(self.path, "ab")  # noqa: SIM115 held until close
                 self._size = self._file.tell()
             begin = self._size
-            self._size += self._file.write(line)
+            self._size += self._file.write(raw)
             self._file.flush()
-        self._held[id(record)] = (record, begin + len(head), begin + len(line) - 1)
+        self._held[id(record)] = (record, begin + len(head), begin + len(raw) - 1)
 
     def lines(self, records: Sequence[Record]) -> Iterator[str]:
         """The records as lines of a run file. Those that were written here are forgotten."""
-        if self._file is None:
+        if not self._held:
             yield from (codec.record_line(r) for r in records)
             return
         with storage(self.path, "read"), open(self.path, "rb") as file:

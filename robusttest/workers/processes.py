@@ -41,6 +41,9 @@ class Processes(Executor):
     it returns are JSON values.
     """
 
+    shares_disk = True
+    """Files of the driver are the workers', too."""
+
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._tasks: queue.SimpleQueue[tuple[Future[Any], bytes] | None] = queue.SimpleQueue()

@@ -44,6 +44,6 @@ def _answer(call: dict[str, Any]) -> dict[str, Any]:
         for part in name.split("."):
             found = getattr(found, part)
         return {"value": found(*call["args"], **call["kwargs"])}
-    except Exception as e:
+    except BaseException as e:  # also what pytest skips a module by
         sys.excepthook(type(e), e, e.__traceback__)
         return {"error": f"{type(e).__name__}: {e}"}

@@ -29,6 +29,7 @@ from robusttest.gateway.calls.scheduler import SERVERS, Flight, Scheduler
 from robusttest.gateway.litellm import keys, prices, tokens
 from robusttest.gateway.litellm.address import endpoint_of
 from robusttest.gateway.litellm.tokens import Learnt
+from robusttest.gateway.shards import Workers
 from robusttest.gateway.store import nearest
 from robusttest.gateway.store.replies import ReplyStore
 from robusttest.settings import Settings
@@ -71,7 +72,9 @@ class Gateway:
     same ``run`` share one budget.
     """
 
-    def __init__(self, settings: Settings, *, workers: int = 1, run: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, workers: int = 1, run: str | None = None, away: bool = True
+    ) -> None:
         self.settings = settings
         self.notes: list[str] = []
         self.store: ReplyStore | None = None
@@ -85,7 +88,11 @@ class Gateway:
             settings, self._backend, self._budget, store=self.store, since=self._since, workers=workers
         )
         self._callables = Callables(
-            most=settings.concurrency, directory=settings.directory, engine=settings.engine, share=workers
+            most=settings.concurrency,
+            directory=settings.directory,
+            engine=settings.engine,
+            share=workers,
+            away=away,
         )
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
@@ -321,6 +328,19 @@ class Gateway:
         return since
 
     # --- what is told
+
+    def workers_of(self, model: str) -> Workers | None:
+        """The engine's workers that a ``python:`` model runs on; None where it runs here, or is served."""
+        return self._callables.get(asked(model)).workers if is_callable(asked(model)) else None
+
+    def took(self, done: int, cached: int, failed: int, *, notes: Iterable[str] = ()) -> None:
+        """Count calls that a worker has made by itself."""
+        with self._lock:
+            self._submitted += done
+            self._done += done
+            self._cached += cached
+            self._failed += failed
+            self.notes += [n for n in notes if n not in self.notes]
 
     def progress(self) -> Progress:
         with self._lock:

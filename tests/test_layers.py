@@ -177,3 +177,13 @@ def test_no_two_classes_share_a_name():
                 homes.setdefault(node.name, []).append(f"{name_of(path)}:{node.lineno}")
     twice = [f"{name}: {', '.join(where)}" for name, where in sorted(homes.items()) if len(where) > 1]
     assert not twice, "\n".join(twice)
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their names alone: it could collect one of two."""
+    homes: dict[str, list[str]] = {}
+    for path in (ROOT / "tests").rglob("*.py"):
+        if path.name != "conftest.py":
+            homes.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
+    twice = [", ".join(sorted(where)) for _, where in sorted(homes.items()) if len(where) > 1]
+    assert not twice, "\n".join(twice)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
-from synthetic_results import records
 
 from robusttest.compare.served import changes, named
 from robusttest.core.nouns import RunInfo
+
+sys.path.append(str(Path(__file__).parents[1] / "report"))
+from synthetic_results import records
 
 
 def info(served=(), fingerprints=()):

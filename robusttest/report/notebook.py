@@ -76,7 +76,7 @@ def framed(report: Report) -> str:
     """The HTML report in a frame without an origin of its own: its script reaches the frame and nothing else."""
     return str(
         Markup(
-            '<iframe title="robusttest: report" sandbox="allow-scripts" srcdoc="{}" '
+            '<iframe title="robusttest: report" sandbox="allow-scripts allow-downloads" srcdoc="{}" '
             'style="width:100%;height:42em;border:1px solid #8886"></iframe>'
         ).format(render(report))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,35 @@ def test_it_shows_and_asks_for_nothing(browser: Browser, page: Path, many_cells:
     )
     assert refused == ["connect-src", "img-src", "script-src-elem"]
     assert browser.run("window.ran ?? null") is None
+
+
+def test_a_figure_is_saved_as_it_is_shown(browser: Browser, nine: Report, tmp_path: Path):
+    path = tmp_path / "nine.html"
+    path.write_text(html.render(nine), encoding="utf-8")
+    browser.open(path, dark=True)
+    figures = browser.run("document.querySelectorAll('figure .plot-svg').length")
+    assert figures > 0
+    assert browser.run("document.querySelectorAll('figure .save button').length") == 2 * figures
+    saved = browser.run(
+        "new Promise(done => { const made = URL.createObjectURL, kept = [], names = [];"
+        "HTMLAnchorElement.prototype.click = function () { names.push(this.download); };"
+        "URL.createObjectURL = b => { kept.push(b); if (kept.length === 2) Promise.all([kept[0].text(), createImageBitmap(kept[1])])"
+        ".then(([text, image]) => done([names, text, kept[1].type, image.width])); return made.call(URL, b); };"
+        "document.querySelectorAll('figure .save')[0].querySelectorAll('button').forEach(b => b.click()); })"
+    )
+    names, drawn, kind, width = saved
+    assert [n.rpartition(".")[2] for n in names] == ["svg", "png"]
+    assert (kind, width) == ("image/png", 3 * 380)
+    root = ET.fromstring(drawn)
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.get("width") == "380"
+    dots = root.findall(f".//{space}circle")
+    shown = browser.run("document.querySelector('figure .plot-svg').querySelectorAll('circle').length")
+    assert len(dots) == shown > 0
+    assert all(d.get("fill", "").startswith("rgb") for d in dots)
+    assert root.find(f"{space}rect").get("fill") == "rgb(27, 30, 34)", "the dark page's card"
+    assert "class=" not in drawn
+    assert browser.complaints() == []
 
 
 def test_filters_choose_cases(browser: Browser, page: Path, many_cells: Report):

@@ -57,7 +57,9 @@ def test_what_a_model_or_a_task_is_called_is_no_markup():
 
 def test_a_report_is_a_frame_that_reaches_nothing(one):
     html = one.report()._repr_html_()
-    assert html.startswith('<iframe title="robusttest: report" sandbox="allow-scripts" srcdoc="')
+    assert html.startswith(
+        '<iframe title="robusttest: report" sandbox="allow-scripts allow-downloads" srcdoc="'
+    )
     assert html.count("<") == 2, "the page is an attribute"
     assert html.endswith("></iframe>")
 

@@ -233,6 +233,65 @@
     return box;
   }
 
+  const DRAWN = [
+    "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "opacity", "display",
+    "font-family", "font-size", "font-weight", "text-anchor",
+  ];
+
+  // A figure by itself: what the style sheet gives stands at each element, on the ground that it has on the page.
+  function standing(svg) {
+    const copy = svg.cloneNode(true);
+    const [, , width, height] = svg.getAttribute("viewBox").split(" ");
+    const old = [...svg.querySelectorAll("*")];
+    [...copy.querySelectorAll("*")].forEach((drawn, i) => {
+      const style = getComputedStyle(old[i]);
+      DRAWN.forEach((name) => drawn.setAttribute(name, style.getPropertyValue(name)));
+      ["class", "tabindex"].forEach((name) => drawn.removeAttribute(name));
+    });
+    const ground = document.createElementNS(svg.namespaceURI, "rect");
+    const back = getComputedStyle(document.querySelector(".save")).backgroundColor;
+    Object.entries({ width, height, fill: back }).forEach(([name, value]) => ground.setAttribute(name, value));
+    copy.prepend(ground);
+    ["class", "tabindex", "role"].forEach((name) => copy.removeAttribute(name));
+    Object.entries({ xmlns: svg.namespaceURI, width, height }).forEach(([name, value]) => copy.setAttribute(name, value));
+    return { text: new XMLSerializer().serializeToString(copy), width: Number(width), height: Number(height) };
+  }
+
+  function offer(blob, name) {
+    const link = element("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  function save(svg, name, kind) {
+    const { text, width, height } = standing(svg);
+    if (kind === "svg") return offer(new Blob([text], { type: "image/svg+xml" }), `${name}.svg`);
+    const image = new Image();
+    image.onload = () => {
+      const canvas = element("canvas");
+      [canvas.width, canvas.height] = [3 * width, 3 * height];
+      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob((blob) => offer(blob, `${name}.png`), "image/png");
+    };
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  }
+
+  function saving(svg) {
+    const label = svg.getAttribute("aria-label");
+    const name = label.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 80) || "figure";
+    const row = element("p", "save");
+    ["svg", "png"].forEach((kind) => {
+      const button = element("button", "quiet", kind);
+      button.type = "button";
+      button.setAttribute("aria-label", `Save as ${kind}: ${label}`);
+      button.addEventListener("click", () => save(svg, name, kind));
+      row.append(button);
+    });
+    svg.closest("figure").append(row);
+  }
+
   function printing() {
     let closed = [];
     addEventListener("beforeprint", () => {
@@ -246,6 +305,7 @@
     theme();
     document.querySelectorAll("table.sortable").forEach(sorting);
     document.querySelectorAll(".plot-svg").forEach(plot);
+    document.querySelectorAll("figure .plot-svg").forEach(saving);
     explorer();
     printing();
   });

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -384,6 +384,8 @@ class Score:
     grades: Mapping[str, list[float | None]] | None = None
     """What a judge says of this very answer, asked again (``again``, the first grade first), by other wordings of its rubric
     (``reworded``) and with the two answers in the other order (``swapped``); None where a verdict had no grade."""
+    turns: tuple[float, ...] | None = None
+    """Of a conversation that was scored turn by turn: the score of each; ``value`` is their mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,8 +410,9 @@ class Answer:
 
     value: Json
     """The answer that consistency compares."""
-    score: float | None = None
-    """In [0, 1]; None: 1, as of a body that returns without failing."""
+    score: float | Sequence[float] | None = None
+    """In [0, 1]; None: 1, as of a body that returns without failing. A list: of each turn of a conversation, and their mean is the
+    score."""
 
 
 class CellKey(NamedTuple):
@@ -478,6 +481,8 @@ class Record:
     """What the second scorer says of the same reply; see `Score.check`."""
     grades: Mapping[str, list[float | None]] | None = None
     """What a judge says of the same answer when it is asked otherwise; see `Score.grades`."""
+    turns: list[float] | None = None
+    """The score of each turn of a conversation; ``score`` is their mean."""
     prompt: str | None = None
     """The prompt's name, where the task has several; ``task`` is then ``NAME [PROMPT]``."""
     test: str | None = None

@@ -90,6 +90,10 @@ class Ask:
         """The fault that the tools have met so far; None where none."""
         return next((str(call["fault"]) for call in self.tools.calls if "fault" in call), None)
 
+    def chat(self, system: str | None = None, **params: Json) -> Chat:
+        """A conversation with the model: what is said in it so far goes with each turn."""
+        return Chat(self, system, params)
+
     def handled(
         self, reply: Any, *, recovers: bool = False, reports: bool | str = False, retries: int | None = None
     ) -> Score:
@@ -161,6 +165,72 @@ class Ask:
         request = self._gateway.request(self._model, messages, merged, sample + again * 1_000_000)
         self.requests.append(request)
         return request
+
+
+class Chat:
+    """A conversation of a body's with the model under test; the user in it is a script.
+
+    ::
+
+        chat = ask.chat("You help customers.")
+        first = chat.say("Where is my parcel?")
+        replies = chat.play(variant.input)      # the user's turns of a case's conversation, one after the other
+
+    ``await chat.asay(…)`` and ``await chat.aplay(…)`` in an ``async def`` body. ``chat.messages`` is what was said,
+    ``chat.replies`` what the model said to each turn.
+    """
+
+    def __init__(self, ask: Ask, system: str | None, params: Mapping[str, Json]) -> None:
+        self._ask, self._params = ask, params
+        self.messages: list[dict[str, Json]] = (
+            [] if system is None else [{"role": "system", "content": system}]
+        )
+        self.replies: list[Completion] = []
+
+    def say(self, text: Json) -> Completion:
+        """The user's next turn; what the model replies to it."""
+        return self._heard(self._ask(self._said(text), **self._params))
+
+    async def asay(self, text: Json) -> Completion:
+        return self._heard(await self._ask.acall(self._said(text), **self._params))
+
+    def play(self, script: Json) -> list[Completion]:
+        """Say the user's turns of a conversation (a list of messages or of texts), and have the model answer each.
+
+        What a recorded assistant said in it is left out: the model's own replies stand in their place.
+        """
+        return [self.say(text) for text in self._script(script)]
+
+    async def aplay(self, script: Json) -> list[Completion]:
+        return [await self.asay(text) for text in self._script(script)]
+
+    def _script(self, script: Json) -> list[Json]:
+        if isinstance(script, str):
+            return [script]
+        turns: list[Json] = []
+        for i, turn in enumerate(script if isinstance(script, list | tuple) else ()):
+            role = turn.get("role") if isinstance(turn, Mapping) else "user"
+            if role == "system" and i == 0 and not self.messages:
+                self.messages.append(dict(turn))
+            elif role == "user":
+                turns.append(turn["content"] if isinstance(turn, Mapping) else turn)
+        if not turns:
+            raise UsageError(
+                f"chat.play({str(script)[:60]!r}): a list of messages with a turn of the user's, or of texts"
+            )
+        return turns
+
+    def _said(self, text: Json) -> list[dict[str, Json]]:
+        self.messages.append({"role": "user", "content": text})
+        return self.messages
+
+    def _heard(self, reply: Completion) -> Completion:
+        made: dict[str, Json] = {"role": "assistant", "content": reply.text}
+        if reply.tool_calls:
+            made["tool_calls"] = list(reply.tool_calls)
+        self.messages.append(made)
+        self.replies.append(reply)
+        return reply
 
 
 Kind = Literal["returned", "failed", "skipped", "error"]
@@ -321,7 +391,7 @@ def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
     if isinstance(value, Score):
         return _checked(value)
     if isinstance(value, Answer):
-        return _checked(Score(value=1.0 if value.score is None else value.score, answer=value.value))
+        return _of_answer(value)
     if isinstance(value, Completion):
         return Score(value=1.0, answer=value.text.strip())
     if isinstance(value, str):
@@ -334,6 +404,16 @@ def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
         f"a test's body returned {str(value)[:60]!r} ({type(value).__name__}): return None, a bool, a number in [0, 1], a "
         "text, or Answer(value, score=…)"
     )
+
+
+def _of_answer(answer: Answer) -> Score:
+    given = answer.score
+    if isinstance(given, list | tuple):
+        if not given:
+            raise UsageError("a test's body returned Answer(…, score=[]): a score for each turn, or none")
+        each = tuple(_checked(Score(value=float(s) if isinstance(s, bool) else s)).value for s in given)
+        return Score(value=sum(each) / len(each), answer=answer.value, turns=each)
+    return _checked(Score(value=1.0 if given is None else given, answer=answer.value))  # type: ignore[arg-type]
 
 
 def _checked(score: Score) -> Score:

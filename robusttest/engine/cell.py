@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from robusttest.stats.cell.confusion import Confusion
     from robusttest.stats.cell.frame import Frame
     from robusttest.stats.cell.judges import Judge
+    from robusttest.stats.cell.turns import Turn
 
 NOT_WRITTEN = {"json": False}
 """Metadata of a field that is no part of the JSON form."""
@@ -214,6 +215,13 @@ class Cell(_Metrics):
         from robusttest.stats.cell.judges import judge_of
 
         return judge_of(self.records, self.judging, self.frame)
+
+    @cached_property
+    def turns(self) -> tuple[Turn, ...]:
+        """Of conversations that were scored turn by turn: how often each turn is right."""
+        from robusttest.stats.cell.turns import turns
+
+        return turns(self.records)
 
     @cached_property
     def slices(self) -> Slices | None:

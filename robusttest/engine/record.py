@@ -105,6 +105,7 @@ def make_record(
         by=dict(variant.original.by) or None,
         check=None if score is None or score.check is None else hidden(dict(score.check)),
         grades=None if score is None or not score.grades else dict(score.grades),
+        turns=None if score is None or score.turns is None else list(score.turns),
         reason=None if reason is None else one_line(reason),
         text=shown_text(_text(variant, request)),
         input_hash=None if request is None else input_hash(request.messages, request.params),

@@ -130,6 +130,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         factors=Later(lambda: cell.factors),
         blame=Later(lambda: cell.blame),
         judge=Later(lambda: cell.judge),
+        turns=Later(lambda: cell.turns),
         slices=Later(lambda: cell.slices),
         confusion=Later(lambda: cell.confusion),
         adaptive=cell.adaptive,

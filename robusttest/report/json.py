@@ -65,6 +65,7 @@ def _cell(c: CellReport) -> dict[str, Json]:
         "factors",
         "blame",
         "judge",
+        "turns",
         "slices",
         "confusion",
     ):

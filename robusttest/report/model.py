@@ -208,6 +208,8 @@ class CellReport:
     """The flips by what made them (`robusttest.stats.across.blame`)."""
     judge: LaterField[Any] = LaterField(None)
     """How far the judge is to be trusted (`robusttest.stats.cell.judges`)."""
+    turns: LaterField[tuple[Any, ...]] = LaterField(())
+    """Conversations turn by turn (`robusttest.stats.cell.turns`)."""
     slices: LaterField[Any] = LaterField(None)
     """The results by the columns of ``by=`` (`robusttest.stats.across.slices`)."""
     confusion: LaterField[Any] = LaterField(None)

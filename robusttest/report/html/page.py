@@ -101,6 +101,7 @@ def build(report: Report) -> HtmlPage:
         or n.cell.tallies
         or n.cell.notes
         or n.cell.judge is not None
+        or n.cell.turns
     ][:DETAILED]
     axis = plots.forest_axis(n.cell for n in detailed)
     curves = plots.severity_curves(n.cell for n in worst)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import Estimate
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from robusttest.stats.across.slices import Slices
     from robusttest.stats.cell.confusion import Confusion
     from robusttest.stats.cell.judges import Judge
+    from robusttest.stats.cell.turns import Turn
 
 
 def of_cell(c: CellReport) -> Iterable[Block]:
     if c.judge is not None:
         yield from _judge(c.judge)
+    if c.turns:
+        yield _turns(c.turns)
     if c.blame is not None:
         yield from _blame(c.blame)
     for design in c.factors:
@@ -110,6 +113,21 @@ def _share(value: float) -> Number:
 
 def _limits(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _turns(found: Sequence[Turn]) -> Table:
+    """Where a conversation goes wrong."""
+    varied = any(t.perturbed.value is not None for t in found)
+    columns = [
+        TableColumn(head=("turn of the conversation",), name=True), TableColumn(head=(Term("as written", "as written"),)),
+        *([TableColumn(head=(Term("pass rate", "pass rate"),))] if varied else []), TableColumn(head=("n",), align="right"),
+    ]  # fmt: skip
+    rows = []
+    for t in found:
+        n = max(t.written.n, t.perturbed.n)
+        values: list[Text] = [(Value(t.written),), *([(Value(t.perturbed),)] if varied else [])]
+        rows.append(TableRow(cells=((f"{t.number}",), *values, (Number(n, f"{n:,}"),))))
+    return Table(label="Conversations turn by turn", columns=tuple(columns), rows=tuple(rows))
 
 
 def _judge(j: Judge) -> Iterable[Block]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
 import yaml
 
@@ -24,7 +24,7 @@ def init(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]
 
 def pytest_in(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_"))}
-    command = [sys.executable, "-m", "pytest", *QUIET, *argv]
+    command = [forks.python(), "-m", "pytest", *QUIET, *argv]
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 

@@ -10,6 +10,7 @@ import sys
 import types
 from pathlib import Path
 
+import forks
 import pytest
 
 import robusttest
@@ -110,14 +111,22 @@ class Project:
             patch.setattr(
                 sys, "dont_write_bytecode", True
             )  # of the test's own modules, which may change at once
+            if "-n" in args:
+                patch.setattr(sys, "executable", forks.python())  # xdist's workers are it
             try:
                 return self.pytester.runpytest_inprocess(*ALONE, *args, plugins=[keeping])
             finally:
                 sys.modules.update(keeping.found)
 
     def fresh(self, *args: str, quiet: bool = True) -> pytest.RunResult:
-        """In a process of its own, as a user would."""
-        return self.pytester.runpytest_subprocess(*(QUIET if quiet else ()), *args)
+        """In a process of its own, as a user would; it starts warm (`forks`)."""
+        where = f"--basetemp={self.path / 'runpytest-0'}"
+        flags = (*(QUIET if quiet else ()), *args)
+        return self.pytester.run(forks.python(), "-m", "pytest", where, *flags)
+
+    def own_process(self, *args: str) -> pytest.RunResult:
+        """The same, with other people's plugins."""
+        return self.fresh(*args, quiet=False)
 
     def runs(self) -> list[Path]:
         return sorted((self.path / ".robusttest" / "runs").glob("*.jsonl"))

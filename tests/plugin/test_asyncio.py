@@ -44,7 +44,7 @@ def test_pytest_asyncio(project, mode):
         "    return asyncio.get_running_loop()\n"
         + BODY.format(mark="@pytest.mark.asyncio" if mode == "strict" else "")
     )
-    result = project.pytester.runpytest_subprocess(
+    result = project.own_process(
         "-p",
         "no:randomly",
         f"--asyncio-mode={mode}",
@@ -64,7 +64,7 @@ def test_anyio(project):
         "@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
         + BODY.format(mark="@pytest.mark.anyio")
     )
-    result = project.pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "-W", "error")
+    result = project.own_process("-p", "no:randomly", "-p", "no:asyncio", "-W", "error")
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*accuracy * < * (n=*", "FAILED*accuracy * < * (n=*"])
 
@@ -82,6 +82,6 @@ async def test_it(variant):
 def test_after():
     assert tries == ["t0", "t1"] * 2
 """)
-    result = project.pytester.runpytest_subprocess("-p", "no:randomly", "--reruns=1")
+    result = project.own_process("-p", "no:randomly", "--reruns=1")
     assert "2 passed, 1 rerun" in result.stdout.str()
     assert [r["score"] for r in project.records()] == [1.0, 1.0], "only the last try is told"

@@ -84,8 +84,8 @@ def test_last_failed(project):
 def test_it(result): ...
 """)
     args = ("-p", "no:randomly", "-p", "no:asyncio")
-    project.pytester.runpytest_subprocess(*args).assert_outcomes(passed=1, failed=1)
-    again = project.pytester.runpytest_subprocess(*args, "--lf")
+    project.own_process(*args).assert_outcomes(passed=1, failed=1)
+    again = project.own_process(*args, "--lf")
     again.assert_outcomes(failed=1)
     assert "python:models:echo" in again.stdout.str()
 

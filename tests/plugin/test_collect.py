@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
+import forks
 import pytest
 
 
@@ -315,7 +314,7 @@ def test_it(result):
     (tests / "models.py").write_text("raise ImportError('not this one')", encoding="utf-8")
     plain = ["-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-n", workers]
     done = subprocess.run(
-        [Path(sys.executable).with_name("pytest"), *plain, str(tests / "test_it.py")],
+        [forks.python(), "pytest", *plain, str(tests / "test_it.py")],
         cwd=project.path / folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout + done.stderr

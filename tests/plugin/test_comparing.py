@@ -136,7 +136,7 @@ def test_a_test_that_is_expected_to_fail_is_not_failed(based):
 def test_last_failed_and_junit_know_of_it(based):
     worse(based)
     args = ("--robust-baseline", "--robust-fail-on=regression", "--robust-replies=off", "--junitxml=out.xml")
-    result = based.pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", *args)
+    result = based.own_process("-p", "no:randomly", "-p", "no:asyncio", *args)
     assert result.ret == 1
     suite = ET.parse(based.path / "out.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
@@ -147,9 +147,7 @@ def test_last_failed_and_junit_know_of_it(based):
     assert "regressed against" in (text.text or "") + (text.get("message") or "")
     assert failed["test_other[python:models:steady]"].find("failure") is None
     assert float(failed["test_routing[python:models:steady]"].get("time", "0")) > 0
-    again = based.pytester.runpytest_subprocess(
-        "-p", "no:randomly", "-p", "no:asyncio", "--lf", "--collect-only", "-q"
-    )
+    again = based.own_process("-p", "no:randomly", "-p", "no:asyncio", "--lf", "--collect-only", "-q")
     assert "test_routing" in again.stdout.str()
     assert "test_other" not in again.stdout.str()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import forks
+
 MODULE = """
 from robusttest import Task, robust
 
@@ -32,7 +34,7 @@ def test_good_too(): ...
 
 def test_a_misnamed_model_leaves_the_others_alone(pytester):
     pytester.makepyfile(test_it=MODULE)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
+    result = pytester.run(forks.python(), "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly")
     result.assert_outcomes(passed=2, errors=2)
     said = result.stdout.str()
     assert "missing" in said

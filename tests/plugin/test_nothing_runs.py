@@ -42,7 +42,7 @@ def left(project, *names: str) -> list[str]:
     "flags", [("--setup-plan",), ("--setup-only",), ("--robust-dry-run",), ("--collect-only",)]
 )
 def test_it_calls_nothing(told, flags):
-    result = told.pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:randomly", *flags)
+    result = told.own_process("-p", "no:asyncio", "-p", "no:randomly", *flags)
     assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     assert "called" not in left(told)
     if flags != ("--robust-dry-run",):
@@ -52,7 +52,7 @@ def test_it_calls_nothing(told, flags):
 def test_a_dry_run_beside_a_broken_module_calls_nothing(told):
     told.test("import there_is_no_such_module", name="test_broken.py")
     for more in ((), ("--continue-on-collection-errors",)):
-        result = told.pytester.runpytest_subprocess("-p", "no:asyncio", "--robust-dry-run", *more)
+        result = told.own_process("-p", "no:asyncio", "--robust-dry-run", *more)
         assert "called" not in left(told)
         result.stdout.fnmatch_lines(["*routing*"])
         result.assert_outcomes(errors=1)
@@ -64,16 +64,16 @@ def test_a_dry_run_beside_a_broken_module_calls_nothing(told):
 )
 def test_what_is_left_out_needs_no_model(told, flags):
     (told.path / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["."]')
-    result = told.pytester.runpytest_subprocess("-p", "no:asyncio", *flags)
+    result = told.own_process("-p", "no:asyncio", *flags)
     result.assert_outcomes(passed=1, deselected=2)
     assert left(told, ".robusttest") == []
-    assert told.pytester.runpytest_subprocess("-p", "no:asyncio", "--collect-only").ret == 0
+    assert told.own_process("-p", "no:asyncio", "--collect-only").ret == 0
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_a_test_without_a_model_says_so_and_others_run(told, workers):
     (told.path / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["."]')
-    result = told.pytester.runpytest_subprocess("-p", "no:asyncio", *workers)
+    result = told.own_process("-p", "no:asyncio", *workers)
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(["ERROR test_it.py::test_routing - no model to test: give --robust-model*"])
     assert left(told) == []
@@ -81,7 +81,7 @@ def test_a_test_without_a_model_says_so_and_others_run(told, workers):
 
 def test_without_the_plugin_a_declared_test_is_not_green(told):
     (told.path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
-    result = told.pytester.runpytest_subprocess("-p", "no:robusttest", "-p", "no:asyncio", "-W", "ignore")
+    result = told.own_process("-p", "no:robusttest", "-p", "no:asyncio", "-W", "ignore")
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(
         ["*fixture 'the plugin robusttest, which runs this test (switched off*' not found"]

@@ -111,7 +111,7 @@ def test_every_ending_is_the_same_with_reruns_in_random_order(project):
     pytest.importorskip("pytest_randomly")
     project.test(ENDINGS)
     flags = ("--reruns=1", "-p", "randomly", "--randomly-seed=7", "-p", "no:asyncio", "-p", "no:xdist")
-    result = project.pytester.runpytest_subprocess("--robust-report=json:r.json", *flags)
+    result = project.own_process("--robust-report=json:r.json", *flags)
     assert told(project) == EXPECTED
     counts = counted(result)
     assert counts["rerun"] > 0
@@ -193,8 +193,6 @@ def test_flaky():
     COUNT.write_text(COUNT.read_text() + "x" if COUNT.exists() else "x")
     assert len(COUNT.read_text()) > 1
 """)
-    result = project.pytester.runpytest_subprocess(
-        "-p", "no:randomly", "-p", "no:asyncio", "--robust-report=json:r.json"
-    )
+    result = project.own_process("-p", "no:randomly", "-p", "no:asyncio", "--robust-report=json:r.json")
     assert result.ret == 0
     assert told(project) == {"routing": "passed"}

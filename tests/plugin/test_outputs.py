@@ -11,6 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 
+import forks
 import pytest
 
 ONE = """
@@ -169,7 +170,7 @@ def test_done(variant): ...
 def test_long(): ...
 """)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "--robust-report=json:r.json"],
+        [forks.python(), "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "--robust-report=json:r.json"],
         cwd=project.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     log = project.path / "n.txt"
@@ -225,7 +226,7 @@ def test_long(variant, ask):
     if variant.case.input.endswith(" 39"): assert False
 """)
     command = [
-        sys.executable,
+        forks.python(),
         "-m",
         "pytest",
         "-p",

@@ -104,7 +104,7 @@ def counting(prompt):
 @robust(task, models=["python:models:counting"], expect=[accuracy >= 0.9])
 def test_declared(): ...
 """)
-    result = project.pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "--reruns=2")
+    result = project.own_process("-p", "no:randomly", "-p", "no:asyncio", "--reruns=2")
     result.assert_outcomes(failed=1)
     assert "2 rerun" in result.stdout.str()
     assert (project.path / "calls.txt").read_text().count("call") == 12
@@ -115,7 +115,7 @@ def test_random_order_changes_no_number(project):
     project.test(SUITE)
     runs = []
     for seed in (1, 2):
-        result = project.pytester.runpytest_subprocess(
+        result = project.own_process(
             "-p",
             "no:asyncio",
             "-p",

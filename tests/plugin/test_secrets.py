@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 from urllib.parse import quote
 
+import forks
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "gateway"))
@@ -148,14 +149,14 @@ def test_planted_keys_are_in_nothing_that_a_run_leaves(project):
         env["GITHUB_STEP_SUMMARY"] = str(project.path / "summary.md")
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
+                *(forks.python(), "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
                 *("--showlocals", "--tb=long", "-rA", "-vv", "--junitxml=j.xml", "-o", "junit_family=xunit1"),
                 *("--log-level=DEBUG", "--log-file=log.txt", *reports),
             ],
             cwd=project.path, env=env, capture_output=True, check=False, timeout=100,
         )  # fmt: skip
         exported = subprocess.run(
-            [sys.executable, "-m", "robusttest.cli", "cache", "export", "cassette.jsonl"],
+            [forks.python(), "-m", "robusttest.cli", "cache", "export", "cassette.jsonl"],
             cwd=project.path, env=env, capture_output=True, check=False, timeout=60,
         )  # fmt: skip
     out = done.stdout.decode()
@@ -270,14 +271,14 @@ def test_keys_in_what_is_asked_said_scored_and_raised_are_in_no_output(project, 
         env["GITHUB_STEP_SUMMARY"] = str(project.path / "summary.md")
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
+                *(forks.python(), "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
                 *("--showlocals", "--tb=long", "-rA", "-vv", "--junitxml=j.xml", "-o", "junit_logging=all"),
                 *("-n", workers, "--robust-update-baseline=force", "--robust-shrink=20", "--robust-variants=2", *reports),
             ],
             cwd=project.path, env=env, capture_output=True, check=False, timeout=100,
         )  # fmt: skip
         exported = subprocess.run(
-            [sys.executable, "-m", "robusttest.cli", "cache", "export", "cassette.jsonl"],
+            [forks.python(), "-m", "robusttest.cli", "cache", "export", "cassette.jsonl"],
             cwd=project.path, env=env, capture_output=True, check=False, timeout=60,
         )  # fmt: skip
     outputs = {"stdout": done.stdout, "stderr": done.stderr, "cli": exported.stdout + exported.stderr}

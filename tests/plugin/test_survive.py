@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import forks
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "gateway"))
@@ -81,7 +82,7 @@ def suite(project):
 
 def start(project, server, *args):
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *PLUGINS, *args],
+        [forks.python(), "-m", "pytest", *PLUGINS, *args],
         cwd=project.path,
         env={**os.environ, "PORT": str(server.port)},
         stdout=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""Here, so that the tests of every folder import what stands beside it: `forks`."""

@@ -7,11 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import forks
 import pytest
 import yaml
 
@@ -46,7 +46,7 @@ def shell(project: Path, script: str, environ: dict[str, str]) -> subprocess.Com
     bin_folder = project / "bin"
     bin_folder.mkdir(exist_ok=True)
     for name, module in (("python", ""), ("robusttest", "-m robusttest.cli ")):
-        (bin_folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module}"$@"\n')
+        (bin_folder / name).write_text(f'#!/bin/sh\nexec "{forks.python()}" {module}"$@"\n')
         (bin_folder / name).chmod(0o755)
     flags = "-p no:randomly -p no:asyncio -p no:cacheprovider"
     env = {**clean, "CI": "true", "PATH": f"{bin_folder}{os.pathsep}{clean['PATH']}", "PYTEST_ADDOPTS": flags}

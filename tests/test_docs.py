@@ -6,13 +6,13 @@ import difflib
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+import forks
 import pytest
 from docs_blocks import Block, Session, blocks, first_missing, parse
 
@@ -70,27 +70,14 @@ def server() -> Iterator[LoopbackServer]:
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with ``pytest`` and ``robusttest``, which run in forks of one process (`docs_fork`)."""
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``pytest`` and ``robusttest``, which start warm (`forks`)."""
     folder = tmp_path_factory.mktemp("bin")
-    tool = ROOT / "tests" / "docs_fork.py"
-    for name in ("pytest", "robusttest"):
+    for name, words in (("pytest", "pytest"), ("robusttest", "-m robusttest.cli")):
         script = folder / name
-        script.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -S -E "{tool}" run "{folder}/socket" {name} "$@"\n',
-            encoding="utf-8",
-        )
+        script.write_text(f'#!/bin/sh\nexec "{forks.python()}" {words} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
-    with subprocess.Popen(
-        [sys.executable, str(tool), "serve", f"{folder}/socket"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield folder
-        process.terminate()
+    return folder
 
 
 @pytest.fixture(autouse=True)

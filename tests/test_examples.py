@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forks
 import pytest
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "support_desk"
@@ -27,7 +27,7 @@ def run(desk: Path, version: str, *flags: str) -> tuple[int, str, dict[str, Any]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_", "CI"))}
     path = desk / f"{version}.json"
     command = [
-        sys.executable,
+        forks.python(),
         "-m",
         "pytest",
         "-p",

@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "gateway"))
 from loopback import LoopbackServer, prompt_of  # noqa: E402
 
+from robusttest.engine.cell import Cell  # noqa: E402
+from robusttest.store import read_run  # noqa: E402
+
 PAGES = {
     str(path.relative_to(ROOT)): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
@@ -94,26 +97,71 @@ def own_names() -> Iterator[None]:
         registry._items.update(items)
 
 
+@pytest.fixture(scope="module")
+def readme(tmp_path_factory: pytest.TempPathFactory, server: LoopbackServer, commands: Path) -> Path:
+    """What the commands of README.md leave, which are given at the root of the repository."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(
+        ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", ".*")
+    )
+    said = run_page("README.md", folder, environment(server, commands))
+    (folder / "said.txt").write_text(said, encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_of_a_page_runs(
-    name: str, tmp_path: Path, server: LoopbackServer, commands: Path
+    name: str, tmp_path: Path, server: LoopbackServer, commands: Path, request: pytest.FixtureRequest
 ) -> None:
-    found = blocks(PAGES[name], name)
     if name in NEEDS and find_spec(NEEDS[name]) is None:
-        for block in found:
+        for block in blocks(PAGES[name], name):
             parse(block, block.text)
         pytest.skip(f"needs {NEEDS[name]}: pip install -e '.[agents]'")
-    if name == "README.md":  # its commands are given at the root of the repository
-        shutil.copytree(
-            ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", ".*")
-        )
-    session = Session(tmp_path, server.host, environment(server, commands))
-    for block in found:
+    if name == "README.md":
+        request.getfixturevalue("readme")
+    else:
+        run_page(name, tmp_path, environment(server, commands))
+
+
+def run_page(name: str, folder: Path, environ: dict[str, str]) -> str:
+    """Everything that its blocks print."""
+    said = []
+    session = Session(folder, environ["OPENAI_BASE_URL"].removesuffix("/v1"), environ)
+    for block in blocks(PAGES[name], name):
         if block.only_parsed is not None:
             assert block.only_parsed in ONLY_PARSED, (
                 f"{block}: {block.only_parsed!r} is no reason that test_docs.py lists"
             )
         session.run(block)
+        said.append(session.output or "")
+    return "\n".join(said)
+
+
+def desk(readme: Path, version: str) -> Cell:
+    """The example's cell of that version, which README.md puts to the gate."""
+    runs = (
+        read_run(path) for path in sorted((readme / "examples/support_desk/.robusttest/runs").glob("*.jsonl"))
+    )
+    (cell,) = [cell for run in runs for cell in run.cells if cell.model == f"python:desk:{version}"]
+    return cell
+
+
+def test_the_gate_finds_what_thresholds_and_accuracies_miss(readme: Path) -> None:
+    cell = desk(readme, "v3")
+    assert [v.status for v in cell.verdicts] == ["passed"] * 3
+    assert cell.outcome == "failed", "by the comparison alone: REGRESSED, as README.md has it"
+    assert cell.accuracy.value is not None
+    assert cell.accuracy.value > 0.865, "more accurate than v2"
+    assert cell.robust_accuracy.value is not None
+    assert 0.40 <= cell.robust_accuracy.value < 0.55, "and less robust"
+
+
+def test_the_last_version_is_better_in_both(readme: Path) -> None:
+    cell = desk(readme, "v4")
+    assert cell.outcome == "passed"
+    assert cell.accuracy.value is not None
+    assert cell.accuracy.value > 0.895
+    assert "improved: ticket-routing" in (readme / "said.txt").read_text(encoding="utf-8")
 
 
 def environment(server: LoopbackServer, commands: Path) -> dict[str, str]:

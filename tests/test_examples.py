@@ -1,4 +1,4 @@
-"""The story of `examples/support_desk`: what each version is for, and what finds the planted regression."""
+"""The story of `examples/support_desk`: what each version is for. Of the later ones README.md tells, and `test_docs.py` runs it."""
 
 from __future__ import annotations
 
@@ -43,29 +43,9 @@ def run(desk: Path, version: str, *flags: str) -> tuple[int, str, dict[str, Any]
     return ran.returncode, ran.stdout, cell
 
 
-def values(cell: dict[str, Any]) -> dict[str, float]:
-    return {m["metric"]: m["value"] for m in cell["metrics"] if m["perturbation"] is None}
-
-
 def test_the_first_version_misses_for_reasons_that_are_plain(desk: Path):
     code, out, cell = run(desk, "v1")
     assert code == 1
     assert [v["status"] for v in cell["verdicts"]] == ["failed", "failed", "passed"]
     assert "failed       accuracy >= 0.8" in out
     assert "failing variants, the worst 3:" in out
-
-
-def test_the_gate_finds_what_thresholds_and_accuracies_miss(desk: Path):
-    code, out, cell = run(desk, "v3", "--robust-baseline", "--robust-fail-on=regression")
-    assert code == 1
-    assert [v["status"] for v in cell["verdicts"]] == ["passed"] * 3
-    assert values(cell)["accuracy"] > 0.865, "more accurate than v2"
-    assert 0.40 <= values(cell)["robust_accuracy"] < 0.55, "and less robust"
-    assert "REGRESSED: ticket-routing" in out
-
-
-def test_the_last_version_is_better_in_both(desk: Path):
-    code, out, cell = run(desk, "v4", "--robust-baseline", "--robust-fail-on=regression")
-    assert code == 0, out
-    assert values(cell)["accuracy"] > 0.895
-    assert "improved: ticket-routing" in out

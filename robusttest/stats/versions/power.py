@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import betainc, ndtri
+from scipy.special import betainc, betaincinv, ndtri
 
 from robusttest.errors import UsageError
 from robusttest.stats.cell.frame import Floats
@@ -111,15 +111,12 @@ def detectable_drop(
     least = fewest_cases(alpha)
     if n < least or step <= 0:
         return None
-    low, high = 0.0, 1.0
-    for _ in range(40):  # the share q of cases that breaks with P(Bin(n, q) >= least) = power
-        middle = (low + high) / 2
-        enough = 1 - float(_at_most(np.array([least - 1.0]), np.array([float(n)]), middle)[0])
-        low, high = (low, middle) if enough >= power else (middle, high)
+    # The share q of cases that breaks with P(Bin(n, q) >= least) = I_q(least, n-least+1) = power.
+    broken = float(betaincinv(least, n - least + 1, power))
     # n·x² = step·x + ((z + z_β)·sd)²: with the correction for continuity n grows by step/x.
     root = detectable(sd, n, alpha=alpha, power=power)
     by_spread = step / (2 * n) + math.sqrt((step / (2 * n)) ** 2 + root**2)
-    return max(high * step, by_spread)
+    return max(broken * step, by_spread)
 
 
 def regression_cases(

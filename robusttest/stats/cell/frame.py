@@ -138,11 +138,6 @@ class Frame:
     def unreadable(self) -> Mask:
         return self.unparsed | self.refused
 
-    @property
-    def n_sensitive(self) -> int:
-        """Planned variants that change the right answer."""
-        return int((self.planned & self.sensitive).sum())
-
     @cached_property
     def n_scored(self) -> int:
         """Cases with a score, or (without labels) an answer, at a variant that keeps the right answer."""

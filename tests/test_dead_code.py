@@ -1,0 +1,67 @@
+"""What the package defines is used by itself, its examples or benchmarks, or told by a page: not by tests alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "robusttest").rglob("*.py"))
+READERS = [
+    *(p for folder in ("examples", "benchmarks", "docs") for p in (ROOT / folder).rglob("*.py")),
+    *(p for p in (ROOT / "robusttest").rglob("*") if p.suffix in (".html", ".j2", ".js")),
+    *(ROOT / "docs").rglob("*.md"),
+    ROOT / "README.md",
+]
+WORD = re.compile(r"[A-Za-z_]\w*")
+DOCSTRING = re.compile(r'^ *r?""".*?"""$', re.DOTALL | re.MULTILINE)
+DEFINED = re.compile(
+    r"(?:^ *@(?P<decorator>[\w.]+).*\n)?^ *(?:(?:async )?def|class) (?P<name>\w+)|^(?:    )?(?P<value>[A-Za-z_]\w*)(?:: .+)? = ",
+    re.MULTILINE,
+)
+PLAIN = {
+    None,
+    "property",
+    "cached_property",
+    "staticmethod",
+    "classmethod",
+    "cache",
+    "lru_cache",
+    "dataclass",
+    "contextmanager",
+}
+"""Decorators that hand what they decorate to nobody."""
+
+KEPT = {
+    "_repr_html_": "called by Jupyter",
+    "pre_call": "called by LiteLLM, of a logger",
+    "ignore_aliases": "called by PyYAML",
+    "pos_tag": "called by nlpaug, of its WordNet model",
+    "unregister": "for users: takes back a perturbation or scorer, as a test of one does",
+    "pass_hat": "for users: pass^k",
+    "pass_at": "for users: pass@k",
+    "robust_accuracy_at": "for users: robust_accuracy@k",
+}
+NOT_YET = {
+    "case_table": "a cell's numbers as rows of sums, to be stored: nothing does yet",
+    "table_of_rows": "the same, read back",
+}
+
+
+def test_nothing_is_there_for_the_tests_alone():
+    texts = {path: DOCSTRING.sub("", path.read_text(encoding="utf-8")) for path in SOURCES}
+    words = Counter(word for text in texts.values() for word in WORD.findall(text))
+    for path in READERS:
+        words.update(WORD.findall(path.read_text(encoding="utf-8")))
+    alone = {
+        match["name"] or match["value"]: path.relative_to(ROOT).as_posix()
+        for path, text in texts.items()
+        for match in DEFINED.finditer(text)
+        if words[match["name"] or match["value"]] == 1 and match["decorator"] in PLAIN
+    }
+    dead = {
+        n: p for n, p in alone.items() if n not in {**KEPT, **NOT_YET} and not n.startswith(("__", "pytest_"))
+    }
+    assert dead == {}
+    assert {name for name in KEPT if words[name] > 1} == set(), "an exception that is none"

@@ -18,15 +18,16 @@ from robusttest.core.nouns import (
     Variant,
     canonical_json,
 )
-from robusttest.errors import CaseError, UsageError, did_you_mean, nearest
+from robusttest.errors import CaseError, UsageError, did_you_mean
 from robusttest.perturbations.base.fields import check_names, free_fields, shown, with_language
 from robusttest.perturbations.base.languages import normalised
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
 from robusttest.tasks.cases import broken_down, columns_of, load_cases, refuse_copies, with_choices
-from robusttest.tasks.render import OPTION_NAMES, Message, render, tokens
-from robusttest.tasks.tools import load_tools, tool_list
+from robusttest.tasks.prompts import named_prompts, prompt_of, with_fields
+from robusttest.tasks.render import Message, render
+from robusttest.tasks.tools import load_tools
 
 Labels: TypeAlias = Literal["targets", "none"]
 
@@ -114,92 +115,53 @@ class Task:
         loaded = tuple(load_cases(cases))
         if not loaded:
             raise CaseError(f"task {name!r} has no cases")
+        examples = tuple(load_cases(demos)) if demos else ()
+        kept = (protect,) if isinstance(protect, str) else tuple(protect)
         if prompts is not None:
             if prompt is not None or messages is not None:
                 raise UsageError(f"task {name!r}: give prompt, prompts or messages, one of them")
-            rest: dict[str, Any] = {
-                "cases": loaded, "system": system, "params": params, "tools": tools, "scorer": scorer, "choices": choices,
-                "demos": tuple(load_cases(demos)) if demos else (), "demo_template": demo_template,
-                "protect": protect if isinstance(protect, str) else tuple(protect), "validity": validity,
-                "language": language, "perturb": perturb, "labels": labels, "by": by, "scorer_check": scorer_check,
-            }  # fmt: skip
-            each = {
-                p: Task(f"{name} [{p}]", prompt=text, **rest) for p, text in _named_prompts(name, prompts)
-            }
-            for p, one in each.items():
-                object.__setattr__(one, "prompt_name", p)
-            held = {f.name: getattr(next(iter(each.values())), f.name) for f in fields(self)}
-            for attribute, of_first in {**held, "name": name, "prompts": each, "prompt_name": None}.items():
-                object.__setattr__(self, attribute, of_first)
+            self._several(
+                name, prompts, cases=loaded, system=system, params=params, tools=tools, scorer=scorer, choices=choices,
+                demos=examples, demo_template=demo_template, protect=kept, validity=validity, language=language,
+                perturb=perturb, labels=labels, by=by, scorer_check=scorer_check,
+            )  # fmt: skip
             return
-        made = None if scorer is None else make_scorer(scorer)
-        options = tuple(choices) if choices is not None else None
-        if made is not None and made.labels is not None:
-            if options is not None and options != made.labels:
-                raise UsageError(
-                    f"task {name!r}: choices={list(options)!r} and the scorer's labels {list(made.labels)!r} differ; give one"
-                )
-            options = made.labels
         where = f"task {name!r}"
+        made = None if scorer is None else make_scorer(scorer)
+        options = _options(where, choices, made)
         loaded = with_choices(loaded, options, where)
-        examples = with_choices(tuple(load_cases(demos)) if demos else (), options, f"{where}, demos")
-        own = _prompt(name, prompt, system, messages, examples, demo_template)
-        given = json_params(params)
-        if tools is not None:
-            if TOOLS in given:
-                raise UsageError(f"{where}: tools= and params={{'tools': …}}: give one of them")
-            given[TOOLS] = tools if tools_column({TOOLS: tools}) else load_tools(tools)
-        loaded = _with_fields(loaded, own, where, tools_column(given))
+        examples = with_choices(examples, options, f"{where}, demos")
+        own = prompt_of(where, prompt, system, messages, examples, demo_template)
+        given = _params(where, params, tools)
+        loaded = with_fields(loaded, own, where, tools_column(given))
         refuse_copies(loaded, where)
         if own.demos:
-            own = replace(own, demos=_with_fields(own.demos, own, f"{where}, demos", None))
-        if labels not in (None, "targets", "none"):
-            raise UsageError(f"{where}: labels={labels!r}: 'targets' or 'none'")
-        if labels is None:
-            bare = made is None and all(c.target is None for c in loaded)
-            labels = "none" if bare else "targets"
+            own = replace(own, demos=with_fields(own.demos, own, f"{where}, demos", None))
+        said = _labels(where, labels, made, loaded)
         if made is None:
             made = choice() if all(c.choices for c in loaded) else exact()
-        if labels == "targets":
-            _check_targets(loaded, made, where)
-        elif made.model is not None or not made.needs_target:
-            raise UsageError(
-                f"{where}: labels='none', and the scorer {made.name} says what is right without a target: leave one of them out"
-            )
-        code = None if language is None else normalised(language, where)
-        varied = _perturb(where, perturb, loaded, own)
-        seen = shown(own)
-        loaded = tuple(
-            # What a case tells by itself need not be said.
-            with_language(c, code, None if perturb is None and free_fields([c], seen) == varied else varied)
-            for c in loaded
-        )
-        loaded = _by(where, by, loaded)
         second = None if scorer_check is None else make_scorer(scorer_check)
-        if second is not None and labels == "targets":
-            _check_targets(loaded, second, f"{where}, scorer_check")
-        if isinstance(protect, str):
-            protect = (protect,)
-        try:
-            canonical_json(given)
-        except (TypeError, ValueError) as e:
-            raise UsageError(f"{where}: params {given!r} are not JSON values: {e}") from None
-        for key, value in (
-            ("name", name),
-            ("cases", loaded),
-            ("prompt", own),
-            ("params", given),
-            ("scorer", made),
-            ("choices", options),
-            ("labels", labels),
-            ("protect", tuple(protect)),
-            ("validity", _validity(where, validity)),
-            ("language", code),
-            ("perturb", varied),
-            ("scorer_check", second),
-            ("prompts", {}),
-            ("prompt_name", None),
-        ):
+        _check_scorers(where, said, made, second, loaded)
+        varied = _perturb(where, perturb, loaded, own)
+        code = None if language is None else normalised(language, where)
+        loaded = _in_language(loaded, code, varied, None if perturb is not None else shown(own))
+        self._set(
+            name=name, cases=_by(where, by, loaded), prompt=own, params=given, scorer=made, choices=options,
+            labels=said, protect=kept, validity=_validity(where, validity), language=code, perturb=varied,
+            scorer_check=second, prompts={}, prompt_name=None,
+        )  # fmt: skip
+
+    def _several(self, name: str, prompts: Any, **rest: Any) -> None:
+        """One task a prompt; what they share is the first one's."""
+        each = {p: Task(f"{name} [{p}]", prompt=text, **rest) for p, text in named_prompts(name, prompts)}
+        for p, one in each.items():
+            one._set(prompt_name=p)
+        first = next(iter(each.values()))
+        self._set(**{f.name: getattr(first, f.name) for f in fields(self)})
+        self._set(name=name, prompts=each, prompt_name=None)
+
+    def _set(self, **values: Any) -> None:
+        for key, value in values.items():
             object.__setattr__(self, key, value)
 
     def render(self, variant: Variant | Case) -> tuple[Message, ...]:
@@ -255,20 +217,6 @@ def _by(where: str, given: str | Iterable[str], cases: tuple[Case, ...]) -> tupl
     return made
 
 
-def _named_prompts(name: str, prompts: Any) -> list[tuple[str, str | Prompt]]:
-    if not isinstance(prompts, Mapping) or len(prompts) < 2:
-        raise UsageError(
-            f"task {name!r}: prompts={prompts!r}: give two prompts or more by name, as in "
-            'prompts={"short": "…", "long": "…"}'
-        )
-    for key, text in prompts.items():
-        if not isinstance(key, str) or not key.strip():
-            raise UsageError(f"task {name!r}: prompts: {key!r} is no name of a prompt")
-        if not isinstance(text, str | Prompt):
-            raise UsageError(f"task {name!r}: prompts[{key!r}]={text!r} is neither a text nor a Prompt")
-    return list(prompts.items())
-
-
 def _perturb(
     where: str, given: str | Iterable[str] | None, cases: tuple[Case, ...], prompt: Prompt
 ) -> tuple[str, ...]:
@@ -290,144 +238,62 @@ def _validity(where: str, validity: Any) -> Validity:
     return validity
 
 
-def _prompt(
-    name: str,
-    prompt: str | Prompt | None,
-    system: str | None,
-    messages: Sequence[Mapping[str, Json]] | None,
-    demos: tuple[Case, ...],
-    demo_template: str | None,
-) -> Prompt:
-    if isinstance(prompt, Prompt):
-        if system is not None or messages is not None or demo_template is not None:
-            raise UsageError(
-                f"task {name!r}: prompt is a Prompt already; put system, messages and demos into it"
-            )
-        return replace(prompt, demos=demos) if demos else prompt
-    for label, value in (("prompt", prompt), ("system", system), ("demo_template", demo_template)):
-        if value is not None and not isinstance(value, str):
-            raise UsageError(f"task {name!r}: {label}={value!r} is not a text")
-    if messages is None:
-        template = "{input}" if prompt is None else prompt
-        return Prompt(template=template, system=system, demos=demos, demo_template=demo_template)
-    if prompt is not None:
-        raise UsageError(f"task {name!r}: give prompt or messages, not both")
-    if isinstance(messages, str | Mapping) or not messages:
-        raise UsageError(f"task {name!r}: messages={messages!r} is not a non-empty list of messages")
-    for i, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise UsageError(
-                f"task {name!r}: messages[{i}]={message!r} is not a dict with a role and content"
-            )
-    return Prompt(
-        template=None,
-        system=system,
-        messages=tuple(dict(m) for m in messages),
-        demos=demos,
-        demo_template=demo_template,
-    )
-
-
-def _templates(prompt: Prompt) -> list[tuple[str, str]]:
-    """``(where, template)`` of everything that has placeholders."""
-    found = [("system", prompt.system), ("prompt", prompt.template if prompt.messages is None else None)]
-    for i, message in enumerate(prompt.messages or ()):
-        content = message.get("content")
-        if isinstance(content, str):
-            found.append((f"messages[{i}]", content))
-        elif isinstance(content, list | tuple):
-            texts = [p["text"] for p in content if isinstance(p, Mapping) and isinstance(p.get("text"), str)]
-            found += [(f"messages[{i}]", text) for text in texts]
-            found += [(f"messages[{i}]", v) for v in _whole_values(content)]
-    return [(where, text) for where, text in found if text]
-
-
-def _whole_values(content: Any) -> list[str]:
-    """Values of parts other than text that are one placeholder."""
-    out: list[str] = []
-
-    def walk(value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                if key != "text":
-                    walk(inner)
-        elif isinstance(value, str) and len(value) <= 200:
-            found = tokens(value)
-            if len(found) == 1 and found[0][1]:
-                out.append(value)
-
-    for part in content:
-        walk(part)
-    return out
-
-
-def _with_fields(
-    cases: tuple[Case, ...], prompt: Prompt, where: str, offered: str | None
-) -> tuple[Case, ...]:
-    """The cases with every column that the prompt shows as a field, and that of the tools they offer; refuses a name that a
-    case lacks.
-    """
-    shown: dict[str, str] = {}
-    for place, text in _templates(prompt):
-        _check_braces(place, text, where)
-        for written, name, suffix in tokens(text):
-            if name is None:
-                continue
-            if suffix:
-                raise UsageError(
-                    f"{where}: {place} shows {written!r}: write {{{name}}} alone, and double the braces of text ({{{{ }}}})"
-                )
-            shown.setdefault(name, place)
-    if shown.keys() <= set(OPTION_NAMES) and len({c.choices for c in cases if shown}) < 2:
+def _options(where: str, choices: Iterable[str] | None, scorer: Scorer | None) -> tuple[str, ...] | None:
+    """The options that all cases share, of the task or of its scorer."""
+    options = tuple(choices) if choices is not None else None
+    if scorer is None or scorer.labels is None:
+        return options
+    if options is not None and options != scorer.labels:
         raise UsageError(
-            f"{where}: the prompt shows nothing of a case, so that all cases are one question: write {{input}} where its text "
-            "belongs"
+            f"{where}: choices={list(options)!r} and the scorer's labels {list(scorer.labels)!r} differ; give one"
         )
-    if offered is not None:
-        shown.setdefault(offered, "tools")
-    out: list[Case] = []
-    for case in cases:
-        fields = dict(case.fields)
-        for name, place in shown.items():
-            if name in fields or (name == "input" and len(case.fields) == 1):
-                continue
-            if name in OPTION_NAMES:
-                if not case.choices:
-                    raise UsageError(
-                        f"{where}: {place} shows {{{name}}}, and case {case.id!r} has no choices: give choices=[…], or a "
-                        "scorer with labels, as in choice(['yes', 'no'])"
-                    )
-            elif name in case.metadata:
-                fields[name] = case.metadata[name]
-            else:
-                raise UsageError(_unknown(where, place, name, case))
-        if offered is not None:
-            fields[offered] = tool_list(fields[offered], f"{where}: case {case.id!r}, {offered}")
-        if fields != case.fields:
-            rest = {k: v for k, v in case.metadata.items() if k not in fields}
-            case = replace(case, fields=fields, metadata=rest)
-        out.append(case)
-    return tuple(out)
+    return scorer.labels
 
 
-def _unknown(where: str, place: str, name: str, case: Case) -> str:
-    known = [*case.fields, *case.metadata, *(OPTION_NAMES if case.choices else ())]
-    near = nearest(name, known, cutoff=0.5)
-    hint = "" if near is None else f" Did you mean {{{near}}}?"
-    return (
-        f"{where}: {place} shows {{{name}}}, and case {case.id!r} has no such field.{hint} It has: "
-        f"{', '.join(known) or 'none'}. For braces that are text write {{{{{name}}}}}"
+def _params(where: str, params: Mapping[str, Json] | None, tools: Any) -> dict[str, Json]:
+    given = json_params(params)
+    if tools is not None:
+        if TOOLS in given:
+            raise UsageError(f"{where}: tools= and params={{'tools': …}}: give one of them")
+        given[TOOLS] = tools if tools_column({TOOLS: tools}) else load_tools(tools)
+    try:
+        canonical_json(given)
+    except (TypeError, ValueError) as e:
+        raise UsageError(f"{where}: params {given!r} are not JSON values: {e}") from None
+    return given
+
+
+def _labels(where: str, given: Labels | None, scorer: Scorer | None, cases: tuple[Case, ...]) -> Labels:
+    if given not in (None, "targets", "none"):
+        raise UsageError(f"{where}: labels={given!r}: 'targets' or 'none'")
+    if given is None:
+        return "none" if scorer is None and all(c.target is None for c in cases) else "targets"
+    return given
+
+
+def _in_language(
+    cases: tuple[Case, ...], code: str | None, varied: tuple[str, ...], seen: Any
+) -> tuple[Case, ...]:
+    """The cases with the language and the fields that perturbations vary; what a case tells by itself (``seen``: what
+    the prompt shows, where no fields were named) need not be said.
+    """
+    return tuple(
+        with_language(c, code, None if seen is not None and free_fields([c], seen) == varied else varied)
+        for c in cases
     )
 
 
-def _check_braces(place: str, text: str, where: str) -> None:
-    """Doubled and single literal braces in one text: the doubled ones would come out single, likely unmeant."""
-    literal = "".join(t for t, name, how in tokens(text) if name is None and not how)
-    doubled = any(name is None and how for _, name, how in tokens(text))
-    if doubled and ("{" in literal or "}" in literal):
+def _check_scorers(
+    where: str, labels: Labels, scorer: Scorer, second: Scorer | None, cases: tuple[Case, ...]
+) -> None:
+    """Refuses a target that a scorer can't judge, and a scorer that says what is right where nothing does."""
+    if labels == "targets":
+        _check_targets(cases, scorer, where)
+        if second is not None:
+            _check_targets(cases, second, f"{where}, scorer_check")
+    elif scorer.model is not None or not scorer.needs_target:
         raise UsageError(
-            f"{where}: {place} has single and doubled braces that are text; double each of them: {{{{ and }}}} come out "
-            "as one"
+            f"{where}: labels='none', and the scorer {scorer.name} says what is right without a target: leave one of them out"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -51,6 +52,11 @@ task = Task("routing", cases=CASES, prompt="Ticket: {input}", scorer=choice(["bi
 for _module in pkgutil.walk_packages(robusttest.__path__, "robusttest."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
+
+# LiteLLM imports it: it takes the place of the standard library's finder of distributions, and pytester would take it away
+# again after the run in which it came.
+with contextlib.suppress(ImportError):
+    importlib.import_module("importlib_metadata")
 
 # No machine is lost between two tests: nobody has to wait for the disk.
 robusttest.gateway.store.database.SYNCHRONOUS = "OFF"

@@ -15,7 +15,7 @@ from robusttest.metrics import parse_threshold
 from robusttest.report import html, markdown, terminal
 from robusttest.report import json as json_report
 from robusttest.report.build import build
-from robusttest.stats.cell.judges import corrected, judge_of, kappa, refusal, standard_error
+from robusttest.stats.cell.judges import corrected, judge_of, kappa, refusal
 
 GOOD = Judging(model="j", right_right=90, right_wrong=10, wrong_wrong=80, wrong_right=20)
 
@@ -31,13 +31,6 @@ def test_the_correction_is_rogan_and_gladens() -> None:
     assert e.low is not None
     assert e.high is not None
     assert e.low < 0.67 < 0.83 < e.high
-
-
-def test_the_standard_error_is_the_delta_methods_over_three_proportions() -> None:
-    # .76·.24/100, .8²·.9·.1/100, .2²·.8·.2/100, over .7
-    want = np.sqrt(0.001824 + 0.64 * 0.0009 + 0.04 * 0.0016) / 0.7
-    assert standard_error(0.76, 100, GOOD) == pytest.approx(float(want))
-    assert standard_error(0.76, 100, GOOD) == pytest.approx(0.070912, abs=5e-7)
 
 
 def test_a_perfect_judge_on_many_labels_changes_next_to_nothing() -> None:

@@ -159,15 +159,6 @@ def _clipped(least: float, value: float | None) -> float | None:
     return None if value is None else min(max(value, least), 1.0)
 
 
-def standard_error(p: float, n: int, judging: Judging) -> float:
-    """The delta method's, of a corrected share ``p`` of ``n`` independent answers."""
-    (a, n1), (b, n0) = _counts(judging, True), _counts(judging, False)
-    se, sp = a / n1, b / n0
-    theta = min(max(_true_share(p, se, sp), 0.0), 1.0)
-    variance = p * (1 - p) / n + theta**2 * se * (1 - se) / n1 + (1 - theta) ** 2 * sp * (1 - sp) / n0
-    return math.sqrt(variance) / (se + sp - 1)
-
-
 def kappa(judging: Judging) -> Estimate:
     """Cohen's κ of verdicts and labels, with the large-sample error of Fleiss, Cohen and Everitt (1969)."""
     table = np.array(

@@ -7,8 +7,9 @@ combination of levels, so it stands inside the user's list: ``perturbations=["oc
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -35,72 +36,75 @@ def together(
     Its spec joins theirs by ``+``. Each part draws from its own generator, so that adding a part at the end leaves
     what the earlier ones do as it was.
     """
-    if not parts:
-        raise UsageError("crossed(): nothing to combine")
-    if len({p.spec for p in parts}) < len(parts):
-        raise UsageError(
-            f"crossed(): {' + '.join(p.spec for p in parts)} combines a perturbation with itself"
-        )
+    _check_parts(parts)
     parts = sorted(parts, key=lambda p: _LEVELS.index(p.level))  # text before prompt before decoding, stable
     labels = dict(factors) if factors is not None else {p.name: p.spec for p in parts}
-
-    def finish(draft: Draft) -> Draft:
-        return draft.with_(factors={**draft.factors, **labels})
-
-    def own(rng: random.Random, part: Perturbation) -> random.Random:
-        return random.Random(derive_seed(rng.getrandbits(64), part.spec))
-
-    def apply(draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
-        for part in parts:
-            assert part.apply is not None
-            outcome = act(part, draft, own(rng, part), index)
-            if isinstance(outcome, NotApplicable):
-                return NotApplicable(reason=f"{part.spec}: {outcome.reason}")
-            draft = outcome
-        return finish(draft)
-
-    def rewrite(
-        draft: Draft, rng: random.Random, index: int
-    ) -> Generator[Request, Completion, Draft | NotApplicable]:
-        for part in parts:
-            outcome: Draft | NotApplicable
-            if part.apply is not None:
-                outcome = act(part, draft, own(rng, part), index)
-            else:
-                assert part.rewrite is not None
-                outcome = yield from rewritten(part, draft, own(rng, part), index)
-            if isinstance(outcome, NotApplicable):
-                return NotApplicable(reason=f"{part.spec}: {outcome.reason}")
-            draft = outcome
-        return finish(draft)
-
-    need_rules(parts)
+    in_turn = partial(_in_turn, parts, labels)
     by_model = any(p.rewrite is not None for p in parts)
     severities = {p.severity for p in parts if p.severity is not None}
-    expects = {p.expect for p in parts if p.expect != "target"}
-    if len(expects) > 1:
-        raise UsageError(
-            f"crossed(): {' + '.join(p.spec for p in parts)} expect different answers ({', '.join(sorted(expects))})"
-        )
-    limits = [p.limit for p in parts]
+    limits = [n for p in parts if (n := p.limit) is not None]
+    if limit is None and len(limits) == len(parts):
+        limit = max(limits)
     return Perturbation(
         name="+".join(p.name for p in parts),
         spec="+".join(p.spec for p in parts),
         level=parts[0].level,
-        apply=None if by_model else apply,
-        rewrite=rewrite if by_model else None,
+        apply=None if by_model else partial(_without_a_model, in_turn),
+        rewrite=in_turn if by_model else None,
         severity=severities.pop() if len(severities) == 1 else None,
         preserves=max((p.preserves for p in parts), key=_PRESERVES.index),
-        limit=limit
-        if limit is not None
-        else (max(n for n in limits if n is not None) if None not in limits else None),
+        limit=limit,
         separable=all(p.separable for p in parts),
         writer=next((p.writer for p in parts if p.writer is not None), None),
-        expect=expects.pop() if expects else "target",
+        expect=next((p.expect for p in parts if p.expect != "target"), "target"),
         aims=any(p.aims for p in parts),
         changes=tuple(dict.fromkeys(c for p in parts for c in p.changes)),
         description=" and ".join(p.description or p.name for p in parts),
     )
+
+
+def _check_parts(parts: Sequence[Perturbation]) -> None:
+    """Refuses none, one that comes twice, and those that expect different answers."""
+    if not parts:
+        raise UsageError("crossed(): nothing to combine")
+    specs = " + ".join(p.spec for p in parts)
+    if len({p.spec for p in parts}) < len(parts):
+        raise UsageError(f"crossed(): {specs} combines a perturbation with itself")
+    need_rules(parts)
+    expects = {p.expect for p in parts if p.expect != "target"}
+    if len(expects) > 1:
+        raise UsageError(f"crossed(): {specs} expect different answers ({', '.join(sorted(expects))})")
+
+
+def _in_turn(
+    parts: Sequence[Perturbation], labels: Mapping[str, str], draft: Draft, rng: random.Random, index: int
+) -> Generator[Request, Completion, Draft | NotApplicable]:
+    for part in parts:
+        own = random.Random(derive_seed(rng.getrandbits(64), part.spec))
+        outcome: Draft | NotApplicable
+        if part.apply is not None:
+            outcome = act(part, draft, own, index)
+        else:
+            outcome = yield from rewritten(part, draft, own, index)
+        if isinstance(outcome, NotApplicable):
+            return NotApplicable(reason=f"{part.spec}: {outcome.reason}")
+        draft = outcome
+    return draft.with_(factors={**draft.factors, **labels})
+
+
+def _without_a_model(
+    in_turn: Callable[[Draft, random.Random, int], Generator[Request, Completion, Draft | NotApplicable]],
+    draft: Draft,
+    rng: random.Random,
+    index: int,
+) -> Draft | NotApplicable:
+    """What comes of parts none of which asks anything."""
+    try:
+        next(in_turn(draft, rng, index))
+    except StopIteration as end:
+        outcome: Draft | NotApplicable = end.value
+        return outcome
+    raise AssertionError("a part that asks has a rewrite")
 
 
 def crossed(

@@ -6,6 +6,7 @@ The detector (4 MB, numpy) is loaded for a text in Latin or Cyrillic script that
 from __future__ import annotations
 
 import re
+from copy import copy
 from functools import cache, lru_cache
 from typing import Any
 
@@ -117,9 +118,15 @@ def detect(text: str) -> str | None:
 
 
 @cache
-def _identifier(script: str) -> Any:
+def _model() -> Any:
+    """Of all languages; a second and more to unpack."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+@cache
+def _identifier(script: str) -> Any:
+    identifier = copy(_model())
     identifier.set_languages(_LATIN if script == "Latin" else _CYRILLIC)
     return identifier

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Request, Variant
 from robusttest.gateway.litellm import prices, tokens
+from robusttest.gateway.litellm.address import provider_of
 from robusttest.report.text import count, money
 from robusttest.tasks.render import render
 
@@ -37,6 +38,8 @@ class DryRunPlan:
     """Calls whose requests limit no output, to models that have not answered yet."""
     cost: float = 0.0
     """US dollars: the input, and the output as far as it is limited."""
+    guessed: Counter[str] = field(default_factory=Counter)
+    """Model → calls whose tokens another model's tokenizer has counted."""
     unpriced: Counter[str] = field(default_factory=Counter)
     """Model → calls for which there is no price."""
     others: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -60,6 +63,7 @@ class DryRunPlan:
         else:
             self.output += most or 0
             self.unlimited += most is None
+            self.guessed[request.model] += provider_of(request.model) not in ("openai", "azure")
         price = prices.known(request.model, self.told, prices.table())
         if price is None:
             self.unpriced[request.model] += 1
@@ -70,6 +74,7 @@ class DryRunPlan:
         for name in ("variants", "calls", "stored", "input", "output", "likely", "unlimited", "cost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.unpriced += other.unpriced
+        self.guessed += other.guessed
         self.others += other.others
 
     def said(self) -> str:
@@ -88,6 +93,11 @@ class DryRunPlan:
     def notes(self) -> Iterator[str]:
         if self.unlimited:
             yield f"{count(self.unlimited, 'call')} without max_tokens: what the output costs is not known"
+        for model in sorted(self.guessed):
+            yield (
+                f"{model}: no reply is stored yet, so its tokens are counted as GPT-4's; a system prompt that its own template adds "
+                "to each call is not among them"
+            )
         for model, n in sorted(self.unpriced.items()):
             yield f"{model}: no price is known, so {count(n, 'call')} of it count nothing"
         for (model, what), n in sorted(self.others.items()):

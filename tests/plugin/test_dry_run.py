@@ -99,6 +99,7 @@ def test_written(result): ...
             "*test_written on openai/gpt-4o-mini: 12 cases, 36 variants, 12 calls, *",
             "  in all 60 calls, *",
             "  60 calls without max_tokens: what the output costs is not known",
+            "  hosted_vllm/mine: no reply is stored yet, so its tokens are counted as GPT-4's; *",
             "  hosted_vllm/mine: no price is known, so 24 calls of it count nothing",
             "  openai/gpt-4o: 24 calls more at least, as the writer; their texts are not known yet",
             "  openai/gpt-4o-mini: 24 calls more at least, as the model under test; *",

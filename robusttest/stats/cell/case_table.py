@@ -61,6 +61,8 @@ class CaseSums(NamedTuple):
     """Σ_{v>=1} y_iv of the first run of each."""
     perturbed: Floats
     """mean_{v>=1} y_iv, each the mean over its runs."""
+    reacted: Floats
+    """The same, y_iv counted as 0 where the answer is the unperturbed prompt's."""
     answers: Counts
     """Answers that are there."""
     answer_pairs: Counts
@@ -131,7 +133,7 @@ def case_table(cell: Frame, perturbation: str | None = None, *, sensitive: bool 
         dots.append(column)
     sums = CaseSums(
         k=m.k, total=m.total, square=m.square, apart=m.apart, lowest=lowest, highest=highest, first=m.first,
-        reference=m.reference, perturbed_k=m.perturbed_k, perturbed_total=m.perturbed_total, perturbed=m.perturbed,
+        reference=m.reference, perturbed_k=m.perturbed_k, perturbed_total=m.perturbed_total, perturbed=m.perturbed, reacted=m.reacted,
         answers=m.ties.valid, answer_pairs=m.ties.pairs, equal_pairs=m.ties.equal_pairs, compared=compared,
         flipped=flipped, answer_dots=dots[0], share_dots=dots[1], replied=replies.replied, unparsed=replies.unparsed,
         refused=replies.refused, unreadable=replies.unreadable, cut=replies.cut,
@@ -208,7 +210,7 @@ class TableMeasures(Measures):
             {
                 "k": s.k, "total": s.total, "square": s.square, "apart": s.apart, "lowest": s.lowest,
                 "highest": s.highest, "first": s.first, "reference": s.reference, "perturbed_k": s.perturbed_k,
-                "perturbed_total": s.perturbed_total, "perturbed": s.perturbed,
+                "perturbed_total": s.perturbed_total, "perturbed": s.perturbed, "reacted": s.reacted,
                 "ties": Ties(s.answers, s.answer_pairs, s.equal_pairs), "against_reference": (s.flipped, s.compared),
                 "counts": Replies(s.replied, s.unparsed, s.refused, s.unreadable, s.cut),
                 "reply_ties": Ties(s.reply_pairs, s.reply_pairs, s.equal_reply_pairs),

@@ -93,7 +93,9 @@ class _State:
         left = deque(planned)
         while left:
             if self.spread is not None:
-                some = tuple(left.popleft() for _ in range(min(len(left), self.spread.cases())))
+                # Smaller towards the end, so that no worker is at its last shard alone for long.
+                fair = -(-len(left) // (2 * self.spread.size(self.job)))
+                some = tuple(left.popleft() for _ in range(min(fair, self.spread.cases())))
                 self.cases += len(some)
                 yield *some[0], Whole(some)
                 continue

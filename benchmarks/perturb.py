@@ -2,7 +2,7 @@
 
 Ours: protected, verified, gated, unique variants of 20-word sentences at severity 0.1, through ``expand_case``.
 Stock: ``augment`` of the same sentences by nlpaug's augmenter as it comes, which does none of that. Then one text of
-100,000 characters against one of 25,000: a ratio near 4 is linear.
+100,000 characters against one of 25,000: a ratio near 4 is linear. Then variants of what tools are offered.
 
     python benchmarks/perturb.py
 """
@@ -17,7 +17,7 @@ from typing import Any
 from nlpaug.augmenter.char import KeyboardAug, OcrAug, RandomCharAug
 from nlpaug.augmenter.word import SpellingAug, SplitAug
 
-from robusttest.core.nouns import Case
+from robusttest.core.nouns import Case, Prompt
 from robusttest.perturbations import make
 from robusttest.perturbations.base.spans import protected_spans
 from robusttest.variants.expand import expand_case
@@ -133,6 +133,34 @@ def main() -> None:
     for name in ("keyboard", "spelling", "whitespace"):
         small, large = (_seconds(_expand, (name, (prose * n)[:n])) for n in (25_000, 100_000))
         print(f"{'one variant, ' + name:28}{large:9.3f}{large / small:8.1f}")
+    print(f"\n{'1,000 variants of 20 tools':28}{'CPU s':>9}   (target: 1)")
+    for name in ("tool_order", "tool_decoy", "tool_decoy:similar", "tool_duplicate", "tool_schema"):
+        print(f"{name:28}{_seconds(_offered, name):9.2f}")
+
+
+def _offered(name: str) -> None:
+    values = {"type": "string", "description": "a value of the request", "enum": ["a", "b", "c"]}
+    properties = {f"value_{i}": values for i in range(4)}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": f"tool_{i}",
+                "description": f"Does what is called {i} here.",
+                "parameters": schema,
+            },
+        }
+        for i in range(20)
+    ]
+    for i in range(10):
+        case = Case(id=str(i), fields={"input": "Do it for me, please."}, target="tool_3")
+        made = list(
+            expand_case(
+                case, [name], prompt=Prompt(template="{input}"), params={"tools": tools}, variants=100
+            )
+        )
+        assert sum(v.status == "ok" for v in made) == 101
 
 
 def _expand(what: tuple[str, str]) -> None:

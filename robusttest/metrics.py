@@ -79,7 +79,7 @@ class Metric:
     @property
     def over(self) -> Literal["same", "sensitive", "repeats"]:
         """The variants that it runs over where no perturbation is named."""
-        return {"sensitivity": "sensitive", "repeats": "repeats"}.get(self.family, "same")  # type: ignore[return-value]
+        return {"sensitivity": "sensitive", "repeats": "repeats"}.get(self.family, "same")  # type: ignore[return-value]  # one of the three
 
     @property
     def is_net(self) -> bool:
@@ -584,5 +584,5 @@ def parse_threshold(text: str) -> Threshold:
         raise ThresholdError(f"can't read the threshold {text!r}: {number!r} is not a number") from None
     op = {"≥": ">=", "≤": "<="}.get(op, op)
     if op in (">", "<", "=="):
-        return metric._strict(op, limit) if op != "==" else metric == limit  # type: ignore[return-value]
+        return metric._strict(op, limit) if op != "==" else metric == limit  # type: ignore[return-value]  # a Metric's == makes a threshold
     return metric >= limit if op == ">=" else metric <= limit

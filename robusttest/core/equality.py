@@ -129,4 +129,4 @@ def _leaves(value: Json) -> Json:
     found = key(value)
     if found is None:
         raise ValueError("NaN equals nothing")
-    return found if isinstance(found, str) else {"": list(found)}  # type: ignore[call-overload]
+    return found if isinstance(found, str) else {"": list(found)}  # type: ignore[call-overload]  # no text: a tuple

@@ -300,13 +300,13 @@ def _by_names(make: Callable[..., None]) -> Callable[..., None]:
     def init(self: Cell, key: CellKey | str, *rest: Any, **fields: Any) -> None:
         if not isinstance(key, str):
             return make(self, key, *rest, **fields)
-        task, (model, *rest) = key, (*rest, *([fields.pop("model")] if "model" in fields else []))  # type: ignore[assignment]
+        task, (model, *rest) = key, (*rest, *([fields.pop("model")] if "model" in fields else []))  # type: ignore[assignment]  # two or three names
         return make(self, CellKey(fields.pop("test", None), task, model), *rest, **fields)
 
     return init
 
 
-Cell.__init__ = _by_names(Cell.__init__)  # type: ignore[method-assign]
+Cell.__init__ = _by_names(Cell.__init__)  # type: ignore[method-assign]  # the dataclass's own, wrapped once
 
 
 class Part(_Metrics):

@@ -417,7 +417,7 @@ class Runner:
                 name = COUNTS[right, graded] if graded is not None else "ungraded"
                 state.judging = replace(state.judging, **{name: getattr(state.judging, name) + 1})
 
-            self._drive(state, _graded(label), told, lambda _, told=told: told(None))  # type: ignore[misc]
+            self._drive(state, _graded(label), told, lambda _, told=told: told(None))  # type: ignore[misc]  # mypy infers no default of a lambda
 
     # --- steps: what asks a variant, writes it, judges its answer, shrinks it -----------------------------------------
 

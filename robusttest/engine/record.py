@@ -176,8 +176,8 @@ def failing(records: Sequence[Record], limit: int | None = None) -> list[tuple[f
     found: dict[tuple[float, float], list[Record]] = {}
     for r in filter(fails, records):
         reference = before.get(r.case_id)
-        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0  # type: ignore[operator]
-        found.setdefault((-loss, r.score), []).append(r)  # type: ignore[arg-type]
+        loss = reference.score - r.score if reference is not None and reference.score is not None else 0.0  # type: ignore[operator]  # what fails has a score
+        found.setdefault((-loss, r.score), []).append(r)  # type: ignore[arg-type]  # what fails has a score
     families: Counter[str] = Counter()
     cases: Counter[str] = Counter()
     out: list[tuple[float, Record]] = []

@@ -59,7 +59,7 @@ def _generate(metafunc: pytest.Metafunc, read: Callable[[pytest.Mark], Marked]) 
     _check_callables(models)
     own = [MODEL, PROMPT] if prompts else [MODEL]
     metafunc.fixturenames.extend(name for name in own if name not in metafunc.fixturenames)
-    axis = [[m, p] if prompts else [m] for m in models or [None] for p in prompts or [None]]  # type: ignore[list-item]
+    axis = [[m, p] if prompts else [m] for m in models or [None] for p in prompts or [None]]  # type: ignore[list-item]  # names, or none
     ids: list[Any] = ["-".join(filter(None, at)) or pytest.HIDDEN_PARAM for at in axis]
     metafunc.parametrize([*wanted, *own], [[*[None] * len(wanted), *at] for at in axis], ids=ids)
 

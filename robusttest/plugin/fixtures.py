@@ -52,7 +52,7 @@ class Fixtures:
             return
         request = TopRequest(self.item, _ispytest=True)
         made = _Copies(request, self._can_be_renewed)
-        request._arg2fixturedefs = made  # type: ignore[misc]
+        request._arg2fixturedefs = made  # type: ignore[misc]  # pytest's own, declared final
         try:
             wanted = [name for name in self.item.fixturenames if name != "request"]
             values = {name: request.getfixturevalue(name) for name in wanted}
@@ -124,11 +124,11 @@ class _Copies(dict[str, list[FixtureDef[Any]]]):
     def _copy(self, definition: FixtureDef[Any]) -> FixtureDef[Any]:
         made = copy.copy(definition)
         made.cached_result = None
-        made._finalizers = []  # type: ignore[misc]
+        made._finalizers = []  # type: ignore[misc]  # pytest's own, declared final
         if (
             definition.func.__module__ == "_pytest.tmpdir"
         ):  # its end asks how the test ended, which is not yet known
-            made.func = _folder  # type: ignore[misc]
+            made.func = _folder  # type: ignore[misc]  # pytest's own, declared final
         self._made.add(id(made))
         return made
 

@@ -55,7 +55,7 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
 
 def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) -> pytest.TestReport:
     made = copy.copy(report)
-    made.when, made.outcome, made.longrepr = when, outcome, text  # type: ignore[assignment]
+    made.when, made.outcome, made.longrepr = when, outcome, text  # type: ignore[assignment]  # pytest's report takes them
     made.sections, made.duration = [], 0.0
     return made
 

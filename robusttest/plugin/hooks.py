@@ -47,7 +47,7 @@ class Hooks:
             start.begin(self.session, _robust(session.items))
             if self.session.refused is not None:
                 # The controller says it, and ends as for any usage error; here nothing is left to run.
-                session.config.workeroutput["robusttest_refused"] = self.session.refused  # type: ignore[attr-defined]
+                session.config.workeroutput["robusttest_refused"] = self.session.refused  # type: ignore[attr-defined]  # xdist's, of a worker
                 session.items[:] = []
 
     @pytest.hookimpl(tryfirst=True, wrapper=True)
@@ -75,7 +75,7 @@ class Hooks:
         if self.session.worker is not None:
             # A worker does not know what it will get: it plans what it holds.
             near = [i for i in (item, nextitem) if i is not None and ITEM in i.stash]
-            self.session.plan(i.stash[ITEM] for i in near if can_be_planned(i))  # type: ignore[arg-type]
+            self.session.plan(i.stash[ITEM] for i in near if can_be_planned(i))  # type: ignore[arg-type]  # ours: can_be_planned
         return (yield)
 
     # --- one test
@@ -140,7 +140,7 @@ class Hooks:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         if ORIGINAL in item.stash:
-            item.obj = item.stash[ORIGINAL]  # type: ignore[attr-defined]
+            item.obj = item.stash[ORIGINAL]  # type: ignore[attr-defined]  # of a Function
             del item.stash[ORIGINAL]
 
     @pytest.hookimpl(wrapper=True)
@@ -155,13 +155,13 @@ class Hooks:
                 return report  # of a subtest
             if report.failed and state.line is not None:
                 _say_first(item, report, state.line)
-            report.robusttest_item = [list(state.key), state.nodeid]  # type: ignore[attr-defined]
+            report.robusttest_item = [list(state.key), state.nodeid]  # type: ignore[attr-defined]  # carried to the reporting process
         if state is None or state.sent or not (state.result is not None or state.records):
             return report
         if call.when == "call" or (call.when == "setup" and not report.passed):
             if getattr(item.config.option, "xmlpath", None) and listings.within_tests(item.config):
                 _add_properties(state, item, report)
-            report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]
+            report.robusttest = self.session.payload(state)  # type: ignore[attr-defined]  # carried to the reporting process
         return report
 
     @pytest.hookimpl(tryfirst=True)

@@ -28,7 +28,7 @@ def add(parser: pytest.Parser) -> None:
     for option in flagged():
         group.addoption(option.flag, dest=option.key, **option.arguments())
         if option.ini is not None:
-            parser.addini(option.key, option.help, type=option.ini, default=None)  # type: ignore[arg-type]
+            parser.addini(option.key, option.help, type=option.ini, default=None)  # type: ignore[arg-type]  # one of pytest's names of types
             if option.is_switch:
                 off = option.flag.replace("--", "--no-", 1)
                 said = f"without {option.flag}, where the ini file says it"

@@ -274,7 +274,7 @@ class RobustSession(Ledger):
         if self.worker is not None:
             if self.settings.shard is not None and self.items:
                 self.begin()  # the plan is a worker's to say, whether or not the shard has a case
-            output = self.config.workeroutput  # type: ignore[attr-defined]
+            output = self.config.workeroutput  # type: ignore[attr-defined]  # xdist's, of a worker
             output["robusttest"] = codec.dumps(self.outcomes.wire())
             return
         self._add_outcomes()

@@ -135,7 +135,7 @@ class _Line:
     def _halves(self, old: str, new: str) -> tuple[str, str]:
         room = max(4, (self.width - 12) // 2)
         more = self.glyphs.more
-        return tuple(clip(x, room - len(more)) + more if width_of(x) > room else x for x in (old, new))  # type: ignore[return-value]
+        return tuple(clip(x, room - len(more)) + more if width_of(x) > room else x for x in (old, new))  # type: ignore[return-value]  # two in, two out
 
     def _join(self, parts: list[tuple[str, str, bool]], marks: list[str], kept: int, room: int) -> str:
         """Spread the room over the stretches around the marks that are shown."""

@@ -39,7 +39,7 @@ class LaterField(Generic[T]):
         value = vars(noun)[self.name]
         if isinstance(value, Later):
             value = vars(noun)[self.name] = value.make()
-        return value  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]  # what was put there
 
     def __set__(self, noun: object, value: T | Later[T]) -> None:
         vars(noun)[self.name] = value

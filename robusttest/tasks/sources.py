@@ -112,7 +112,7 @@ def _unpacked(path: Path, raw: bytes) -> bytes:
 def unzstd(path: Path, raw: bytes) -> bytes:
     """Zstandard, unpacked by Python itself from 3.14, before by the package ``zstandard``. Raises `CaseError`."""
     try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
     except ImportError:
         try:
             import zstandard

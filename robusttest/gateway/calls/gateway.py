@@ -307,7 +307,7 @@ class Gateway:
                 self._cached += n if outcome.cached else n - 1
                 if not outcome.cached and not is_callable(request.model):
                     known = self._cost is not None and outcome.cost is not None
-                    self._cost = self._cost + outcome.cost if known else None  # type: ignore[operator]
+                    self._cost = self._cost + outcome.cost if known else None  # type: ignore[operator]  # known: neither is None
             elif isinstance(outcome, BudgetExhaustedError):
                 self._skipped += n
             else:

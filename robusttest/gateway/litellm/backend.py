@@ -312,7 +312,7 @@ def _redirected(steps: Sequence[BaseException], request: Request) -> str | None:
         if type(step).__name__ not in rules.CONNECTION_CLASSES or not base:
             continue
         with contextlib.suppress(Exception):  # httpx: an error that has no request
-            url = str(step.request.url)  # type: ignore[attr-defined]
+            url = str(step.request.url)  # type: ignore[attr-defined]  # an exception of httpx has one
             if _origin(url) not in ("", base):
                 return url
     return None

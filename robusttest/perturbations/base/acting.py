@@ -106,7 +106,7 @@ def fielded(factory: Callable[..., Perturbation]) -> Callable[..., Perturbation]
             ("target", "case", "str"),
         )
     ]
-    make.__signature__ = own.replace(parameters=[*own.parameters.values(), *extra])  # type: ignore[attr-defined]
+    make.__signature__ = own.replace(parameters=[*own.parameters.values(), *extra])  # type: ignore[attr-defined]  # inspect reads it of any callable
     return make
 
 

@@ -124,12 +124,12 @@ def normal_form(form: str | None = None) -> Perturbation:
 
 
 def _normalised(text: str, form: str, protected: tuple[Span, ...]) -> Iterator[Edit]:
-    if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
+    if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]  # a form of the table
         return
     at = 0
     for part in graphemes(text):
         end = at + len(part)
-        new = unicodedata.normalize(form, part)  # type: ignore[arg-type]
+        new = unicodedata.normalize(form, part)  # type: ignore[arg-type]  # a form of the table
         if new != part and outside(at, end, protected):
             yield Edit(at, end, new)
         at = end

@@ -125,7 +125,7 @@ _BREAKS = re.compile("[\r\x85\u2028\u2029]")
 def _dumper() -> Any:
     import yaml
 
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types here
         """Texts of several lines as a block."""
 
         def ignore_aliases(self, data: Any) -> bool:

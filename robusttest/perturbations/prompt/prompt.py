@@ -296,7 +296,7 @@ def _prompt_level(
         name=name,
         spec=f"{name}:{variant_name}" if variant_name else name,
         level="prompt",
-        apply=apply,  # type: ignore[arg-type]
+        apply=apply,  # type: ignore[arg-type]  # a function of a draft, by whoever calls
         limit=limit,
         description=description,
     )

@@ -125,12 +125,12 @@ def _engine(kind: str, place: Path) -> Any:
 
     model = WordNetModel(place, kind)
 
-    class Synonym(SynonymAug):  # type: ignore[misc]
+    class Synonym(SynonymAug):  # type: ignore[misc]  # nlpaug has no types
         @classmethod
         def get_model(cls, *args: Any, **keywords: Any) -> WordNetModel:
             return model
 
-    class Antonym(AntonymAug):  # type: ignore[misc]
+    class Antonym(AntonymAug):  # type: ignore[misc]  # nlpaug has no types
         @classmethod
         def get_model(cls, *args: Any, **keywords: Any) -> WordNetModel:
             return model

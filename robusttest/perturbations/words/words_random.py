@@ -315,7 +315,7 @@ def tfidf(
         from nlpaug.augmenter.word import TfIdfAug
         from nlpaug.model.word_stats import TfIdf
 
-        class Trained(TfIdfAug):  # type: ignore[misc]
+        class Trained(TfIdfAug):  # type: ignore[misc]  # nlpaug has no types
             def get_model(self, force_reload: bool = False) -> Any:
                 model = TfIdf()
                 model.train(documents)

@@ -125,7 +125,7 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
         reason = f"{len(models)} model{'s' * (len(models) != 1)} on {len(tasks)} task{'s' * (len(tasks) != 1)}: a statistic needs {MIN_LEVELS} of each"
         if len(models) >= MIN_LEVELS and len(tasks) >= MIN_LEVELS:
             reason = f"too many gaps: only {len(rows)} models were each put to the same {len(columns)} tasks"
-        return Emergence(**common, reason=reason, notes=tuple(notes))  # type: ignore[arg-type]
+        return Emergence(**common, reason=reason, notes=tuple(notes))  # type: ignore[arg-type]  # common fields, gathered once
     if gaps := len(points) - len(rows) * len(columns):
         notes.append(
             f"{_cells(gaps)} outside the complete grid of {len(rows)} models and {len(columns)} tasks: "
@@ -134,7 +134,7 @@ def analyse(cells: Iterable[Frame]) -> Emergence:
     at = {(p.model, p.task): p for p in points}
     in_grid = [[at[models[i], tasks[j]] for j in columns] for i in rows]
     return Emergence(
-        **common,  # type: ignore[arg-type]
+        **common,  # type: ignore[arg-type]  # common fields, gathered once
         by_task=by_task(in_grid, grid),
         by_model=by_model(in_grid, grid),
         means=_means(in_grid) if enough else (),

@@ -45,7 +45,7 @@ def is_cell_table(path: str | PathLike[str], mapping: Mapping[str, str], encodin
     first = next(found, None)
     if first is None:
         return False
-    columns: Mapping[str, Any] = first.values  # type: ignore[assignment]
+    columns: Mapping[str, Any] = first.values  # type: ignore[assignment]  # numbers and texts, as Any
     there = {ours for ours in (*COLUMNS, "case_id") if mapping.get(ours, ours) in columns}
     return "case_id" not in there and any(name in there for name in ALIASES["accuracy"])
 
@@ -80,7 +80,7 @@ def emergence_of(
 
 
 def _point(row: SourceRow, mapping: Mapping[str, str]) -> Point:
-    values: Mapping[str, Any] = row.values  # type: ignore[assignment]
+    values: Mapping[str, Any] = row.values  # type: ignore[assignment]  # numbers and texts, as Any
 
     def text(ours: str) -> str:
         theirs = mapping.get(ours, ours)

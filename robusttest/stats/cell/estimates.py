@@ -56,7 +56,7 @@ def estimate(cell: Frame, metric: str, perturbation: str | None = None, *, level
     key = (metric, perturbation, level)
     if key not in memo:
         memo[key] = _estimate(cell, spec, perturbation, level)
-    return memo[key]  # type: ignore[no-any-return]
+    return memo[key]  # type: ignore[no-any-return]  # of the type that its key says
 
 
 def estimates(cell: Frame, metrics: Iterable[str] | None = None, *, level: float = 0.95) -> list[Estimate]:
@@ -136,7 +136,7 @@ Compute = Callable[..., Found]
 @lru_cache(maxsize=256)
 def _function(by: str) -> Compute:
     module, _, name = by.partition(":")
-    return getattr(import_module(f"robusttest.stats.cell.{module}"), name)  # type: ignore[no-any-return]
+    return getattr(import_module(f"robusttest.stats.cell.{module}"), name)  # type: ignore[no-any-return]  # of the type that its key says
 
 
 def case_values(m: Measures, metric: str) -> Floats:

@@ -277,7 +277,7 @@ def difference(d: Floats, clusters: NDArray[np.int64] | None = None, *, level: f
     units = d if groups is None else np.bincount(groups[0], weights=d, minlength=groups[1])
     if int((np.abs(units) > 1e-12).sum()) < FEW_DIFFERING:
         signs = _by_signs(np.where(np.abs(units) > 1e-12, np.sign(units), 0.0), level)
-        limits = tuple(pick(a, b) for pick, a, b in zip((min, max, min, max), limits, signs, strict=True))  # type: ignore[assignment]
+        limits = tuple(pick(a, b) for pick, a, b in zip((min, max, min, max), limits, signs, strict=True))  # type: ignore[assignment]  # four in, four out
     low, high, lower, upper = (min(max(x, -1.0), 1.0) for x in limits)
     if spread.clusters is None:
         return Limits(low, high, lower, upper, "case-differences")

@@ -207,7 +207,7 @@ def _records(
                 perturbation=perturbation[i],
                 level=level[i] or by_name[perturbation[i]],
                 repeat=repeat[i],
-                status=status[i],  # type: ignore[arg-type]
+                status=status[i],  # type: ignore[arg-type]  # a Status, read from a column
                 severity=severity[i],
                 score=score[i],
                 answer=answer[i],
@@ -573,7 +573,7 @@ def metrics_table(
 
     index = pd.MultiIndex.from_tuples(columns, names=["task", "model"])
     if len({task for task, _ in columns}) == 1:
-        index = index.droplevel("task")  # type: ignore[assignment]
+        index = index.droplevel("task")  # type: ignore[assignment]  # a MultiIndex is left
     table = pd.DataFrame([list(v) for v in values.values()], index=list(values), columns=index, dtype=float)
     table.index.name = "metric"
     return table

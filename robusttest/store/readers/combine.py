@@ -148,7 +148,7 @@ def _apart(
         most = 1 + max((int(cells_of(r).get("repeat") or 0) for r in counted), default=0)
         if not said and not constants and not variant.get(i) and not repeat.get(i):
             # A plain table: every row is its own already.
-            out += (SourceRow(one.place, {"file": stem, **one.values}) for one in rows)  # type: ignore[dict-item]
+            out += (SourceRow(one.place, {"file": stem, **one.values}) for one in rows)  # type: ignore[dict-item]  # values of any kind
             continue
         for one in rows:
             row: dict[str, Any] = {"file": stem, **said, **cells_of(one)}

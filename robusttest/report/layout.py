@@ -106,6 +106,8 @@ class _Plan:
     brief: bool = False
     own_line: bool = False
     """Names have lines of their own."""
+    under: bool = False
+    """Intervals stand under their values, where a line has no room for both."""
 
 
 def _plans(table: Table) -> Iterator[_Plan]:
@@ -126,6 +128,7 @@ def _plans(table: Table) -> Iterator[_Plan]:
         yield _Plan(least, table.digits, 1, brief=True, own_line=True)
     yield _Plan(least, 2, 2, brief=True, own_line=own)
     yield _Plan(least, 2, 1, brief=True, own_line=own)
+    yield _Plan(least, 2, 1, brief=True, own_line=own, under=True)
 
 
 def table_lines(page: Page, table: Table) -> list[str]:
@@ -180,6 +183,10 @@ class _Grid:
     limits: list[int]
 
     @property
+    def stacked(self) -> bool:
+        return self.table.stacked or self.plan.under
+
+    @property
     def needed(self) -> int:
         return sum(self.widths) + self.plan.gap * (len(self.widths) - 1)
 
@@ -211,17 +218,18 @@ class _Grid:
             if not line.strip():
                 line = ""
             out += self._noted([line] if line else [], row)
-            if self.table.stacked:
+            if self.stacked:
                 under = [
                     _justified(page, c.limits, w, "left")
                     for c, w in zip(self.cells[i], self.widths, strict=True)
                 ]
-                out.append((pad + gap.join(under)).rstrip())
+                if below := (pad + gap.join(under)).rstrip():
+                    out.append(below)
         return out
 
     def _shown(self, cell: _Cell, j: int) -> str:
         page, column = self.page, self.columns[j]
-        if self.table.stacked:
+        if self.stacked:
             return _justified(page, cell.value, self.widths[j], "left")
         if not cell.split:
             return _justified(page, cell.value, self.widths[j], column.align)
@@ -275,7 +283,7 @@ def _laid(page: Page, table: Table, rows: Sequence[TableRow], plan: _Plan) -> _G
     limits = [max((page.size(r[j].limits) for r in cells), default=0) for j in range(len(columns))]
     widths = []
     for j in range(len(columns)):
-        if table.stacked:
+        if table.stacked or plan.under:
             size = max(limits[j], *(page.size(r[j].value) for r in cells))
         else:
             both = values[j] + 1 + limits[j] if limits[j] else values[j]

@@ -34,7 +34,14 @@ class Page:
         return out if self.glyphs.all else self.glyphs.plain(out)
 
     def broken(self, line: str, width: int, most: int) -> list[str]:
-        """Over lines of this width anywhere, for names without a space; the middle goes beyond ``most`` lines."""
+        """Over lines of this width: between task and model where each has room, else anywhere, as for names without a
+        space; the middle goes beyond ``most`` lines.
+        """
+        parts = line.split(f" {self.glyphs.dot} ")
+        if width_of(line) > width and len(parts) == 2 and most > 1:
+            first, second = f"{parts[0]} {self.glyphs.dot}", parts[1]
+            if max(width_of(first), width_of(second)) <= width:
+                return [first, second]
         rest = cut_middle(line, width * most, self.glyphs.more)
         out = []
         while rest:

@@ -310,3 +310,28 @@ def test_the_quiet_line_of_recorded_results_and_of_nothing(one_cell: Report, wid
     assert render(build(run_info(calls=0, cached=0, cost=None), []), verbosity=-1, width=width) == [
         "nothing judged"
     ]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_ten_tests_with_long_names_fit_and_keep_each_number_and_name(width: int):
+    model = "hosted_vllm/Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4"
+    cells = [
+        result(
+            "accuracy >= 0.9", task=f"task-{i}-of-support-intents-in-english", model=model, cases=24, variants=2, seed=i,
+            accuracy=0.97 - 0.02 * i, test=f"tests/test_suite.py::TestIntents::test_number_{i}",
+        )
+        for i in range(10)
+    ]  # fmt: skip
+    lines = render(build(run_info(), cells), width=width)
+    commands = [line for line in lines if line.strip().startswith("pytest ")]
+    assert commands
+    assert [line for line in lines if width_of(line) > width and line not in commands] == []
+    assert all(f"[{model}]' --robust-case=" in line for line in commands), "a command is whole"
+    text = "\n".join(lines)
+    assert model in text, "a name that has room is on one line"
+    (head,) = [i for i, line in enumerate(lines) if line.split()[:3] == ["accuracy", "robust", "acc."]][
+        :1
+    ] or [None]
+    if width == 60:
+        assert lines[head + 3].split()[0].startswith(".")
+        assert lines[head + 4].strip().startswith("["), "intervals stand under their values"

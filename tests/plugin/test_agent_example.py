@@ -28,9 +28,9 @@ def repo(project, monkeypatch: pytest.MonkeyPatch):
     return project
 
 
-def cells(repo, *flags: str) -> tuple[pytest.RunResult, dict[str, Any]]:
+def cells(repo, *flags: str, fresh: bool = False) -> tuple[pytest.RunResult, dict[str, Any]]:
     """The run, and the cell of each of the two tests."""
-    ran = repo.run("--robust-report=json:out.json", *flags)
+    ran = (repo.fresh if fresh else repo.run)("--robust-report=json:out.json", *flags)
     made = json.loads((repo.path / "out.json").read_text(encoding="utf-8"))["cells"]
     return ran, {("picks" if cell["task"] == "first-step" else "recovers"): cell for cell in made}
 
@@ -68,8 +68,13 @@ def test_the_mended_agent_is_the_released_one(repo) -> None:
 
 def test_a_served_model_may_take_the_planners_place(repo, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same loop over HTTP, through LiteLLM: the server thinks with the hasty planner."""
-    monkeypatch.syspath_prepend(EXAMPLE)
-    hasty = importlib.import_module("planner").hasty
+    sys.path.insert(0, str(EXAMPLE))
+    try:
+        hasty = importlib.import_module("planner").hasty
+    finally:
+        sys.path.remove(str(EXAMPLE))
+        for name in ("shop", "planner"):
+            sys.modules.pop(name, None)
 
     def reply(body: dict[str, Any]) -> dict[str, Any]:
         said = hasty(body["messages"], body["tools"])
@@ -78,7 +83,7 @@ def test_a_served_model_may_take_the_planners_place(repo, monkeypatch: pytest.Mo
     with LoopbackServer(reply=reply, log=False) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        ran, found = cells(repo, "--robust-model=openai/gpt-4o-mini", "--robust-limit=2")
+        ran, found = cells(repo, "--robust-model=openai/gpt-4o-mini", "--robust-limit=2", fresh=True)
     ran.assert_outcomes(failed=2)
     assert verdicts(found["recovers"])["accuracy[tool_fault:stale(at 2)] >= 0.95"] == ("failed", 0.0)
     assert verdicts(found["recovers"])["accuracy[tool_fault:timeout(at 2)] >= 0.95"] == ("passed", 1.0)

@@ -127,7 +127,7 @@ def test_some(variant):
     result.stdout.fnmatch_lines(["*return {}[[]text[]]", "E*KeyError*", "E*accuracy: results for*"])
     errors = [r for r in project.records() if r.get("status") == "error" and r["test"].endswith("test_some")]
     assert errors
-    assert all("score" not in r and r["reason"].startswith("KeyError") for r in errors)
+    assert all("score" not in r and r["reason"].startswith("raised KeyError") for r in errors)
 
 
 def test_a_wrong_return_value_is_said(project):

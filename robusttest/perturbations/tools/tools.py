@@ -30,6 +30,7 @@ from robusttest.perturbations.tools.offered import (
 )
 
 _MOST_DECOYS = 20
+_DRAWS = 16
 
 
 def tool_order() -> Perturbation:
@@ -172,15 +173,16 @@ def tool_schema() -> Perturbation:
     """Write the tools' schemas in another equal way: order of properties, of what is required, of enumerations; one value as an enumeration."""
 
     def act(tools: list[Tool], rng: random.Random, index: int) -> list[Tool] | str:
-        made = [
-            changed(t, parameters=_reordered(schema, rng))
-            if isinstance(schema := function_of(t).get("parameters"), Mapping)
-            else t
-            for t in tools
-        ]
-        if _written_alike(made, tools):
-            return "the schemas have one way to be written"
-        return made
+        for _ in range(_DRAWS):  # of few keys the order as it was is drawn now and then
+            made = [
+                changed(t, parameters=_reordered(schema, rng))
+                if isinstance(schema := function_of(t).get("parameters"), Mapping)
+                else t
+                for t in tools
+            ]
+            if not _written_alike(made, tools):
+                return made
+        return "the schemas have one way to be written"
 
     return _made("tool_schema", act, "the same schemas, written in another order")
 

@@ -32,7 +32,7 @@ def test_a_missed_threshold_is_an_annotation_and_the_report_is_the_step_summary(
     (line,) = annotations(result)
     folder = project.path.name
     assert line.startswith(
-        f"::error file={folder}/test_it.py,title=failed%3A robust_accuracy >= 0.75 · routing"
+        f"::error file={folder}/test_it.py,line=11,title=failed%3A robust_accuracy >= 0.75 · routing"
     )
     text = workflow.read_text(encoding="utf-8")
     assert "# robusttest: 1 failed" in text

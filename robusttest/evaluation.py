@@ -122,7 +122,7 @@ def evaluate(
         if progress is not None:
             progress.tick()
 
-    gateway, runner, budget = opened(settings, ledger.recorded, tick=tick)
+    gateway, runner, budget = opened(settings, ledger.recorded, tests=len(jobs), tick=tick)
     with gateway:
         gateway.preflight(tuple(dict.fromkeys(m for job in jobs for m in job.models())))
         progress = in_kernel(gateway, sum(_planned_calls(job) for job in jobs))

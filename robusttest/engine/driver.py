@@ -244,9 +244,11 @@ class Runner:
             return
         rounds = searches(state.job, state.asker, state.records(), shrink, state.store)
         begun: list[Shrinking] = []
-        for some in rounds:
+        for number, some in enumerate(rounds):
             # Those of one round share the budget side by side, and what is left goes to the next.
-            if shrink.left <= 0 or state.failure is not None:
+            if number == 1:
+                shrink.share()
+            if shrink.spent or state.failure is not None:
                 break
             begun += some
             for search in some:
@@ -257,6 +259,7 @@ class Runner:
             while state.flying:
                 if not self._step(state):
                     yield
+        shrink.done()
         self._raise(state, but=RunAbortedError)  # a dead endpoint takes nothing from what is known by now
         if rounds:
             state.effort = Effort(

@@ -104,17 +104,37 @@ def smallest(items: Sequence[T]) -> Generator[tuple[T, ...], bool, tuple[T, ...]
 
 
 class Budget:
-    """Calls that may be spent on shrinking in one process. A replayed reply costs nothing."""
+    """Calls that may be spent on shrinking in one process, by ``tests`` tests. A replayed reply costs nothing.
 
-    def __init__(self, calls: int) -> None:
+    The worst variants of a test may take what is left; the others take its share of that, so that the first test with many
+    failures leaves something to the next.
+    """
+
+    def __init__(self, calls: int, tests: int = 1) -> None:
         self.left = calls
+        self.tests = max(1, tests)
+        """Tests that have yet to shrink."""
+        self._kept = 0
 
     def take(self) -> bool:
         """Take a call before it is made: searches run side by side."""
-        if self.left <= 0:
+        if self.left <= self._kept:
             return False
         self.left -= 1
         return True
+
+    def share(self) -> None:
+        """From here on this test leaves the others theirs."""
+        self._kept = self.left - self.left // self.tests
+
+    def done(self) -> None:
+        """A test has shrunk all it could."""
+        self._kept, self.tests = 0, max(1, self.tests - 1)
+
+    @property
+    def spent(self) -> bool:
+        """Whether this test may take no more."""
+        return self.left <= self._kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,14 @@ class RobustSession(Ledger):
             from robusttest.run.calls import opened
 
             workers = int(self.worker["workercount"]) if self.worker is not None else 1
-            calls = opened(self.settings, self.recorded, workers=workers, run=self.run_key, tick=self.ticked)
+            calls = opened(
+                self.settings,
+                self.recorded,
+                workers=workers,
+                tests=len(self.items),
+                run=self.run_key,
+                tick=self.ticked,
+            )
             self._calls = os.getpid(), calls
         return self._calls[1]
 

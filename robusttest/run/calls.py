@@ -25,11 +25,13 @@ def opened(
     recorded: Callable[[Record, Sequence[int], str | None], None],
     *,
     workers: int = 1,
+    tests: int = 1,
     run: str | None = None,
     tick: Callable[[], None] | None = None,
 ) -> Calls:
-    """``recorded`` is told each record as it is made, and its line where a worker has made it. ``workers`` processes of one ``run`` share limits and budgets; ``tick`` is
-    called while the runner waits. The gateway is to be closed.
+    """``recorded`` is told each record as it is made, and its line where a worker has made it. ``workers`` processes of
+    one ``run`` share limits and budgets, and its ``tests`` tests what may be spent on shrinking; ``tick`` is called while the
+    runner waits. The gateway is to be closed.
     """
     gateway = Gateway(settings, workers=workers, run=run)
     spread = None
@@ -38,4 +40,5 @@ def opened(
 
         spread = CaseWorkers(gateway)
     runner = Runner(gateway, settings, on_record=recorded, tick=tick, spread=spread)
-    return Calls(gateway, runner, Budget(settings.shrink // workers) if settings.shrink else None)
+    budget = Budget(settings.shrink // workers, -(-tests // workers)) if settings.shrink else None
+    return Calls(gateway, runner, budget)

@@ -296,3 +296,19 @@ def test_the_whole_prompt_is_shown_where_several_fields_were_changed():
     )
     (found,), _ = shrunk(route, task=task)
     assert found["text"] == "all of my MONEY: please send it back"
+
+
+def test_a_test_with_many_failures_leaves_the_next_its_share():
+    budget = Budget(100, tests=4)
+    assert all(budget.take() for _ in range(20))  # the worst of each family
+    budget.share()
+    assert sum(budget.take() for _ in range(100)) == 20
+    assert budget.spent
+    budget.done()
+    assert (budget.left, budget.tests, budget.spent) == (60, 3, False)
+    budget.share()
+    assert sum(budget.take() for _ in range(100)) == 20
+    budget.done()
+    budget.done()
+    budget.share()
+    assert sum(budget.take() for _ in range(100)) == 40, "the last takes all that is left"

@@ -134,7 +134,7 @@ def test_every_level(project, name):
         (("--robust-limit=2",), {}),
         (("--robust-only=casing",), {}),
         (("--robust-seed=7", "--robust-replies=off"), {}),
-        (("--robust-shrink=200",), {"perturbations": '["casing", "keyboard:0.6"]'}),
+        (("--robust-shrink=3000",), {"perturbations": '["casing", "keyboard:0.6"]'}),
         ((), {"validity": "Validity(similarity=lambda a, b: float(not b.isupper()), min_similarity=1)"}),
         (
             ("--robust-adaptive", "--robust-concurrency=8"),
@@ -154,7 +154,7 @@ def test_every_way_to_run(project, flags, given):
         assert {r["reason"] for r in made if r.get("status") == "error"} == {
             "python:models:failing raised ValueError: no weights for parcels (models.py:12)"
         }
-    if "--robust-shrink=200" in flags:
+    if "--robust-shrink=3000" in flags:
         assert any(r.get("shrunk") for r in made)
     if "--robust-adaptive" in flags:
         assert len({r["case_id"] for r in made}) < 60

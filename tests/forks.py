@@ -10,6 +10,7 @@ Tests of what is imported, of how the interpreter starts (encodings, hash seeds,
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -104,6 +105,9 @@ def serve(path: str) -> None:
         listener.listen()
         print("ready", flush=True)
         while True:
+            # The other end of standard input is the test process's: it closes when that is gone, however it ended.
+            if sys.stdin in select.select([listener, sys.stdin], [], [])[0]:
+                return
             connection, _ = listener.accept()
             for name in sorted(_used(path) - loaded):
                 _load(name)

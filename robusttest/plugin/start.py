@@ -141,7 +141,9 @@ def _hopeless(state: RobustItem) -> list[str]:
     cases = [selected.case for selected in select_cases(state.cases, whole)]
     n = len({("cluster", c.cluster) if c.cluster is not None else ("case", c.id) for c in cases})
     adaptive = state.job.adaptive is not None
-    return [said for t in state.thresholds if (said := cannot_pass(t, n, adaptive=adaptive)) is not None]
+    units = "clusters" if n < len(cases) else "cases"
+    found = (cannot_pass(t, n, adaptive=adaptive, units=units) for t in state.thresholds)
+    return [said for said in found if said is not None]
 
 
 def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:

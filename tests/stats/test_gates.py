@@ -262,3 +262,9 @@ def test_verdicts_carry_their_estimate(example_a):
     v = verdict(example_a, "accuracy >= 0.5")
     assert v.estimate == estimate(example_a, "accuracy")
     assert replace(v, settled=True).threshold.metric == "accuracy"
+
+
+def test_clusters_are_called_clusters():
+    said = cannot_pass(parse_threshold("accuracy >= 0.9"), 4, units="clusters")
+    assert "with 4 clusters: without" in said
+    assert said.endswith("29 clusters are needed")

@@ -301,11 +301,13 @@ _EXACT_UP_TO = 5_000
 """Beyond, exact and asymptotic numbers differ by less than 1 %."""
 
 
-def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -> str | None:
+def cannot_pass(
+    threshold: Threshold, n_cases: int, *, adaptive: bool = False, units: str = "cases"
+) -> str | None:
     """Said before any call: why ``n_cases`` cannot settle this threshold as passed, even without a failure.
 
     None where they can, and for metrics whose best case has no bound to go by. ``adaptive``: where the cases are
-    looked at one after another, which takes more of them.
+    looked at one after another, which takes more of them. ``units``: what is counted, ``clusters`` where cases share some.
     """
     metric = get_metric(threshold.metric)
     up, limit = threshold.op == ">=", threshold.limit
@@ -313,7 +315,7 @@ def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -
     if metric.guard:
         if n_cases >= MIN_FAILING:
             return None
-        return f"'{threshold}' cannot be settled with {n_cases} cases: {metric.name} needs {MIN_FAILING} with a failure"
+        return f"'{threshold}' cannot be settled with {n_cases} {units}: {metric.name} needs {MIN_FAILING} with a failure"
     if adaptive and metric.name != "pdr" and 0 < (rate := limit if up else 1 - limit) < 1:
         needed = sequential.cases_to_decide(rate, 1.0)
         edge = sequential.lower_limit(n_cases, n_cases)
@@ -334,14 +336,14 @@ def cannot_pass(threshold: Threshold, n_cases: int, *, adaptive: bool = False) -
         return None
     if needed is None:
         return (
-            f"'{threshold}' cannot pass with confidence at any number of cases: no sample shows a rate of "
+            f"'{threshold}' cannot pass with confidence at any number of {units}: no sample shows a rate of "
             f"exactly {limit:g}; leave room, as in '{_with_room(threshold)}'"
         )
     if n_cases >= needed:
         return None
     return (
-        f"'{threshold}' cannot pass with confidence with {n_cases} cases: without a single failure they show "
-        f"{word} {best:.3f}; {needed:,} cases are needed"
+        f"'{threshold}' cannot pass with confidence with {n_cases} {units}: without a single failure they show "
+        f"{word} {best:.3f}; {needed:,} {units} are needed"
     )
 
 

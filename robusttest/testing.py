@@ -140,6 +140,14 @@ def _check_case(p: Perturbation, case: Case, made: list[Variant]) -> None:
             continue
         assert unusable(text) is None, f"{where}: a variant of {unusable(text)}"
         edits = v.draft.edits.get("input", ())
+        if v.level != "input" and not edits:
+            # It moved text between the case and the prompt around it: all turns together hold what was protected.
+            around = v.draft.prompt.messages if v.draft.prompt is not None else None
+            turns = (str(m.get("content")).replace("{{", "{").replace("}}", "}") for m in around or ())
+            whole = "\n".join([v.input, *turns])
+            gone = lost(text, whole, protected_spans(text, case=case))
+            assert gone is None, f"{where}: protected text {gone!r} is gone from {whole[:400]!r}"
+            continue
         assert apply_edits(text, edits) == v.input, (
             f"{where}: its edits {edits} do not lead to {v.input[:200]!r}"
         )

@@ -36,7 +36,8 @@ class Reply:
     request: Request | None = None
     completion: Completion | None = None
     spent: int = 1
-    """Calls that it took, replayed ones left out; 1 for a body that makes none."""
+    """Calls that it took, replayed ones, too, so that a replayed run looks as far as the one that was recorded; 1 for a body that makes
+    none."""
     ended: Any = None
     """How a body ended, an `Outcome`."""
     fatal: RobusttestError | None = None
@@ -93,9 +94,7 @@ class TaskAsker:
             assert completion is not None
             scoring = task.score(completion, variant)
             score = scoring if isinstance(scoring, Score) else (yield from scoring)
-            return Reply(
-                score=score, request=request, completion=completion, spent=int(not completion.cached)
-            )
+            return Reply(score=score, request=request, completion=completion)
         except (CallError, RunAbortedError) as e:
             error: BaseException = e
         except RobusttestError as e:

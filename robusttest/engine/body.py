@@ -345,8 +345,7 @@ def _reply(outcome: Outcome, ask: Ask) -> Reply:
         completion=completion,
         ended=outcome,
     )
-    replayed = sum(c.cached for c in ask.replies)
-    return replace(reply, spent=len(ask.requests) - replayed) if ask.requests else reply
+    return replace(reply, spent=len(ask.requests)) if ask.requests else reply
 
 
 def body_record(

@@ -104,7 +104,8 @@ def smallest(items: Sequence[T]) -> Generator[tuple[T, ...], bool, tuple[T, ...]
 
 
 class Budget:
-    """Calls that may be spent on shrinking in one process, by ``tests`` tests. A replayed reply costs nothing.
+    """Calls that may be spent on shrinking in one process, by ``tests`` tests. Replayed replies count, too: a
+    replayed run looks as far as the one that was recorded.
 
     The worst variants of a test may take what is left; the others take its share of that, so that the first test with many
     failures leaves something to the next.
@@ -176,7 +177,7 @@ class Effort:
     of: int
     """Failing variants of which an edit could be left out."""
     calls: int
-    """Calls it took; replayed replies are none."""
+    """Calls it took, replayed ones, too."""
 
     def note(self) -> str:
         """In a line, and what goes on with it where something is left."""
@@ -205,7 +206,7 @@ class Shrinking:
         self.perturbation, self.budget, self.validity = perturbation, budget, validity
         self.found: Shrunk | None = None
         self.spent = 0
-        """Calls it made."""
+        """Calls it took."""
         self.steady = True
         """Whether the failing variant failed each time: then each part of it is asked once."""
 

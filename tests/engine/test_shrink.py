@@ -179,17 +179,16 @@ def test_no_more_calls_than_allowed_are_made(budget):
         assert found[0]["kept"] < 11
 
 
-def test_replayed_calls_cost_nothing():
-    def answer(request):
-        return Completion(text=route(request), cached=True)
+def test_a_replayed_run_looks_as_far_as_the_recorded_one():
+    def found(cached):
+        fake = Fake(lambda request: Completion(text=route(request), cached=cached))
+        job = Job(TASK, "m", ["casing:upper"], settings=Settings(variants=1))
+        budget = Budget(4)
+        records = Runner(fake, job.settings, tick=fake.release).result(job, budget)
+        return [r.shrunk for r in records], budget.left, [r.messages for r in fake.asked]
 
-    fake = Fake(answer)
-    job = Job(TASK, "m", ["casing:upper"], settings=Settings(variants=1))
-    runner = Runner(fake, job.settings, tick=fake.release)
-    budget = Budget(1)
-    found = [r.shrunk for r in runner.result(job, budget) if r.shrunk]
-    assert found[0]["kept"] == 1
-    assert budget.left == 1
+    assert found(True) == found(False)
+    assert found(True)[1] == 0
 
 
 def test_a_model_that_wavers_is_asked_again():

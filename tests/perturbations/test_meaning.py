@@ -102,5 +102,5 @@ def test_what_a_model_writes_can_have_a_rule_too():
     steps = p.rewrite(DRAFT, random.Random(0), 0)
     next(steps)
     with pytest.raises(StopIteration) as done:
-        steps.send(Completion(text="<rewritten>Good food, positive stay allowed.</rewritten>"))
+        steps.send(Completion(text="<rewritten>Good food, and staying is allowed.</rewritten>"))
     assert done.value.value.case.target == "negative"

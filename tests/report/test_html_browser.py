@@ -335,7 +335,7 @@ def test_a_dot_names_its_cell_on_hover_and_on_focus(browser: Browser, grid_page:
     assert browser.run(f"{first}.querySelectorAll('path.null').length") == 3
     assert browser.run(f"{first}.querySelectorAll('.pt[tabindex=\"0\"]').length") == 1
     said = {
-        f"{p.task} · {p.model}: accuracy {text.value_interval(p.accuracy)}, consistency "
+        f"{p.task} · {p.model}: overall accuracy {text.value_interval(p.accuracy)}, consistency "
         f"{text.value_interval(p.output_consistency)}, n={p.n}"
         for p in report.emergence.points
     }

@@ -49,7 +49,7 @@ def test_the_worked_example(tmp_path):
     assert s.noise == 0
     assert e.claims == ()
     assert "no claim is tested, and no sampling noise" in e.notes[0]
-    assert any("robust accuracy on accuracy" in line for line in told(e))
+    assert any("robust accuracy on overall accuracy" in line for line in told(e))
 
 
 def test_with_the_number_of_cases_noise_is_taken_out(tmp_path):

@@ -15,7 +15,7 @@ from robusttest.perturbations.base.fields import place_to_add, varied, why_none,
 from robusttest.perturbations.base.languages import detect
 from robusttest.perturbations.base.lexicon import table
 from robusttest.perturbations.base.protocol import Perturbation
-from robusttest.perturbations.base.spans import labels_in
+from robusttest.perturbations.base.spans import labels_in, protected_spans, unusable
 from robusttest.perturbations.base.validity import GATES
 from robusttest.perturbations.words.context import sentences_of
 
@@ -78,7 +78,8 @@ def turn_split(turns: int | str | None = None, *, reply: str = "All right.") -> 
         if isinstance(found, NotApplicable):
             return found
         key, said = found
-        starts = [start for start, _ in sentences_of(said)][1:]
+        whole = protected_spans(said, case=draft.case, extra=draft.protect)
+        starts = [start for start, _ in sentences_of(said, whole)][1:]
         if len(starts) < number - 1:
             return NotApplicable(reason=f"a text of fewer than {number} sentences, which can't be split")
         if len(starts) == number - 1 and index > 0:
@@ -195,6 +196,8 @@ def _asked(draft: Draft) -> tuple[str, str] | NotApplicable:
     if not any(t.strip() for t in found.values()):
         return NotApplicable(reason=why_none(draft))
     key = place_to_add(found)
+    if (why := unusable(found[key])) is not None:
+        return NotApplicable(reason=why)
     conversation = any(_conversation(v) for v in draft.case.fields.values())
     if draft.prompt is None and not conversation:
         return NotApplicable(reason="no field holds a conversation, and the test has a body of its own")

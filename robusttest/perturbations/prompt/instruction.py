@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -170,6 +171,7 @@ class _Typed:
     def __init__(self, inner: Perturbation) -> None:
         self.inner = inner
         self._held: dict[str, _Sequence] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, draft: Draft, rng: random.Random, index: int) -> Draft | NotApplicable:
         before = _as_case(draft)
@@ -177,13 +179,14 @@ class _Typed:
             return before
         assert draft.prompt is not None
         key = _key(before)
-        if key not in self._held:
-            if len(self._held) >= _HELD:
-                self._held.clear()
-            self._held[key] = _Sequence()
-        known = self._held[key]
-        while len(known.made) <= index and known.end is None:
-            self._next(draft.prompt, before, known)
+        with self._lock:  # each variant is the next that differs from those before
+            if key not in self._held:
+                if len(self._held) >= _HELD:
+                    self._held.clear()
+                self._held[key] = _Sequence()
+            known = self._held[key]
+            while len(known.made) <= index and known.end is None:
+                self._next(draft.prompt, before, known)
         if index < len(known.made):
             texts = prompt_texts(known.made[index])
             return draft.with_(prompt=with_prompt_texts(draft.prompt, texts))

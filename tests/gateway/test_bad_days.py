@@ -218,6 +218,17 @@ def test_what_is_no_reply_has_one_clear_message_whichever_way_it_came(
     assert len(str(error)) < 400
 
 
+def test_what_a_call_met_is_told_also_where_the_deadline_cuts_its_last_attempt(tmp_path, transport):
+    with LoopbackServer(script=["portal", *["hang"] * 20]) as server:
+        (error,) = run(tmp_path, server, n=1, transport=transport, deadline=0.6)
+    assert server.counts["hang"] >= 1
+    assert "not a model's reply but a web page" in str(error)
+    assert "the deadline of 0.6 s" in str(error)
+    with LoopbackServer(always="hang") as server:
+        (error,) = run(tmp_path, server, n=1, transport=transport, deadline=0.3)
+    assert "no whole reply within the timeout" in str(error)
+
+
 def test_a_defect_of_the_client_is_named_and_asked_once_again_at_most(tmp_path, monkeypatch):
     import litellm
 

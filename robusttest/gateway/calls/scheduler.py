@@ -502,7 +502,10 @@ class Scheduler:
 
     def _again(self, queue: _Queue, flight: Flight, now: float, error: AttemptError) -> None:
         assert flight.began is not None
-        flight.error = error
+        # An attempt that the deadline cut short says nothing of the server; what the one before it met does.
+        cut = error.kind == "timeout" and now - flight.began >= 0.95 * self._settings.deadline
+        if flight.error is None or not cut:
+            flight.error = error
         if queue.error is not None:
             if not self._elsewhere(queue, flight):
                 self._end(flight, queue.error)

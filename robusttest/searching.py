@@ -85,7 +85,7 @@ class FormatSearch:
         for what, f in (("best", self.best), ("as written", self.written), ("worst", self.worst)):
             name = "" if f.name == what else f" ({f.name})"
             out.append(f"  {what}{name}: {_shown(f.accuracy)}")
-        says = "" if s.low is None or s.low > 0 else "; no layout is surely worse than another"
+        says = "" if s.low is None or s.low > 0 else "; the two are not surely apart"
         return [*out, f"  spread {_shown(s)} on {s.n} cases that chose neither{says}"]
 
     def __str__(self) -> str:

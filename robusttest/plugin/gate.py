@@ -11,6 +11,8 @@ import copy
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 
 if TYPE_CHECKING:
     from robusttest.compare import CellComparison, Comparison
@@ -39,7 +41,10 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
             passed,
             "call",
             "failed",
-            _text(cell, session) if cell is not None else f"robusttest: {visible(session.gate_broken)}",
+            _Told(
+                _text(cell, session) if cell is not None else f"robusttest: {visible(session.gate_broken)}",
+                passed,
+            ),
         )
         failed.duration = passed.duration
         ended = _as(passed, "teardown", "passed", None)
@@ -53,7 +58,20 @@ def fail_tests(session: RobustSession, pytest_session: pytest.Session) -> None:
         pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _as(report: pytest.TestReport, when: str, outcome: str, text: str | None) -> pytest.TestReport:
+class _Told(TerminalRepr):
+    """The text of a test that the gate fails; pytest's summary, which on CI prints a message whole, has its first line."""
+
+    def __init__(self, text: str, report: pytest.TestReport) -> None:
+        self.text = text
+        path, line, _ = report.location
+        self.reprcrash = ReprFileLocation(path, (line or 0) + 1, text.partition("\n")[0])
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        for line in self.text.splitlines():
+            tw.line(line)
+
+
+def _as(report: pytest.TestReport, when: str, outcome: str, text: _Told | None) -> pytest.TestReport:
     made = copy.copy(report)
     made.when, made.outcome, made.longrepr = when, outcome, text  # type: ignore[assignment]  # pytest's report takes them
     made.sections, made.duration = [], 0.0

@@ -46,6 +46,7 @@ def test_another_model_behind_the_same_name_is_told(project, monkeypatch, capsys
     project.test(TEST)
     provider = Provider()
     monkeypatch.setattr(backends, "litellm_backend", lambda settings: provider)
+    monkeypatch.setenv("CI", "true")  # there pytest's summary prints whole messages
     result = run("--robust-update-baseline", "--robust-label=one")
     assert result.ret == 0, result.stdout.str()
     held = json.loads((project.path / "robust-baseline.json").read_text(encoding="utf-8"))["run"]

@@ -22,6 +22,7 @@ from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.catalog import make
+from robusttest.report.text import value_interval
 from robusttest.settings import Settings, overridden
 from robusttest.tasks.render import prompt_text, render
 from robusttest.tasks.task import Task
@@ -84,18 +85,12 @@ class FormatSearch:
             return [*out, f"  no spread: {s.reason}"]
         for what, f in (("best", self.best), ("as written", self.written), ("worst", self.worst)):
             name = "" if f.name == what else f" ({f.name})"
-            out.append(f"  {what}{name}: {_shown(f.accuracy)}")
+            out.append(f"  {what}{name}: {'-' if f.accuracy is None else value_interval(f.accuracy)}")
         says = "" if s.low is None or s.low > 0 else "; the two are not surely apart"
-        return [*out, f"  spread {_shown(s)} on {s.n} cases that chose neither{says}"]
+        return [*out, f"  spread {value_interval(s)} on {s.n} cases that chose neither{says}"]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
-
-
-def _shown(e: Estimate | None) -> str:
-    if e is None or e.value is None:
-        return "-"
-    return f"{e.value:.3f}" + ("" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]")
 
 
 def format_search(

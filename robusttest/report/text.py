@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from robusttest.core.nouns import Estimate, Verdict
 from robusttest.report.model import Tally
@@ -52,6 +52,11 @@ def _bare(value: float) -> str:
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """``1 case``, ``1,560 calls``."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``ocr``, ``ocr and case``, ``ocr, case and keyboard``."""
+    return " and ".join(x for x in (", ".join(names[:-1]), *names[-1:]) if x)
 
 
 def share_of(n: int, whole: int) -> str:

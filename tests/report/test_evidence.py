@@ -64,7 +64,10 @@ def test_markdown_has_tables_and_escapes_values(report: Report) -> None:
 
 def test_html_draws_a_bar_of_the_flips(report: Report) -> None:
     page = html.render(report)
-    assert 'aria-label="answers flip 16.7 %: run noise 10.0 %, wording 6.7 %"' in page
+    assert (
+        'aria-label="answers flip 16.7 % (n=40): run noise 10.0 %, wording 6.7 %; not measured, so within the wording: the scorer (no scorer_check)"'
+        in page
+    )
     assert '<rect class="part h0" x="0.0" width="216.0"' in page
     assert '<rect class="part h2" x="216.0" width="144.0"' in page
     assert "a&lt;b&gt;" in page

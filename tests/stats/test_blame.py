@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from robusttest.core.nouns import Record
+from robusttest.report.blocks import plain
+from robusttest.report.words.evidence import flips
 from robusttest.stats.across.blame import Blame, blame
 from robusttest.stats.cell.estimates import estimate
 from robusttest.stats.cell.frame import Frame, frames
@@ -64,10 +66,10 @@ def test_a_flip_that_the_second_scorer_does_not_see_is_the_scorers() -> None:
     b = blame(cell_of(["AAAB", "AABC", "AA?A"], checks=["AAAA", "AAAC", "AAxA"]))
     assert parts(b) == {"unreadable": 1 / 9, "scorer": 2 / 9, "wording": 1 / 9}
     assert b is not None
-    assert b.lines == [
+    assert plain(flips(b)) == (
         "answers flip 44.4 % (n=3): unreadable replies 11.1 %, scorer 22.2 %, wording 11.1 %; not measured, so within "
         "the wording: run noise (no repeats)"
-    ]
+    )
 
 
 def test_where_a_model_judges_again_flips_are_of_grades() -> None:

@@ -12,6 +12,7 @@ from scipy.special import stdtr
 
 from robusttest.core.nouns import Record
 from robusttest.errors import UsageError
+from robusttest.report.words.lines import of_design
 from robusttest.stats.across.factors import Design, designs, table
 from robusttest.stats.cell.frame import Frame, frames
 from robusttest.stats.cell.tables import records_from_rows
@@ -81,7 +82,10 @@ def test_a_two_by_two_toy_has_the_sums_of_squares_and_p_values_done_by_hand() ->
     assert wording.p_adjusted == pytest.approx(2 * wording.p)
     assert d.factors[0] is wording
     assert wording.matters
-    assert d.lines[0] == "which knob matters: wording does (Holm over 2 factors); 10 cases x 4 configurations"
+    assert (
+        of_design(d)[0]
+        == "which knob matters: wording does (Holm over 2 factors); 10 cases x 4 configurations"
+    )
 
 
 def test_the_reference_is_the_configuration_in_which_every_factor_is_left_alone() -> None:
@@ -134,7 +138,7 @@ def test_what_levels_do_together_is_seen_apart_from_each_alone() -> None:
     assert d.together is not None
     assert d.together.p is not None
     assert d.together.p < 1e-6
-    assert "levels do more than each for itself" in d.lines[-1]
+    assert "levels do more than each for itself" in of_design(d)[-1]
 
 
 def test_clustered_cases_count_as_their_clusters() -> None:
@@ -171,7 +175,7 @@ def test_failed_calls_leave_the_rest_of_a_case_and_a_confounded_factor_is_not_te
     )
     (found,) = designs(replace(tied, columns=columns))
     assert {f.reason for f in found.factors} == {"its levels always come with those of other factors"}
-    assert found.lines[0].startswith("which knob matters: can't be told")
+    assert of_design(found)[0].startswith("which knob matters: can't be told")
 
 
 def test_an_outcome_that_nothing_moves_has_p_one_and_a_table_counts_over_cells() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from worlds import cell_of_scores, world
 
+from robusttest.report.words.lines import of_prompts
 from robusttest.stats.across.emergence import analyse
 from robusttest.stats.across.prompts import SideBySide, side_by_side
 from robusttest.stats.cell.frame import Frame
@@ -39,8 +40,8 @@ def test_two_prompts_are_paired_over_cases() -> None:
     assert first.best + second.best == pytest.approx(1)
     assert 0.85 < first.best < 0.97
     assert second.regret - first.regret == pytest.approx(3 / 12, abs=0.01)
-    assert found.lines[0].startswith("prompts of desk on m: short is likely the best (probability 0.9")
-    assert "behind by 25.0 points [" in found.lines[2]
+    assert of_prompts(found)[0].startswith("prompts of desk on m: short is likely the best (probability 0.9")
+    assert "behind by 25.0 points [" in of_prompts(found)[2]
 
 
 def test_equal_prompts_share_the_chance_and_cost_nothing() -> None:

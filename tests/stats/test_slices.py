@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from robusttest.core.nouns import Record
+from robusttest.report.words.lines import of_confusion, of_slices
 from robusttest.stats.across.slices import slices
 from robusttest.stats.cell.confusion import confusion
 from robusttest.stats.cell.estimates import estimate
@@ -62,8 +63,8 @@ def test_a_weak_slice_is_found_and_even_ones_rarely_differ() -> None:
     found = slices(sliced((rng.random((400, 3)) < p[:, None]).astype(int), topics))
     assert found is not None
     assert [s.value for s in found.slices if s.differs] == ["topic 3"]
-    assert found.lines[0] == "by topic: 1 of 8 differ from the rest (Holm over 8 slices)"
-    assert found.lines[1].startswith("  topic 3: accuracy 0.")
+    assert of_slices(found)[0] == "by topic: 1 of 8 differ from the rest (Holm over 8 slices)"
+    assert of_slices(found)[1].startswith("  topic 3: accuracy 0.")
     said = 0
     for _ in range(12):
         own = rng.beta(4.5, 0.5, 80)
@@ -102,7 +103,9 @@ def test_clusters_within_slices_are_drawn_whole_and_those_across_are_told() -> N
 
 def test_a_column_of_one_value_or_of_identifiers_is_told_and_without_labels_flips_are_compared() -> None:
     scores = np.array([[1, 0]] * 210)
-    assert slices(sliced(scores[:3], ["a"] * 3)).lines == ["note: every case has the same topic: a"]  # type: ignore[union-attr]
+    alike = slices(sliced(scores[:3], ["a"] * 3))
+    assert alike is not None
+    assert of_slices(alike) == ["note: every case has the same topic: a"]
     many = slices(sliced(scores, [f"id{i}" for i in range(210)]))
     assert many is not None
     assert many.notes == ("topic has 210 values: more than 200 are no slices",)
@@ -140,7 +143,7 @@ def test_pairs_of_right_and_given_answers_are_counted_over_invariant_readable_re
     assert (first.unperturbed, first.of_unperturbed, first.share) == (1, 2, 0.75)
     assert (second.target, second.answer, second.count, second.of) == ("delivery", "account", 1, 2)
     assert (found.wrong, found.replies) == (4, 6)
-    assert found.lines == [
+    assert of_confusion(found) == [
         "mistaken: billing taken for delivery 3 of 4 (2 cases); delivery taken for account 1 of 2 (1 case)"
     ]
 

@@ -25,8 +25,10 @@ from robusttest.report.blocks import (
     Term,
     Text,
     Value,
+    plain,
 )
 from robusttest.report.escape import visible
+from robusttest.report.words import evidence
 from robusttest.report.words.terms import TERMS, anchor
 
 if TYPE_CHECKING:
@@ -169,10 +171,9 @@ def _bar(b: Blame) -> Markup:
         ).format(i, x, width, name)
         items += Markup('<li><span class="dot h{}" aria-hidden="true"></span>{}</li>').format(i, p.label)
         x += width
-    told = ", ".join(f"{p.label} {100 * p.value:.1f} %" for p in b.told)
     return Markup(
         '<ul class="legend">{}</ul><svg class="blame" width="{}" height="14" viewBox="0 0 {} 14" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-    ).format(items, BAR, BAR, f"{b.of} flip {100 * b.flips:.1f} %: {told}", parts)
+    ).format(items, BAR, BAR, plain(evidence.flips(b)), parts)
 
 
 def _cell(t: Table, cell: Text, first: bool, right: bool, indent: int) -> Markup:

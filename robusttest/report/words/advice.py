@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robusttest.report.blocks import Number, Strong, Term, Text
-from robusttest.report.text import part
+from robusttest.report.text import listed, part
 
 if TYPE_CHECKING:
     from robusttest.engine.rounds import Stopping
@@ -39,11 +39,10 @@ def lever(found: Lever) -> Text:
     """``work on typos: keyboard and ocr make 71 % of the recoverable errors``."""
     named = found.families[:NAMED]
     more = len(found.families) - len(named)
-    listed = [*named, *([f"{more} more"] if more else [])]
-    joined = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+    subjects = [*named, *([f"{more} more"] if more else [])]
     own = found.families == (found.kind,)
-    makes = "makes" if len(listed) == 1 else "make"
-    subject = "it" if own else joined
+    makes = "makes" if len(subjects) == 1 else "make"
+    subject = "it" if own else listed(subjects)
     return (
         f"work on {found.kind}: {subject} {makes} ", Number(found.share, part(found.share)), " of the ",
         Term("recoverable errors", "recoverable error"), f" ({found.errors:,} of {found.of:,})",

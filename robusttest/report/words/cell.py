@@ -275,7 +275,7 @@ def said(extra: Any) -> Iterable[Sentence]:
 def _lines(extra: Any) -> list[Text]:
     if hasattr(extra, "decided"):
         return advising.stopping(extra)
-    return [advising.advice(extra)] if hasattr(extra, "kind") else [(line,) for line in extra.lines]
+    return [advising.advice(extra)]
 
 
 def failing(c: CellReport, limit: int) -> Sequence[Block]:

@@ -24,6 +24,7 @@ from robusttest.report.blocks import (
     Value,
 )
 from robusttest.report.model import CellReport, Report, label
+from robusttest.report.words import lines
 
 if TYPE_CHECKING:
     from robusttest.stats.across.blame import Blame
@@ -62,8 +63,8 @@ def of_run(report: Report) -> Iterable[Section]:
         )
 
 
-def _lines(of: Any, detail: int = 0) -> Iterable[Sentence]:
-    for line in of.lines:
+def _lines(told: Iterable[str], detail: int = 0) -> Iterable[Sentence]:
+    for line in told:
         lead = len(line) - len(line.lstrip(" "))
         yield Sentence(text=(line.lstrip(" "),), indent=2 + lead, on="terminal", detail=detail)
 
@@ -83,12 +84,7 @@ TELLING = 1 / 3
 def _blame(b: Blame) -> Iterable[Block]:
     unreadable = sum(p.value for p in b.parts if p.kind == "unreadable")
     brief = len(b.unmeasured) < 2 or unreadable >= TELLING * b.flips
-    parts = [p for part in b.told for p in (", ", f"{part.label} ", _share(part.value))][1:]
-    rest = f"; not measured, so within the wording: {', '.join(b.unmeasured)}" if b.unmeasured else ""
-    text: Text = (
-        f"{b.of} flip ", _share(b.flips), " (n=", Number(b.n, f"{b.n:,}"), "): ", *parts, rest,
-    )  # fmt: skip
-    yield Sentence(text=text, indent=2, detail=int(not brief))
+    yield Sentence(text=flips(b), indent=2, detail=int(not brief))
     yield Figure(kind="blame", data=b)
     yield Table(
         label="What made answers flip",
@@ -105,6 +101,13 @@ def _blame(b: Blame) -> Iterable[Block]:
         on="page",
         shape="blame",
     )  # fmt: skip
+
+
+def flips(b: Blame) -> Text:
+    """How many answers (grades) flip, and what of it is whose doing."""
+    parts = [p for part in b.told for p in (", ", f"{part.label} ", _share(part.value))][1:]
+    rest = f"; not measured, so within the wording: {', '.join(b.unmeasured)}" if b.unmeasured else ""
+    return (f"{b.of} flip ", _share(b.flips), " (n=", Number(b.n, f"{b.n:,}"), "): ", *parts, rest)
 
 
 def _share(value: float) -> Number:
@@ -158,7 +161,7 @@ def _judge(j: Judge) -> Iterable[Block]:
 
 
 def _design(d: Design) -> Iterable[Block]:
-    yield from _lines(d)
+    yield from _lines(lines.of_design(d))
     rows = []
     for f in (*d.factors, *([d.together] if d.together is not None else [])):
         levels = ", ".join(f"{level.name} {level.accuracy:.3f}" for level in f.levels)
@@ -190,7 +193,7 @@ def _design(d: Design) -> Iterable[Block]:
 
 
 def _slices(s: Slices) -> Iterable[Block]:
-    yield from _lines(s)
+    yield from _lines(lines.of_slices(s))
     names = (
         ("flip_rate", "output_consistency")
         if s.compared == "flip_rate"
@@ -225,7 +228,7 @@ def _slices(s: Slices) -> Iterable[Block]:
 
 
 def _confusion(c: Confusion, detail: int) -> Iterable[Block]:
-    yield from _lines(c, detail)
+    yield from _lines(lines.of_confusion(c), detail)
     yield Table(
         label="Answers taken for others",
         columns=(
@@ -253,7 +256,7 @@ def _answer(value: Any) -> Code:
 
 
 def _prompts(found: SideBySide) -> tuple[Block, ...]:
-    first, *rest = found.lines
+    first, *rest = lines.of_prompts(found)
     shown = [
         m
         for m in ("accuracy", "robust_accuracy", "flip_rate")

@@ -64,16 +64,6 @@ class Blame:
         """The parts that a sentence names: of unreadable replies only where there are some."""
         return tuple(p for p in self.parts if p.value or p.kind != "unreadable")
 
-    @property
-    def lines(self) -> list[str]:
-        """One line for a terminal, ASCII."""
-        what = "answers flip" if self.of == "answers" else "grades flip"
-        parts = ", ".join(f"{p.label} {_percent(p.value)}" for p in self.told)
-        rest = (
-            f"; not measured, so within the wording: {', '.join(self.unmeasured)}" if self.unmeasured else ""
-        )
-        return [f"{what} {_percent(self.flips)} (n={self.n:,}): {parts}{rest}"]
-
 
 def blame(cell: Frame) -> Blame | None:
     """The split of one cell's flips; None where nothing can be compared, or nothing but the wording was measured and no
@@ -161,7 +151,3 @@ def _kinds(cell: Frame) -> dict[str, Floats]:
         "checked": share(checked),
         "wording": share(differ & ~unreadable & ~checked),
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -98,32 +98,9 @@ class Design:
     ss_error: float = 0.0
 
     @property
-    def lines(self) -> list[str]:
-        """For a terminal: one sentence, and a line for each factor; ASCII."""
-        mattering = [f for f in self.factors if f.matters]
-        tested = [f for f in self.factors if f.p is not None]
-        if mattering:
-            one = len(mattering) == 1
-            head = (
-                f"which knob matters: {_listed([f.name for f in mattering])} {'does' if one else 'do'} (Holm over "
-                f"{len(self.factors)} factors)"
-            )
-        elif tested:
-            head = f"which knob matters: none of {len(self.factors)} surely does (Holm)"
-        else:
-            head = "which knob matters: can't be told"
-        out = [f"{head}; {self.n} cases x {self.configurations} configurations"]
-        for f in self.factors:
-            best, worst = f.levels[0], f.levels[-1]
-            span = f"{best.name} {best.accuracy:.3f}, {worst.name} {worst.accuracy:.3f}"
-            told = f.reason if f.p_adjusted is None else f"p {_p(f.p_adjusted)}"
-            out.append(f"  {f.name}: {span}; partial eta2 {_number(f.eta2)}, {told}")
-        if self.together is not None and self.together.p is not None and self.together.p <= ALPHA:
-            out.append(
-                f"  together: levels do more than each for itself (partial eta2 {_number(self.together.eta2)}, "
-                f"p {_p(self.together.p)}): look at configurations, not at one knob"
-            )
-        return out
+    def interacts(self) -> bool:
+        """What the factors do beyond the sum of their own effects is significant, by itself."""
+        return self.together is not None and self.together.p is not None and self.together.p <= ALPHA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,15 +338,3 @@ def _mean(y: Floats) -> Floats:
     count = there.sum(axis=1)
     with np.errstate(all="ignore"):
         return np.where(count > 0, np.where(there, y, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _p(value: float) -> str:
-    return "< .0001" if value < 0.0001 else f"{value:.2g}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -23,7 +23,6 @@ from robusttest.stats.versions.multiplicity import holm
 from robusttest.stats.versions.paired import sign_flip
 
 DRAWS = 10_000
-SURE = 0.95
 SHOWN = ("accuracy", "robust_accuracy", "overall_accuracy", "flip_rate")
 
 
@@ -60,31 +59,6 @@ class SideBySide:
     n: int
     """Cases that every prompt has."""
     of: int
-
-    @property
-    def lines(self) -> list[str]:
-        """For a terminal: the answer, and a line for each prompt; ASCII."""
-        first = self.prompts[0]
-        surely = "surely" if first.best >= SURE else "likely" if first.best >= 0.8 else "perhaps"
-        name = self.key.task + (f" on {self.key.model}" if self.key.model else "")
-        out = [
-            f"prompts of {name}: {first.name} is {surely} the best (probability {first.best:.2f}); choosing it costs "
-            f"{100 * first.regret:.2f} points at what is known ({self.n:,} of {self.of:,} cases)"
-        ]
-        for p in self.prompts:
-            said = [
-                f"{m.replace('_', ' ')} {_interval(p.metric(m))}"
-                for m in SHOWN
-                if p.metric(m).value is not None
-            ][:3]
-            if p is not first:
-                limits = (
-                    "" if p.low is None or p.high is None else f" [{100 * p.low:+.1f}, {100 * p.high:+.1f}]"
-                )
-                tested = "" if p.p_adjusted is None else f", p {p.p_adjusted:.2g}"
-                said.append(f"behind by {100 * p.behind:.1f} points{limits}{tested}")
-            out.append(f"  {p.name}: {', '.join(said)}")
-        return out
 
 
 def side_by_side(cells: Iterable[Frame]) -> tuple[SideBySide, ...]:
@@ -163,9 +137,3 @@ def _bootstrap(score: Floats, clusters: Codes | None, seed: int) -> tuple[Floats
 def _numbered(clusters: Codes) -> tuple[Codes, int]:
     names, index = np.unique(clusters, return_inverse=True)
     return index, len(names)
-
-
-def _interval(e: Estimate) -> str:
-    if e.value is None:
-        return "-"
-    return f"{e.value:.3f}" + ("" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]")

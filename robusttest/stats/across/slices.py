@@ -64,41 +64,6 @@ class Slices:
     slices: tuple[Slice, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def lines(self) -> list[str]:
-        """A line for each slice, for a terminal; ASCII."""
-        out = []
-        columns = dict.fromkeys(s.column for s in self.slices)
-        for column in columns:
-            mine = [s for s in self.slices if s.column == column]
-            apart = sum(s.differs for s in mine)
-            said = (
-                f"{apart} of {len(mine)} differ from the rest"
-                if apart
-                else "none surely differs from the rest"
-            )
-            out.append(f"by {column}: {said} (Holm over {len(self.slices)} slices)")
-            shown = mine if len(mine) <= ROWS else [*mine[: ROWS - 2], *mine[-2:]]
-            for i, s in enumerate(shown):
-                if len(shown) < len(mine) and i == ROWS - 2:
-                    out.append(f"  ... {len(mine) - len(shown)} more between these")
-                out.append(f"  {s.value}: {self._told(s)}")
-        return [*out, *(f"note: {n}" for n in self.notes)]
-
-    def _told(self, s: Slice) -> str:
-        names = ("flip_rate",) if self.compared == "flip_rate" else ("accuracy", "robust_accuracy")
-        said = [f"{name.replace('_', ' ')} {_interval(s.metric(name))}" for name in names]
-        p = (
-            ""
-            if s.p_adjusted is None or s.difference is None
-            else f", {100 * s.difference:+.1f} points, p {s.p_adjusted:.2g}"
-        )
-        return f"{', '.join(said)}, n={s.n:,}{p}{' *' if s.differs else ''}"
-
-
-ROWS = 12
-"""Slices of a column that the terminal shows: the worst and the two best."""
-
 
 def slices(
     cell: Frame, columns: Sequence[str] | None = None, *, metrics: Sequence[str] = METRICS
@@ -200,9 +165,3 @@ def _tested(
         sums, count = total[picked].sum(axis=1), size[picked].sum(axis=1)
         apart = np.abs(sums / count - (total.sum() - sums) / (n - count))
     return difference, float((1 + (apart >= abs(difference) - 1e-9).sum()) / (1 + len(apart))), None
-
-
-def _interval(e: Estimate) -> str:
-    if e.value is None:
-        return "-"
-    return f"{e.value:.3f}" + ("" if e.low is None or e.high is None else f" [{e.low:.3f}, {e.high:.3f}]")

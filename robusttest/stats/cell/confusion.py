@@ -17,7 +17,6 @@ from robusttest.core.nouns import REFERENCE, Json, Record
 
 TOP = 10
 MOST_TARGETS = 500
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +49,6 @@ class Confusion:
     """Wrong readable replies in all."""
     replies: int
     """Readable replies with a right answer."""
-
-    @property
-    def lines(self) -> list[str]:
-        """One line for a terminal, ASCII but for the answers."""
-        if not self.pairs:
-            return []
-        told = [
-            f"{text(p.target)} taken for {text(p.answer)} {p.count:,} of {p.of:,} ({p.cases} case{'s' * (p.cases != 1)})"
-            for p in self.pairs[:_SHOWN]
-        ]
-        more = len(self.pairs) - len(told)
-        return [f"mistaken: {'; '.join(told)}" + (f"; {more} more" if more else "")]
 
 
 def confusion(records: Iterable[Record], top: int = TOP) -> Confusion | None:

@@ -42,6 +42,7 @@ KEPT = {
 NOT_YET = {
     "case_table": "a cell's numbers as rows of sums, to be stored: nothing does yet",
     "table_of_rows": "the same, read back",
+    "location": "shared storage: parts of records come next",
 }
 
 

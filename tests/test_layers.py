@@ -31,6 +31,7 @@ OWNERS = {
     "jsonschema": ("scorers/schemas.py",),
     "referencing": ("scorers/schemas.py",),
     "ray": ("workers/actors.py",),
+    "fsspec": ("store/locations.py",),
     "yaml": ("perturbations/prompt/as_data.py",),
 }
 """Library → the rooms that may import it, also within a function."""
@@ -50,6 +51,8 @@ NEVER_AT_TOP = (
     "referencing",
     "yaml",
     "ray",
+    "fsspec",
+    "duckdb",
 )
 """Imported in the function that needs them, or in a module of theirs alone."""
 

@@ -1,0 +1,147 @@
+"""A folder or file by path or URL, over fsspec: what this machine and every shared storage have in common.
+
+``results``, ``/data/results``, ``memory://results``, ``s3://bucket/results``: what comes after the scheme is the file system's, which a
+package of its own brings (``s3fs``, ``gcsfs``, ``adlfs``). Keys come by the environment, as that package says; a URL that holds
+some is refused, since URLs stand in run files.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from robusttest.errors import MissingExtraError, StorageError, UsageError
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+
+
+class Location:
+    """One path of one file system, with what `pathlib.Path` calls alike. Raises `StorageError` where storage can't do it."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` as `checked` gives it."""
+        self.url = url.rstrip("/") or "/"
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Location:
+        return Location(f"{self.url}/{name}")
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Location:
+        return Location(self.url.rpartition("/")[0])
+
+    @cached_property
+    def local(self) -> Path | None:
+        """The path on this machine's own file system, if it is there."""
+        found = _SCHEME.fullmatch(self.url)
+        return Path(self.url) if found is None else Path(found["rest"]) if found["scheme"] == "file" else None
+
+    @cached_property
+    def system(self) -> tuple[Any, str]:
+        """Fsspec's file system, and the path in it."""
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError:
+            raise MissingExtraError(f"{self.url}: a place by URL", "robusttest[store]") from None
+        with _storage(self, "reach"):
+            try:
+                system, path = url_to_fs(self.url)
+            except ImportError as e:  # the scheme's package, which fsspec names
+                raise UsageError(f"{self.url}: {e}") from None
+            except ValueError as e:
+                raise UsageError(f"{self.url}: {e}") from None
+        return system, path
+
+    def write(self, data: bytes) -> None:
+        """The whole file or none: written beside it, then renamed."""
+        system, path = self.system
+        beside = f"{path}.{secrets.token_hex(4)}.tmp"
+        with _storage(self, "write"):
+            system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                system.pipe_file(beside, data)
+                system.mv(beside, path)
+            except BaseException:
+                if system.exists(beside):
+                    system.rm_file(beside)
+                raise
+
+    def open(self, mode: str = "rb") -> IO[bytes]:
+        """To read."""
+        system, path = self.system
+        with _storage(self, "read"):
+            opened: IO[bytes] = system.open(path, mode)
+            return opened
+
+    def exists(self) -> bool:
+        system, path = self.system
+        with _storage(self, "read"):
+            return bool(system.exists(path))
+
+    def names(self) -> list[str]:
+        """What the folder holds, by name and sorted; nothing where there is no folder."""
+        system, path = self.system
+        with _storage(self, "read"):
+            try:
+                system.invalidate_cache(path)
+                found = system.ls(path, detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted(str(p).rstrip("/").rpartition("/")[2] for p in found)
+
+    def remove(self) -> None:
+        """A file that is there goes."""
+        system, path = self.system
+        with _storage(self, "remove"):
+            if system.exists(path):
+                system.rm_file(path)
+
+    def check_writable(self) -> None:
+        """`StorageError` where nothing can be written into the folder: to be called before money is spent."""
+        probe = self / f".robusttest-{secrets.token_hex(4)}"
+        probe.write(b"")
+        probe.remove()
+
+
+def location(url: str) -> Location:
+    """The place of a path or URL, a path taken from the current folder. Raises `UsageError` for what is neither, and for
+    a URL that holds a password.
+    """
+    found = _SCHEME.fullmatch(url)
+    if not url.strip() or "\0" in url or "\n" in url or (found is not None and not found["rest"].strip("/")):
+        raise UsageError(f"{url!r} is no path and no URL: write a folder, as results or s3://bucket/results")
+    if found is None:
+        return Location(str(Path(url).absolute()))
+    if "@" in found["rest"].partition("/")[0] or "?" in url:
+        raise UsageError(
+            f"{found['scheme']}://…: a URL stands in run files, so it holds no user, password or key: give those by the environment, as the "
+            "package for this storage says"
+        )
+    return Location(f"{found['scheme'].lower()}://{found['rest']}")
+
+
+@contextmanager
+def _storage(at: Location, verb: str) -> Iterator[None]:
+    """What a file system raises → `StorageError` with the place and what to do; packages of storage have errors of their own."""
+    try:
+        yield
+    except (StorageError, UsageError):
+        raise
+    except PermissionError as e:
+        raise StorageError(
+            f"can't {verb} {at}: no rights there ({e.strerror or e}); give the process rights, or another place"
+        ) from e
+    except Exception as e:
+        said = getattr(e, "strerror", None) or str(e) or type(e).__name__
+        raise StorageError(f"can't {verb} {at}: {said.splitlines()[0]}") from e

@@ -28,8 +28,25 @@ GEMINI = {
         "error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. Please retry in {delay}s.",
         "status": "RESOURCE_EXHAUSTED",
         "details": [
-            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []},
+            {
+                "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "15"}],
+            },
             {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "{delay}s"},
+        ],
+    }
+}
+GEMINI_DAY = {
+    "error": {
+        "code": 429,
+        "message": "You exceeded your current quota, please check your plan and billing details. Please retry in 26s.",
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [
+            {
+                "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "200"}],
+            },
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26s"},
         ],
     }
 }
@@ -79,6 +96,14 @@ SPENT = {
                 "message": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
             },
         },
+    ),
+    "gemini's free tier of a day": (429, GEMINI_DAY),
+    "moonshot": (
+        429,
+        openai_error(
+            "Your account org-1 is suspended, please check your plan and billing details",
+            "exceeded_current_quota_error",
+        ),
     ),
     "payment required": (402, {"error": {"message": "Insufficient Balance"}}),
 }

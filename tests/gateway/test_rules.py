@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from providers_say import LIMITS, SPENT, openai_error
+from providers_say import GEMINI_DAY, LIMITS, SPENT, openai_error
 
 from robusttest.gateway.litellm import rules
 from robusttest.gateway.litellm.failures import classify
@@ -42,6 +42,7 @@ def body(message, **fields):
 
 
 INFO = json.dumps({"error": {"message": "quota", "details": [{"retryDelay": "3s"}]}})
+PER_DAY = json.dumps(GEMINI_DAY)
 AFTER = {"retry-after": "2"}
 # status, text, names, headers → kind, what the message says
 ROWS = [
@@ -66,9 +67,10 @@ ROWS = [
     ),
     (400, "LLM Provider NOT provided", "", {}, "configuration", "unknown provider"),
     (500, "missing api_key", "", {}, "configuration", "no key for this provider"),
+    (429, body("try again in 3s", code="insufficient_quota"), "", AFTER, "configuration", "quota is spent"),
+    (429, PER_DAY, "", AFTER, "configuration", "quota is spent for today"),
     (429, "billing", "", AFTER, "rate_limit", "HTTP 429: billing"),
     (None, "billing", "RateLimitError", AFTER, "rate_limit", "billing"),
-    (429, body("try again in 3s", code="insufficient_quota"), "", {}, "configuration", "quota is spent"),
     (429, body("billing", type="tokens"), "", {}, "rate_limit", "billing"),
     (400, body("x", code="ThrottlingException"), "", {}, "rate_limit", "x"),
     (429, INFO, "", {}, "rate_limit", "quota"),
@@ -153,10 +155,11 @@ def test_limits_per_minute_are_waited_for(who, after):
     assert failure.retry_after == (2.0 if after else told)
 
 
-@pytest.mark.parametrize("who", SPENT)
-def test_spent_accounts_are_not(who):
+@pytest.mark.parametrize("after", [{}, AFTER], ids=["without", "with Retry-After"])
+@pytest.mark.parametrize("who", sorted(set(SPENT) - {"a server without codes"}))
+def test_spent_accounts_are_not(who, after):
     status, said = SPENT[who]
-    failure, _ = decided(status, json.dumps(said))
+    failure, _ = decided(status, json.dumps(said), headers=after)
     assert failure.kind == "configuration"
     assert "quota is spent" in failure.message
 
@@ -177,7 +180,7 @@ def test_words_that_stand_in_the_request_decide_nothing(status, names):
 
 def test_evidence_goes_from_the_transport_to_words():
     """The kinds of evidence of one status, in the order of the table."""
-    order = ["transport", "headers", "codes", "delay", "words", "status"]
+    order = ["transport", "spent", "headers", "codes", "delay", "words", "status"]
     of_429 = [r.by for r in rules.RULES if r.status is not None and 429 in r.status and 400 not in r.status]
     assert of_429 == sorted(of_429, key=order.index)
     assert {r.by for r in rules.RULES} == set(order)

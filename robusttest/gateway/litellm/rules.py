@@ -1,7 +1,7 @@
 """What the evidence of a failed attempt means: rows, read from the top, of which the first that fits decides.
 
-Evidence comes in an order: the transport, the status, the headers, codes and delays in the body, a delay in the text, and
-words last. Words are those that do not stand in the request too (`said.unquoted`), whoever sent them. `by` says which
+Evidence comes in an order: the transport, the status, codes that say what is spent, the headers, codes and delays in the
+body, a delay in the text, and words last. Words are those that do not stand in the request too (`said.unquoted`), whoever sent them. `by` says which
 kind of evidence a row goes by, so that the order can be read down the column.
 """
 
@@ -11,6 +11,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
+from robusttest.gateway.litellm import said as saying
 from robusttest.gateway.litellm.said import Said
 
 
@@ -38,7 +39,7 @@ class Rule:
     """A row. It fits where everything fits that it names."""
 
     by: str
-    """transport, status, headers, codes, delay, or words."""
+    """transport, status, spent (a code that says so), headers, codes, delay, or words."""
     kind: str
     says: str
     """What people are told: ``{said}`` is the provider's text, or else ``bare``, ``{told}`` that with the status, ``{called}``
@@ -168,7 +169,12 @@ _SPENT_CODES = _names(
     "billing_not_active",
     "billing_error",
     "insufficient_balance",
+    "insufficient_credits",
+    "insufficient_user_quota",
+    "exceeded_current_quota_error",
+    "arrearage",
 )
+"""What providers and proxies call an account without money. Many of them send a Retry-After with any 429."""
 _RATE_CODES = _names(
     "rate_limit_exceeded",
     "rate_limit_error",
@@ -183,6 +189,7 @@ _RATE_CODES = _names(
 _RATE_TYPES = _names("requests", "tokens")  # of what: OpenAI's and Groq's type of a 429
 
 _SPENT_SAYS = "the account's quota is spent ({told})"
+_SPENT_TODAY = "the account's quota is spent for today ({told})"
 _UNREADABLE = "not a reply that can be read: {said}"
 _CUT = "the prompt does not fit into the context window: {said}"
 _KEY_SAYS = "the provider refused the key ({told})"
@@ -198,10 +205,11 @@ RULES: tuple[Rule, ...] = (
     Rule("transport", "configuration", f"the provider does not take a parameter: {{said}}; {_LEAVE_OUT}", classes=_names("UnsupportedParamsError")),
     Rule("transport", "configuration", "unknown provider or model name: {said}", status={None, 400}, words=_PROVIDER),
     Rule("transport", "configuration", "no key for this provider: {said}", status={None, 500}, words=_NO_KEY),
-    # --- too many calls, or no money: by the header, then codes, delays, words
+    # --- too many calls, or no money: by the codes of a spent account, the header, other codes, delays, words
+    Rule("spent", "configuration", _SPENT_SAYS, codes=_SPENT_CODES),
+    Rule("spent", "configuration", _SPENT_TODAY, status={429}, codes=_names(saying.PER_DAY)),
     Rule("headers", "rate_limit", "{told}", "rate limited", True, status={429}, waits=True),
     Rule("headers", "rate_limit", "{told}", "rate limited", True, status=_NONE, classes=_names("RateLimitError"), waits=True),
-    Rule("codes", "configuration", _SPENT_SAYS, codes=_SPENT_CODES),
     Rule("codes", "rate_limit", "{told}", "rate limited", True, status={429}, codes=_RATE_CODES | _RATE_TYPES),
     Rule("codes", "rate_limit", "{told}", "rate limited", True, status={None, 400, 403, 500}, codes=_RATE_CODES),
     Rule("codes", "rate_limit", "{told}", "rate limited", True, status={429}, delay="info"),

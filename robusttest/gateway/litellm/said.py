@@ -18,6 +18,9 @@ _RUN = 3
 PAGE = 20_000
 """Characters of an error that are read at all."""
 
+PER_DAY = "a quota per day"
+"""The code that Google's ids of quotas per day are read as; the RetryInfo beside them is seconds all the same."""
+
 _LIBRARY_PREFIX = re.compile(
     r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: )+",
     re.ASCII,
@@ -201,7 +204,9 @@ def _codes(data: object, depth: int = 0) -> Iterator[str]:
         for name, value in data.items():
             if name in ("code", "type", "status", "reason", "__type") and isinstance(value, str | int):
                 yield str(value).lower().rpartition("#")[2]
-            elif name in ("error", "details", "innererror", "errors", "metadata", "detail"):
+            elif name == "quotaId" and "perday" in str(value).lower():
+                yield PER_DAY
+            elif name in ("error", "details", "innererror", "errors", "metadata", "detail", "violations"):
                 yield from _codes(value, depth + 1)
 
 

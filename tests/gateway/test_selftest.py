@@ -26,6 +26,8 @@ MODELS = {
     "groq/llama-3.1-8b-instant": {"temperature", "max_tokens", "tools"},
     "mistral/mistral-small-latest": {"temperature", "max_tokens", "tools", "response_format"},
     "ollama_chat/llama3": {"temperature"},
+    # LiteLLM knows nothing of it, and asks the server from within the event loop what it can do.
+    "ollama_chat/a-model-of-ours": {"temperature"},
     "openrouter/openai/gpt-4o": {"temperature", "max_tokens"},
 }
 """Model → some of the parameters that have to be carried, with every version of LiteLLM that is tested with."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -274,26 +276,46 @@ def _ollama(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 class Server:
-    """Answers with ``kind``; keeps what came in. A context manager on the running loop."""
+    """Answers with ``kind``; keeps what came in. A context manager; it runs on a thread of its own, as some of LiteLLM's
+    code asks servers from within the event loop and waits there (Ollama's, for what a model can do).
+    """
 
     def __init__(self) -> None:
         self.kind = "ok"
         self.seen: list[tuple[str, dict[str, str], Any]] = []
-        self._server: asyncio.Server | None = None
+        self._listening: Future[int] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="robusttest-canned", daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def host(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://127.0.0.1:{self._listening.result()}"
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    def __enter__(self) -> Self:
+        """Raises ``OSError`` where there is no loopback interface."""
+        self._thread.start()
+        self._listening.result()
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
-        assert self._server is not None
-        self._server.close()
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._listen())
+
+    async def _listen(self) -> None:
+        try:
+            server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        except OSError as error:
+            self._listening.set_exception(error)
+            return
+        self._listening.set_result(server.sockets[0].getsockname()[1])
+        await self._end.wait()
+        server.close()
         for writer in list(self._writers):
             writer.transport.abort()
 
@@ -307,7 +329,8 @@ class Server:
                 content = await reader.readexactly(int(headers.get("content-length", "0")))
                 path = head[0].split(" ")[1].partition("?")[0]
                 body = json.loads(content or b"{}")
-                self.seen.append((path, headers, body))
+                if head[0].startswith("POST") and not path.endswith("/api/show"):
+                    self.seen.append((path, headers, body))
                 status, reply = answer(path, body, self.kind)
                 lines = [
                     f"HTTP/1.1 {status} X",

@@ -73,7 +73,7 @@ async def compare(
     the plain form, and ``base`` is the provider's own address. Headers that LiteLLM sends besides are put into
     ``headers``, for ``ours`` to send them too.
     """
-    async with canned.Server() as server:
+    with canned.Server() as server:
         trial = _Trial(model, server, ours, theirs, carried)
         first = await outcome(theirs, trial.request(canned.PLAIN))
         if not isinstance(first, Completion):

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from robusttest.core.formats import json_params
 from robusttest.core.nouns import Json, canonical_json
+from robusttest.core.secrets import is_address
 from robusttest.errors import UnknownNameError, UsageError
 
-_URL = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _NAME = re.compile(r"[^\[\]\x00-\x1f\x7f]+")
 _KEYS = ("model", "params", "drop", "endpoints")
 _DATE = r"(?:-\d{4}-\d{2}-\d{2})?"
@@ -71,7 +71,7 @@ class Model(str):
             raise UsageError(f"{where}: drop and endpoints are lists")
         dropped, servers = tuple(drop), tuple(endpoints)
         for url in servers:
-            if not isinstance(url, str) or not _URL.match(url):
+            if not is_address(url):
                 raise UsageError(
                     f"{where}: endpoint {url!r}: write the whole address, as in http://localhost:8000/v1"
                 )

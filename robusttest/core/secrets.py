@@ -351,6 +351,17 @@ def _url_secrets(url: str) -> tuple[str, ...]:
     return tuple(s for s in (parts.password, *(q.partition("=")[2] for q in parts.query.split("&"))) if s)
 
 
+def is_address(url: object) -> bool:
+    """Whether a server can be asked there: http or https, a host, a port that is one."""
+    if not isinstance(url, str) or not re.match(r"https?://[^/\s]+[^\s]*$", url, re.IGNORECASE):
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 @lru_cache(maxsize=256)
 def normal_url(url: str) -> str:
     """``url`` without user, query and trailing slash, host in lower case: one text for one endpoint."""

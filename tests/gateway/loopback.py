@@ -164,6 +164,10 @@ class LoopbackServer:
     errors: Sequence[tuple[int, Any, Mapping[str, str]]] = ()
     delay: float = 0.0
     retry_after: str = "0.05"
+    location: str = "http://elsewhere/v1"
+    """Where a redirect leads to."""
+    status: int = 302
+    """A redirect's."""
     huge: int = 20 << 20
     """Characters of a reply that no model gives."""
     counts_tokens: Callable[[dict[str, Any], str], tuple[int, int]] | None = None
@@ -311,6 +315,12 @@ class _Protocol(asyncio.Protocol):
             size = int(headers.get("content-length", "0"))
             if len(self.buffer) < end + 4 + size:
                 return
+            if not head[0].startswith("POST "):  # as a client makes of a POST that was redirected
+                self.buffer.clear()
+                assert self.transport is not None
+                self.transport.write(b"HTTP/1.1 405 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                self.transport.close()
+                return
             raw = bytes(self.buffer[end + 4 : end + 4 + size])
             del self.buffer[: end + 4 + size]
             self.handle(head[0].split(" ")[1], headers, raw)
@@ -376,7 +386,7 @@ class _Protocol(asyncio.Protocol):
             self.server._errors += 1
             extra.update(more)
         if fault == "redirect":
-            extra["location"] = "http://elsewhere/v1"
+            extra["location"] = self.server.location
         content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         kind = "text/html" if fault in ("html", "portal") else "application/json"
         head = [f"HTTP/1.1 {status} X", f"content-type: {kind}", f"content-length: {len(content)}"]
@@ -397,7 +407,7 @@ class _Protocol(asyncio.Protocol):
         if fault == "html":
             return 502, b"<html><body><h1>502 Bad Gateway</h1></body></html>"
         if fault == "redirect":
-            return 302, b""
+            return self.server.status, b""
         if fault == "portal":
             return (
                 200,

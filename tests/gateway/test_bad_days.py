@@ -201,8 +201,9 @@ def test_a_dead_model_leaves_the_others_alone(tmp_path, monkeypatch):
     [
         (
             "redirect",
-            "HTTP 302: the address redirects to http://elsewhere/v1; give the final one as api_base",
+            "the address redirects to http://elsewhere/v1; give the final one as api_base",
         ),
+        ("circle", "the address redirects in a circle: check api_base, and the server or the proxy there"),
         ("portal", "not a model's reply but a web page, 'Sign in': check api_base"),
         ("huge", "the reply is larger than 0.1 MB: no model's"),
         ("empty-choices", "a reply without choices"),
@@ -215,11 +216,24 @@ def test_what_is_no_reply_has_one_clear_message_whichever_way_it_came(
         pytest.skip("a reply of Anthropic's without content is an empty text")
     monkeypatch.setattr(response, "LARGEST", 0.1 * (1 << 20))
     # A redirect ends at once. The others are asked again until the deadline; LiteLLM's first call alone may take a second.
-    deadline = 20 if fault == "redirect" else 1.5 if transport == "litellm" else 0.4
-    with LoopbackServer(always=fault, huge=1 << 17) as server:
+    deadline = 20 if fault in ("redirect", "circle") else 1.5 if transport == "litellm" else 0.4
+    circle = {"always": "redirect", "location": "", "status": 307}
+    with LoopbackServer(**(circle if fault == "circle" else {"always": fault}), huge=1 << 17) as server:
         (error,) = run(tmp_path, server, n=1, model=model, transport=transport, deadline=deadline)
     assert said in str(error)
     assert len(str(error)) < 400
+
+
+@pytest.mark.parametrize("status", [301, 308])
+@pytest.mark.parametrize("model", ["openai/m", "anthropic/claude-haiku-4-5"])
+def test_a_redirect_that_litellm_follows_to_a_refusal_is_told_as_one(tmp_path, transport, model, status):
+    """301 makes a GET of a POST, which the address there does not take; 308 leaves the key behind."""
+    with (
+        LoopbackServer(always="401") as there,
+        LoopbackServer(always="redirect", status=status, location=f"{there.url}/chat/completions") as server,
+    ):
+        (error,) = run(tmp_path, server, n=1, model=model, transport=transport)
+    assert f"the address redirects to {there.url}; give the final one as api_base" in str(error)
 
 
 def test_what_a_call_met_is_told_also_where_the_deadline_cuts_its_last_attempt(tmp_path, transport):

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest.core import secrets as scrub_module
+from robusttest.core.models import Model
 from robusttest.core.nouns import Request
-from robusttest.core.secrets import HIDDEN, normal_url, public_params, scrub
+from robusttest.core.secrets import HIDDEN, is_address, normal_url, public_params, scrub
+from robusttest.errors import UsageError
 from robusttest.gateway.litellm.address import endpoint_of
 
 
@@ -200,3 +202,23 @@ def test_a_secret_within_a_key_hides_the_whole_key(monkeypatch):
     monkeypatch.setenv("OTHER_TOKEN", "of sk-proj-1234567890ab in")
     assert scrub("key sk-proj-1234567890abcdef!") == f"key {HIDDEN}!"
     assert scrub("out of sk-proj-1234567890ab in it 1234567890") == f"out {HIDDEN} it {HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000/v1", "ftp://h/v1", "http://", "http:///v1", "https:/h/v1", "  ", "http://h:99999/v1", "http://h:0/v1"]
+    + ["http://h:abc/v1", "http://[::1/v1", " http://h/v1", "http://h/v 1", "//h/v1", "None", "['http://h']"],
+)  # fmt: skip
+def test_an_address_that_no_server_has_is_refused_with_what_to_write(url):
+    with pytest.raises(
+        UsageError, match=r"of openai/x: write the whole address, as in http://localhost:8000"
+    ):
+        endpoint_of("openai/x", {"api_base": url})
+    with pytest.raises(UsageError, match="write the whole address"):
+        Model("openai/x", endpoints=[url])
+
+
+@pytest.mark.parametrize("url", ["http://h/v1", "HTTPS://u:p@nö.example:8443/v1?x=1", "http://[::1]:11434"])
+def test_an_address_that_a_server_may_have_is_taken(url):
+    assert is_address(url)
+    assert endpoint_of("openai/x", {"api_base": url})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from robusttest.core.models import asked
 from robusttest.core.nouns import Json
-from robusttest.core.secrets import normal_url, scrub
+from robusttest.core.secrets import is_address, normal_url, scrub
 from robusttest.errors import UsageError
 from robusttest.gateway.litellm import prices
 
@@ -114,7 +114,7 @@ def endpoint_of(
     provider = provider_of(model)
     given = given or base_from_environment(provider, environ)
     if given:
-        if not re.match(r"https?://[^/\s]", str(given), re.IGNORECASE):
+        if not is_address(given):
             raise UsageError(
                 f"api_base {scrub(str(given))!r} of {model}: write the whole address, as in http://localhost:8000/v1"
             )
@@ -123,3 +123,11 @@ def endpoint_of(
         return None  # a parameter, and so part of the request's identity already
     names = REGIONS.get(provider, ())
     return next((f"region {environ[name]}" for name in names if environ.get(name)), None)
+
+
+_PATHS = re.compile(r"(?:/chat/completions|/v1/messages|/api/chat|/api/generate)/?$")
+
+
+def base_in(url: str) -> str:
+    """What to give as ``api_base`` for calls to go to this address."""
+    return _PATHS.sub("", url)

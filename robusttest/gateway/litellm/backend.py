@@ -11,22 +11,20 @@ import contextlib
 import hashlib
 import json
 import logging
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.errors import ConfigurationError
-from robusttest.gateway.litellm import address, prices, rules, selftest, shapes
-from robusttest.gateway.litellm.failures import AttemptError, Failure, classify
+from robusttest.gateway.litellm import prices, selftest, shapes
+from robusttest.gateway.litellm.failures import AttemptError, failure_of
 from robusttest.gateway.litellm.plain import Plain, Wire
 from robusttest.gateway.litellm.pool import Pool
 from robusttest.gateway.litellm.preflight import ignore_typing_warnings, load_litellm
 from robusttest.gateway.litellm.response import completion_of, filtered
-from robusttest.gateway.litellm.said import PAGE, is_page
 from robusttest.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from robusttest.gateway.litellm.transport import ProviderTransport
 
 CLOSE_SECONDS = 1.0
-_RECEIVED = re.compile(r"Received: '(\s*<.*)", re.DOTALL)
 _log = logging.getLogger("robusttest")
 
 
@@ -258,73 +255,6 @@ async def _close_client(client: Any) -> None:
                 result = close()
                 if asyncio.iscoroutine(result):
                     await result
-
-
-def failure_of(error: BaseException, request: Request) -> Failure:
-    """Classify an exception of LiteLLM, of a provider's SDK, of asyncio or of an HTTP client."""
-    steps: list[BaseException] = []
-    step: BaseException | None = error
-    while step is not None and step not in steps and len(steps) < 8:
-        steps.append(step)
-        step = step.__cause__ or step.__context__
-    model = request.model
-    # LiteLLM gives some refusals a status of its own, by words that the text may only quote; the innermost is the server's.
-    statuses = [s for s in (getattr(step, "status_code", None) for step in steps) if isinstance(s, int)]
-    status = statuses[-1] if statuses else None
-    if status in (None, 200, 500) and (page := next(filter(None, map(_page, steps)), None)) is not None:
-        return classify(model=model, status=200, text=page)
-    if (to := _redirected(steps, request)) is not None:
-        return classify(model=model, status=302, headers={"location": to})
-    bodies: list[str] = []
-    for step in steps:
-        body = getattr(step, "body", None)
-        if isinstance(body, dict):  # as the provider sent it: LiteLLM's message leaves its codes out
-            with contextlib.suppress(TypeError, ValueError):
-                bodies.append(json.dumps(body if "error" in body else {"error": body}))
-    headers = getattr(error, "litellm_response_headers", None) or getattr(error, "headers", None)
-    return classify(
-        model=model,
-        status=status,
-        names=" ".join(type(step).__name__ for step in steps),
-        text=bodies[0]
-        if bodies and status is not None and status != 500
-        else str(getattr(error, "message", None) or error),
-        headers=headers if isinstance(headers, Mapping) else None,
-        asked=request.messages,
-    )
-
-
-def _page(step: BaseException) -> str | None:
-    """The web page that came with a good status in the place of JSON, which is all that LiteLLM complains of."""
-    document = getattr(step, "doc", None)  # of a JSONDecodeError
-    if not isinstance(document, str):
-        received = _RECEIVED.search(str(getattr(step, "message", None) or ""))
-        document = received[1] if received is not None else ""
-    return document[:PAGE] if is_page(document) else None
-
-
-def _redirected(steps: Sequence[BaseException], request: Request) -> str | None:
-    """The address that LiteLLM's client was sent on to, and could not reach."""
-    provider = request.model.partition("/")[0]
-    given = request.private.get("api_base") or request.private.get("base_url")
-    base = _origin(str(given or address.base_from_environment(provider) or ""))
-    for step in steps:
-        if type(step).__name__ not in rules.CONNECTION_CLASSES or not base:
-            continue
-        with contextlib.suppress(Exception):  # httpx: an error that has no request
-            url = str(step.request.url)  # type: ignore[attr-defined]  # an exception of httpx has one
-            if _origin(url) not in ("", base):
-                return url
-    return None
-
-
-def _origin(url: str) -> str:
-    found = re.match(r"https?://[^/?#]+", url, re.IGNORECASE)
-    return (
-        ""
-        if found is None
-        else found[0].lower().rpartition("@")[2].removeprefix("http://").removeprefix("https://")
-    )
 
 
 def _cost(value: Any) -> float | None:

@@ -7,12 +7,17 @@ rows of `rules.RULES`. `classify` is pure; all ways to a provider (LiteLLM's own
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import urljoin, urlsplit
 
+from robusttest.core.nouns import Request
 from robusttest.errors import CallError, ConfigurationError
-from robusttest.gateway.litellm import rules
+from robusttest.gateway.litellm import address, rules
 from robusttest.gateway.litellm import said as saying
 from robusttest.gateway.litellm.said import MESSAGE_LIMIT as MESSAGE_LIMIT
 from robusttest.gateway.litellm.said import provider_text as provider_text
@@ -86,6 +91,16 @@ _PACKAGES = {"google": "google-auth", "vertexai": "google-cloud-aiplatform", "bo
 """Module → what has to be installed for it, where the names differ."""
 
 
+ITSELF = ""
+"""The location of a redirect that leads in a circle."""
+
+
+def redirected(url: str, location: str) -> str:
+    """Where a redirect from ``url`` leads to: what to give as ``api_base``, or `ITSELF`."""
+    to = address.base_in(urljoin(url, location))
+    return ITSELF if to == address.base_in(url) else to
+
+
 def classify(
     *,
     model: str,
@@ -109,6 +124,7 @@ def classify(
     seen = rules.Evidence(
         status=status,
         classes=frozenset(names.split()),
+        circle=low.get("location") == ITSELF,
         said=told,
         waits=header_wait is not None,
         location=low.get("location"),
@@ -141,3 +157,84 @@ def _message(rule: rules.Rule, seen: rules.Evidence, names: str) -> str:
         where=f" to {saying.provider_text(seen.location)}" if seen.location else "",
         defect=next((n for n in names.split() if n in rules.DEFECTS), ""),
     )
+
+
+# --- what was raised
+
+_RECEIVED = re.compile(r"Received: '(\s*<.*)", re.DOTALL)
+_BARE = re.compile(r"connection error\.?", re.IGNORECASE)
+"""All that OpenAI's client says of a connection."""
+
+
+def failure_of(error: BaseException, request: Request) -> Failure:
+    """Classify an exception of LiteLLM, of a provider's SDK, of asyncio or of an HTTP client."""
+    steps: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in steps and len(steps) < 8:
+        steps.append(step)
+        step = step.__cause__ or step.__context__
+    model = request.model
+    # LiteLLM gives some refusals a status of its own, by words that the text may only quote; the innermost is the server's.
+    statuses = [s for s in (getattr(step, "status_code", None) for step in steps) if isinstance(s, int)]
+    status = statuses[-1] if statuses else None
+    if status in (None, 200, 500) and (page := next(filter(None, map(_page, steps)), None)) is not None:
+        return classify(model=model, status=200, text=page)
+    if (to := _redirect(steps, request)) is not None:
+        return classify(model=model, status=302, headers={"location": to})
+    bodies: list[str] = []
+    for step in steps:
+        body = getattr(step, "body", None)
+        if isinstance(body, dict):  # as the provider sent it: LiteLLM's message leaves its codes out
+            with contextlib.suppress(TypeError, ValueError):
+                bodies.append(json.dumps(body if "error" in body else {"error": body}))
+    headers = getattr(error, "litellm_response_headers", None) or getattr(error, "headers", None)
+    return classify(
+        model=model,
+        status=status,
+        names=" ".join(type(step).__name__ for step in steps),
+        text=bodies[0] if bodies and status is not None and status != 500 else _text(steps),
+        headers=headers if isinstance(headers, Mapping) else None,
+        asked=request.messages,
+    )
+
+
+def _text(steps: Sequence[BaseException]) -> str:
+    text = str(getattr(steps[0], "message", None) or steps[0])
+    if _BARE.fullmatch(saying.provider_text(text)):
+        return next((told for step in reversed(steps) if (told := str(step))), text)
+    return text
+
+
+def _page(step: BaseException) -> str | None:
+    """The web page that came with a good status in the place of JSON, which is all that LiteLLM complains of."""
+    document = getattr(step, "doc", None)  # of a JSONDecodeError
+    if not isinstance(document, str):
+        received = _RECEIVED.search(str(getattr(step, "message", None) or ""))
+        document = received[1] if received is not None else ""
+    return document[: saying.PAGE] if saying.is_page(document) else None
+
+
+def _redirect(steps: Sequence[BaseException], request: Request) -> str | None:
+    """Where LiteLLM's client was sent on to, which follows redirects without a word, and failed there."""
+    provider = request.model.partition("/")[0]
+    given = request.private.get("api_base") or request.private.get("base_url")
+    base = _origin(str(given or address.base_from_environment(provider) or ""))
+    for step in steps:
+        with contextlib.suppress(Exception):  # httpx: an error that has no request
+            if history := getattr(getattr(step, "response", None), "history", None):
+                return redirected(str(history[0].url), history[0].headers["location"])
+            name, asked = type(step).__name__, step.request  # type: ignore[attr-defined]  # an exception of httpx has one
+            followed = asked.method != "POST" or (base is not None and _origin(str(asked.url)) != base)
+            if name == "TooManyRedirects":
+                return ITSELF
+            if name in rules.CONNECTION_CLASSES and followed:
+                return redirected(str(given), str(asked.url))
+    return None
+
+
+def _origin(url: str) -> tuple[str, int | None] | None:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if host := (parts.hostname or "").encode("idna").decode():
+            return host, parts.port or {"http": 80, "https": 443}.get(parts.scheme.lower())
+    return None

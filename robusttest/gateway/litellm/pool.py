@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from robusttest.core.nouns import Completion, Request
 from robusttest.gateway.litellm import response
-from robusttest.gateway.litellm.failures import classify
+from robusttest.gateway.litellm.failures import classify, redirected
 
 _CONNECTIONS = 512
 _KEEPALIVE = 60.0
@@ -70,11 +70,15 @@ class Pool:
         status: int = answer.status
         if 200 <= status < 300:
             return HttpReply(status, answer.headers, content, latency)
+        told: dict[str, str] = dict(answer.headers)
+        if (to := answer.headers.get("location")) is not None:
+            told = {k: v for k, v in told.items() if k.lower() != "location"}
+            told["location"] = redirected(url, to)
         failure = classify(
             model=request.model,
             status=status,
             text=content.decode("utf-8", "replace"),
-            headers=answer.headers,
+            headers=told,
             asked=request.messages,
         )
         if failure.kind == "refused":

@@ -28,6 +28,8 @@ class Evidence:
     """A header says for how long to wait."""
     location: str | None
     """Where a redirect leads to."""
+    circle: bool
+    """To where it came from."""
 
 
 Words = re.Pattern[str]
@@ -54,6 +56,8 @@ class Rule:
     """``info``: in the body, as Google's RetryInfo; ``text``: in words."""
     words: Words | None = None
     unless: Words | None = None
+    circle: bool | None = None
+    """The redirect leads to where it came from."""
     page: bool | None = None
     """A web page in the place of JSON."""
 
@@ -65,6 +69,7 @@ class Rule:
             and (self.waits is None or self.waits == seen.waits)
             and (not self.codes or not self.codes.isdisjoint(said.codes))
             and (self.delay is None or said.delay == self.delay)
+            and (self.circle is None or self.circle == seen.circle)
             and (self.page is None or self.page == said.page)
             # Classes that a library has chosen by words: as good as those words are.
             and not (self.classes in _CHOSEN_BY_WORDS and said.quotes)
@@ -98,6 +103,7 @@ _NO_KEY = _words(
     r"|no api[_ ]?key|api key (?:not found|not provided)|set the \w*API_KEY|didn't provide an api key"
     r"|missing credentials|unable to locate credentials"
 )
+_TWO_NAMES = _words(r"cannot combine authorization header")
 _SPENT = _words(
     r"insufficient[_ ]quota|exceeded your current quota|credit balance is too low|billing|out of credits"
 )
@@ -126,11 +132,12 @@ _PARAMETER = _words(
 )
 _OVERLOADED = _words(r"overloaded|over capacity|model is (?:currently )?loading")
 _INVALID = _words(
-    r"unable to get json response|jsondecodeerror|expecting value|expecting (?:property|',' delimiter|':' delimiter)"
+    r"jsondecodeerror|expecting value|expecting (?:property|',' delimiter|':' delimiter)"
     r"|unterminated string|invalid response object|extra data: line|unexpected character|invalid control character"
-    r"|invalid json|unable to (?:parse|convert)|'choices'|choices\b.*(?:empty|missing|none)|list index out of range"
+    r"|invalid json|unable to (?:parse|convert)"
     r"|^'\w+'$"  # all that a KeyError on a reply without the field says
 )
+_NO_CHOICES = _words(r"'choices'|choices\b.*(?:empty|missing|none)|list index out of range|\bno choices\b")
 _TRUNCATED = _words(r"payload is not completed|peer closed connection without|incomplete chunked read")
 _CONNECTION = _words(
     r"connection (?:error|refused|reset|aborted|closed)|cannot connect|server disconnected|name or service not known"
@@ -205,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     Rule("transport", "configuration", f"the provider does not take a parameter: {{said}}; {_LEAVE_OUT}", classes=_names("UnsupportedParamsError")),
     Rule("transport", "configuration", "unknown provider or model name: {said}", status={None, 400}, words=_PROVIDER),
     Rule("transport", "configuration", "no key for this provider: {said}", status={None, 500}, words=_NO_KEY),
+    Rule("transport", "configuration", "{called}: take the user's name out of api_base, or give no key", status=_UNSENT, words=_TWO_NAMES),
     # --- too many calls, or no money: by the codes of a spent account, the header, other codes, delays, words
     Rule("spent", "configuration", _SPENT_SAYS, codes=_SPENT_CODES),
     Rule("spent", "configuration", _SPENT_TODAY, status={429}, codes=_names(saying.PER_DAY)),
@@ -239,7 +247,8 @@ RULES: tuple[Rule, ...] = (
     Rule("transport", "refused_call", _KEY_SAYS, status=_NONE, classes=_names("AuthenticationError")),
     Rule("transport", "refused_call", "the key may not use this model ({told})", status=_NONE, classes=_names("PermissionDeniedError")),
     Rule("transport", "refused_call", "the endpoint knows no such model or path ({told}); check the model's name and api_base", status=_NONE, classes=_names("NotFoundError")),
-    Rule("status", "refused_call", "HTTP {status}: the address redirects{where}; give the final one as api_base", status=_REDIRECT),
+    Rule("headers", "refused_call", "the address redirects in a circle: check api_base, and the server or the proxy there", status=_REDIRECT, circle=True),
+    Rule("status", "refused_call", "the address redirects{where}; give the final one as api_base", status=_REDIRECT),
     Rule("codes", "configuration", "the provider refused a parameter ({told})", "", status={400, 422}, codes=_names("unsupported_parameter", "unsupported_value", "unknown_parameter")),
     Rule("words", "configuration", "the provider refused a parameter ({told})", "", status={400, 422}, words=_PARAMETER),
     # --- a server that is not well
@@ -248,6 +257,7 @@ RULES: tuple[Rule, ...] = (
     Rule("words", "overloaded", "{told}", "overloaded", True, status=_SERVER, words=_OVERLOADED),
     # --- a reply that can't be read, a connection that was none, a client's defect: libraries call all of them a 500
     Rule("status", "invalid_reply", "not a model's reply but {said}: check api_base, the proxy, the network's sign-in", "", True, status=_GOOD, page=True),
+    Rule("words", "invalid_reply", "a reply without choices", "", True, status=_UNREAD, words=_NO_CHOICES),
     Rule("words", "invalid_reply", _UNREADABLE, "", True, status=_UNREAD, words=_INVALID),
     Rule("transport", "invalid_reply", "the reply broke off", "", True, status=_UNREAD, classes=_names("ClientPayloadError")),
     Rule("words", "invalid_reply", "the reply broke off", "", True, status=_UNREAD, words=_TRUNCATED),

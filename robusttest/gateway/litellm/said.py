@@ -22,7 +22,7 @@ PER_DAY = "a quota per day"
 """The code that Google's ids of quotas per day are read as; the RetryInfo beside them is seconds all the same."""
 
 _LIBRARY_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: )+",
+    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: |Unable to get json response - )+",
     re.ASCII,
 )
 _ADVICE = re.compile(
@@ -31,6 +31,8 @@ _ADVICE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """LiteLLM's advice to do what this project refuses: dropping parameters in silence, falling back to another model."""
+_TLS = re.compile(r" ssl:(?:default|True|None|<[^>]*>)(?= \[)")
+"""aiohttp's word on its own settings, between the host and what went wrong."""
 _QUOTED_REPLY = re.compile(r"\s*Traceback \(most recent|, Original Response:")
 _DELAY = re.compile(
     r"(?:try(?:ing)? again|retry|wait|available)[^\d\n]{0,30}?"
@@ -97,6 +99,7 @@ def provider_text(text: str) -> str:
         body = f"a web page, {title[1]!r}" if title and title[1] else "a web page"
     body = _LIBRARY_PREFIX.sub("", body).split(", Original Response:")[0]
     body = _ADVICE.sub("", body)
+    body = _TLS.sub("", body)
     body = re.sub(r"\s+", " ", scrub(body.split("\nTraceback", 1)[0])).strip()
     return body if len(body) <= MESSAGE_LIMIT else body[: MESSAGE_LIMIT - 1] + "…"
 

@@ -19,13 +19,14 @@ from robusttest.compare.model import Comparison
 from robusttest.core.nouns import RunInfo
 from robusttest.engine.cell import Cell
 from robusttest.errors import UsageError
+from robusttest.report.blocks import plain
 from robusttest.report.build import build
 from robusttest.report.escape import visible
 from robusttest.report.files import write
 from robusttest.report.html import plots, render
-from robusttest.report.html.against import against
+from robusttest.report.html.against import change_axis, change_mark, change_ticks
 from robusttest.report.html.blocks import laid
-from robusttest.report.html.geometry import Tick
+from robusttest.report.html.geometry import Axis, Tick
 from robusttest.report.html.plots import Whisker
 from robusttest.report.model import CellReport, Report
 from robusttest.report.words import against as against_words
@@ -88,7 +89,7 @@ def _results(results: Sequence[Cell]) -> str:
     report = reported(results)
     made = laid([b for s in sections(report, only=()) if s.key in SHOWN and s.key != "map" for b in s.blocks])
     drawn = [c for c in report.cells if c.perturbations]
-    axis = plots.forest_axis(drawn)
+    axis = plots.effect_axis(e for c in drawn for _, e in plots.effects(c))
     for cell in drawn[:FIGURES]:
         made += _forest(cell, axis)
     if len(drawn) > FIGURES:
@@ -105,28 +106,28 @@ def _page(made: Markup) -> str:
     return f"<div>{told}</div>"
 
 
-def _forest(cell: CellReport, axis: Any) -> Markup:
-    f = plots.forest(cell, axis)
+def _forest(cell: CellReport, axis: Axis) -> Markup:
+    rows = plots.effects(cell)
     name = f"{cell.name} · {cell.model}" if cell.model else cell.name
-    over = " over the noise floor" if f.net else ""
+    over = " over the noise floor" if any(e is r.net_drop for r, e in rows) else ""
     return chart(
         f"{name}: drop of accuracy{over} by each perturbation, with 95 % intervals",
-        [(r.row.perturbation, r.mark) for r in f.rows],
-        f.ticks,
-        f.zero,
+        [(r.perturbation, plots.marked(axis, e)) for r, e in rows],
+        axis.ticks(4),
+        axis.at(0.0),
     )
 
 
 def _changes(c: Comparison) -> Markup:
-    page = against(c)
+    axis = change_axis(c)
     made = Markup()
-    for cell in page.cells[:FIGURES]:
+    for cell in c.cells[:FIGURES]:
         if cell.changes:
             made += chart(
-                f"{cell.name}: change in points against {page.old}, with 95 % intervals",
-                [(x.columns[0], x.mark) for x in cell.changes],
-                page.ticks,
-                page.zero,
+                f"{cell.name}: change in points against {c.old}, with 95 % intervals",
+                [(plain(against_words.columns(x)[0]), change_mark(axis, x)[0]) for x in cell.changes],
+                change_ticks(axis),
+                axis.at(0.0),
             )
     return made
 

@@ -147,7 +147,9 @@ def test_a_study_has_its_claims_before_its_verdicts_and_a_map(nine: Report):
         for key in ("words", "emergence", "verdicts", "results", "map", "perturbations")
     ]
     assert order == sorted(order)
-    assert page.index('class="claim"') < page.index('class="plot-svg"')
+    assert nine.emergence is not None
+    for claim in nine.emergence.claims:
+        assert page.index(f"<strong>{claim.claim}</strong>") < page.index('class="plot-svg"')
     (cell,) = [c for c in nine.cells if (c.task, c.model) == ("intents", "ollama/llama3.2")]
     row = next(r for r in cell.perturbations if r.perturbation == "ocr:0.2")
     map_ = page.partition('<section id="map"')[2].partition("</section>")[0]

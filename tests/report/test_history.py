@@ -90,7 +90,7 @@ def test_a_comparison_and_a_page_name_the_declared_version():
     assert found.new.startswith("bbbbbbbb (version 7, ")
     report = build(infos[1], [made])
     assert "python:desk:route version `7`" in markdown.render(report)
-    assert "python:desk:route version 7" in html.render(report)
+    assert "python:desk:route version <code>7</code>" in html.render(report)
 
 
 def test_models_named_by_their_version_are_one_line():

@@ -27,7 +27,7 @@ from robusttest.report.blocks import plain as words_of
 from robusttest.report.build import build
 from robusttest.report.html import cases as explorers
 from robusttest.report.html import plots
-from robusttest.report.html.against import against
+from robusttest.report.html.against import change_axis, change_mark
 from robusttest.report.html.geometry import Axis
 from robusttest.report.model import HEADLINE, Report
 from robusttest.report.text import value_interval
@@ -39,6 +39,7 @@ from robusttest.settings import ReportTarget
 def plain(page: str) -> str:
     """The text between the tags, spaces as one."""
     body = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    body = re.sub(r"</?(?:a|abbr|b|code|strong)\b[^>]*>", "", body)  # of one word with what stands beside it
     return re.sub(r"\s+", " ", stdlib_html.unescape(re.sub(r"<[^>]*>", " ", body)))
 
 
@@ -74,7 +75,9 @@ def test_terminal_markdown_html_and_json_tell_the_same_numbers(many_cells: Repor
         for v in cell["verdicts"]:
             e = v["estimate"]
             said = f"{e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]"
-            assert f"{v['status']} {v['threshold']} {c.name} {c.model} {said}" in re.sub(r"[✓✗!?] ", "", text)
+            assert f"{v['status']} {v['threshold']} {c.name} · {c.model} {said}" in re.sub(
+                r"[✓✗!?] ", "", text
+            )
             assert v["threshold"] in told_md
             assert said in told_md
             assert f"{v['threshold']}" in lines
@@ -174,7 +177,7 @@ def test_a_run_without_replies_says_so():
     verdict = Verdict(threshold=parse_threshold("accuracy >= 0.9"), status="error", reason="no call was made")
     report = build(run_info(), [made_cell("t", "m", "x.py::t", [], verdicts=[verdict])])
     page = plain(html.render(report))
-    assert "t · m: no replies, so no numbers." in page
+    assert "t · m : no replies, so nothing was measured" in page
     assert "no call was made" in page
     assert "nan" not in page.lower()
 
@@ -185,14 +188,14 @@ def test_an_incomplete_run_says_what_is_missing(one_cell: Report):
     report = build(run_info(complete=False), [made_cell("t", "m", None, [*gone, *rows[100:]])])
     page = plain(html.render(report))
     assert "Incomplete run" in page
-    assert "of the planned calls replied; the rest is in no number" in page
+    assert "of the planned calls replied, and only these count" in page
     assert "failed calls" in page
     assert "HTTP 500" in page
 
 
 def test_the_head_says_what_the_terminal_says(one_cell: Report):
     head = plain(html.render(one_cell).partition('class="hero"')[2].partition("</section>")[0])
-    assert "1 cell (task × model) 1,260 calls, 1,200 replayed, up to 3 days old $0.42 38 s" in head
+    assert "1,260 calls (1,200 replayed, up to 3 days old), $0.42, 38 s" in head
     recorded = replace(one_cell, run=run_info(calls=0, cached=0, cost=None))
     assert f"{one_cell.cells[0].n_calls:,} recorded replies" in plain(html.render(recorded))
     assert "cost unknown" not in plain(html.render(recorded).partition("</section>")[0])
@@ -230,11 +233,16 @@ def test_the_comparison_tells_what_the_terminal_tells():
         for line in cell_told(found, cell, width=400)[1:]:
             if " · " not in line and "  " not in line.strip():
                 assert line.strip() in text, line
-    (drawn,) = [c for c in against(found).cells if c.word == "regressed"]
-    assert drawn.opened
-    change = next(c for c in drawn.changes if c.columns[0] == "keyboard")
-    assert change.mark is not None
-    assert change.mark.value < against(found).zero
+    opened = re.findall(r'<details class="cell" open><summary><span class="name">(.*?)</span>', section)
+    assert opened == [c.name for c in found.cells if c.verdict == "regressed"]
+    axis = change_axis(found)
+    (change,) = [
+        x for c in found.cells for x in c.changes if x.measure == "keyboard" and x.verdict == "regressed"
+    ]
+    mark, side = change_mark(axis, change)
+    assert mark.value < axis.at(0.0)
+    assert side == "loss"
+    assert section.count('class="effect loss"') >= 1
     assert not re.search("nan|None", section)
 
 
@@ -307,30 +315,25 @@ def test_ticks_are_round_and_on_the_axis():
 
 def test_the_forest_is_over_the_noise_floor_where_there_is_one(one_cell: Report):
     (cell,) = one_cell.cells
-    drawn = plots.forest(cell, plots.forest_axis([cell]))
-    assert not drawn.net
-    assert [r.effect.metric for r in drawn.rows] == ["drop"] * len(drawn.rows)
+    drawn = plots.effects(cell)
+    assert [e.metric for _, e in drawn] == ["drop"] * len(drawn)
     harm = {"keyboard": 0.3, "repeat": 0.05}
     rows = [
         replace(r, level="repeat") if r.perturbation == "repeat" else r for r in result(harm=harm).records
     ]
     (cell,) = build(run_info(), [made_cell("support-intents", "m", None, rows)]).cells
-    axis = plots.forest_axis([cell])
-    drawn = plots.forest(cell, axis)
-    assert drawn.net
-    keyboard, floor = drawn.rows
-    assert (keyboard.effect.metric, keyboard.floor, floor.effect.metric, floor.floor) == (
-        "net_drop",
-        False,
-        "drop",
-        True,
-    )
-    assert keyboard.mark is not None
-    assert keyboard.mark.value == pytest.approx(axis.at(keyboard.effect.value or 0))
-    assert keyboard.mark.low == pytest.approx(axis.at(keyboard.effect.low or 0))
-    assert "net drop" in plain(
-        html.render(build(run_info(), [made_cell("support-intents", "m", None, rows)]))
-    )
+    (_, keyboard), (_, floor) = plots.effects(cell)
+    assert (keyboard.metric, floor.metric) == ("net_drop", "drop")
+    axis = plots.effect_axis([keyboard, floor])
+    mark = plots.marked(axis, keyboard)
+    assert mark is not None
+    assert (mark.value, mark.low) == (axis.at(keyboard.value or 0), axis.at(keyboard.low or 0))
+    assert plots.side(keyboard) == "loss"
+    page = html.render(build(run_info(), [made_cell("support-intents", "m", None, rows)]))
+    assert "net drop" in plain(page)
+    assert f'class="at" cx="{html.pixels(mark.value)}"' in page.partition('id="perturbations"')[2]
+    assert 'class="floor"' in page
+    assert "noise floor</span>" in page
 
 
 def test_severities_are_drawn_where_several_ran():

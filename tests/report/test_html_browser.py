@@ -164,15 +164,15 @@ def test_results_sort_by_value(browser: Browser, page: Path, many_cells: Report)
         )
 
     accuracies = sorted(c.overall["accuracy"].value or 0 for c in many_cells.cells)
-    button = "#results thead th:nth-child(5) button"
+    button = "#results thead th:nth-child(6) button"
     browser.click(button)
-    assert [float(x.split()[0]) for x in column(4)] == [round(a, 3) for a in accuracies]
+    assert [float(x.split()[0]) for x in column(5)] == [round(a, 3) for a in accuracies]
     assert (
-        browser.run("document.querySelector('#results thead th:nth-child(5)').getAttribute('aria-sort')")
+        browser.run("document.querySelector('#results thead th:nth-child(6)').getAttribute('aria-sort')")
         == "ascending"
     )
     browser.click(button)
-    assert [float(x.split()[0]) for x in column(4)] == [round(a, 3) for a in reversed(accuracies)]
+    assert [float(x.split()[0]) for x in column(5)] == [round(a, 3) for a in reversed(accuracies)]
     browser.click("#results thead th:nth-child(2) button")
     assert column(1) == sorted(c.task for c in many_cells.cells)
 
@@ -186,7 +186,7 @@ def test_it_is_usable_by_keyboard(browser: Browser, page: Path):
         browser.key("Tab")
         reached.add(browser.run("document.activeElement.id || document.activeElement.tagName"))
     assert {"A", "theme", "BUTTON"} <= reached
-    browser.run("document.querySelector('#results thead th:nth-child(5) button').focus()")
+    browser.run("document.querySelector('#results thead th:nth-child(6) button').focus()")
     browser.key("Enter")
     assert browser.run("document.querySelectorAll('[aria-sort]').length") == 1
     unnamed = browser.run(

@@ -40,7 +40,7 @@ def test_a_figure_stands_where_the_numbers_say(one):
     html = one._repr_html_()
     report = build(run_info(), [one])
     (cell,) = report.cells
-    axis = plots.forest_axis([cell])
+    axis = plots.effect_axis(e for _, e in plots.effects(cell))
     left = notebook.LETTER * max(len(r.perturbation) for r in cell.perturbations) + notebook.GAP
     values = [r.drop.value for r in cell.perturbations]
     assert len(set(values)) > 1

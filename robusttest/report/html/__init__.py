@@ -20,14 +20,12 @@ from markupsafe import Markup
 from robusttest.core import codec
 from robusttest.core.nouns import Json
 from robusttest.report import text
-from robusttest.report.blocks import plain
 from robusttest.report.escape import visible
 from robusttest.report.html import page, plots
-from robusttest.report.html.blocks import laid, term
+from robusttest.report.html.blocks import term
 from robusttest.report.html.cases import FIELDS, Explorer, explorer
-from robusttest.report.model import HEADLINE, Report, label, outcome_word
-from robusttest.report.words import cell as cell_words
-from robusttest.report.words import evidence, sections
+from robusttest.report.html.sections import words
+from robusttest.report.model import Report, label, outcome_word
 from robusttest.report.words.terms import TERMS, anchor
 
 
@@ -41,7 +39,9 @@ def render(report: Report) -> str:
         .render(
             report=report,
             page=page.build(report),
-            **_sections(report),
+            words=words(report, _environment()),
+            glossary=TERMS,
+            anchor=anchor,
             explorer=held,
             data=Markup(embedded(_data(report, held))),
             style=Markup(style),
@@ -65,22 +65,6 @@ def linked_once(page: str) -> str:
         return found[0]
 
     return _TERM.sub(kept, page)
-
-
-def _sections(report: Report) -> dict[str, Any]:
-    """The blocks that stand on the page as they are: sentences, the map, what is behind the numbers of all tests and of each."""
-    return {
-        "words": laid([c for s in sections(report, only=()) if s.key == "summary" for c in s.blocks]),
-        "between": [
-            (s.key, plain(s.heading.text) if s.heading is not None else "", laid(s.blocks))
-            for s in sections(report, only=())
-            if s.key in ("map", "prompts", "factors")
-        ],
-        "study": report.emergence is not None and bool(report.emergence.relations),
-        "glossary": TERMS,
-        "anchor": anchor,
-        "behind": lambda c: laid(list(evidence.of_cell(c)), f"{c.name} {c.model}".strip()),
-    }
 
 
 def embedded(value: Json) -> str:
@@ -140,11 +124,8 @@ def _environment() -> Environment:
         text=text,
         label=label,
         outcome_word=outcome_word,
-        marks=page.MARKS,
-        headline=HEADLINE,
         plots=plots,
         term=term,
-        said=lambda extra: [plain(s.text) for s in cell_words.said(extra)],
     )
     environment.filters["px"] = pixels
     return environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import Estimate, Verdict
@@ -40,7 +40,8 @@ def whisker(
     return Whisker(axis.at(value), axis.at(low), axis.at(high), None if limit is None else axis.at(limit))
 
 
-def _whisker(axis: Axis, e: Estimate | None, limit: float | None = None) -> Whisker | None:
+def marked(axis: Axis, e: Estimate | None, limit: float | None = None) -> Whisker | None:
+    """An estimate; None without a value."""
     return None if e is None or e.value is None else whisker(axis, e.value, e.low, e.high, limit)
 
 
@@ -53,59 +54,35 @@ def gauge(v: Verdict) -> Whisker | None:
     metric = METRICS.get(v.threshold.metric)
     low = -1.0 if metric is None or metric.low is None else metric.low
     high = 1.0 if metric is None or metric.high is None else metric.high
-    return _whisker(Axis(low, high, 4, GAUGE - 4), v.estimate, v.threshold.limit)
-
-
-@dataclass(frozen=True, slots=True)
-class ForestRow:
-    row: PerturbationRow
-    effect: Estimate
-    """The drop, over the noise floor where there is one."""
-    flips: Estimate
-    """The flip rate, likewise."""
-    floor: bool
-    """True for the repeats, which are the floor."""
-    mark: Whisker | None
-
-
-@dataclass(frozen=True, slots=True)
-class Forest:
-    """The effect of each perturbation on one cell, on an axis that all cells share."""
-
-    rows: tuple[ForestRow, ...]
-    net: bool
-    """Effects are over the noise floor of repeats."""
-    ticks: tuple[Tick, ...]
-    zero: float
+    return marked(Axis(low, high, 4, GAUGE - 4), v.estimate, v.threshold.limit)
 
 
 FOREST = 260
 """Pixels."""
 
 
-def forest_axis(cells: Iterable[CellReport]) -> Axis:
-    shown = [e for c in cells for r in c.perturbations for e in (_effect(r, _net(c)),)]
-    limits = [v for e in shown for v in (e.value, e.low, e.high)]
+def effects(cell: CellReport) -> list[tuple[PerturbationRow, Estimate]]:
+    """What each perturbation does, as it is drawn: the drop, over the noise floor where there is one; the repeats, which
+    are the floor, as they are.
+    """
+    net = any(r.net_drop is not None and r.net_drop.value is not None for r in cell.perturbations)
+    return [
+        (r, r.net_drop if net and r.level != "repeat" and r.net_drop is not None else r.drop)
+        for r in cell.perturbations
+    ]
+
+
+def effect_axis(found: Iterable[Estimate]) -> Axis:
+    """One for all effects that stand on a page."""
+    limits = [v for e in found for v in (e.value, e.low, e.high)]
     return spanning(limits, 6, FOREST - 6, least=(-0.02, 0.1), most=(-1.0, 1.0))
 
 
-def forest(cell: CellReport, axis: Axis) -> Forest:
-    net = _net(cell)
-    rows = []
-    for r in cell.perturbations:
-        e = _effect(r, net)
-        floor = r.level == "repeat"
-        flips = r.net_flip_rate if net and not floor and r.net_flip_rate is not None else r.flip_rate
-        rows.append(ForestRow(r, e, flips, floor, _whisker(axis, e)))
-    return Forest(tuple(rows), net, tuple(axis.ticks(4)), axis.at(0.0))
-
-
-def _net(cell: CellReport) -> bool:
-    return any(r.net_drop is not None and r.net_drop.value is not None for r in cell.perturbations)
-
-
-def _effect(r: PerturbationRow, net: bool) -> Estimate:
-    return r.net_drop if net and r.level != "repeat" and r.net_drop is not None else r.drop
+def side(e: Estimate) -> Literal["loss", "gain", ""]:
+    """Of an effect, where its interval excludes none."""
+    if e.low is None or e.high is None:
+        return ""
+    return "loss" if e.low > 0 else "gain" if e.high < 0 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ from robusttest.report.words import against, emergence, evidence, grid
 from robusttest.report.words import cell as cells
 from robusttest.report.words.summary import summary
 
+INCOMPLETE = "Incomplete run: it ended before all calls were made. Numbers are over what it had."
+NO_RESULTS = "No results: the run holds no reply and no verdict, so there is nothing to show."
+
 ROWS = 24
 """Tests that a terminal tells in a table where there are more and all others passed."""
 
@@ -81,8 +84,11 @@ def head(report: Report) -> Section:
     facts.append(("run ", Code(run.id)))
     joined = tuple(p for i, f in enumerate(facts) for p in ((", ",) if i else ()) + f)
     blocks: list[Block] = [Sentence(text=joined, on="page")]
+    if not run.complete:
+        blocks.append(Sentence(text=(INCOMPLETE,), tone="note", on="page"))
     if not report.cells and report.emergence is None:
         blocks.append(Sentence(text=("no results",), on="terminal"))
+        blocks.append(Sentence(text=(NO_RESULTS,), tone="note", on="page"))
     blocks += [Sentence(text=(note,), tone="note") for note in report.notes]
     title = f"robusttest: {', '.join(outcomes) or 'nothing judged'}"
     return Section(key="head", heading=Heading(text=(title,), level=1), blocks=tuple(blocks))
@@ -189,7 +195,7 @@ def _results(ranked: Ranked) -> Section:
         columns=(
             TableColumn(head=("",), aside="{}"),
             TableColumn(head=("task",), name=True, on="terminal"),
-            TableColumn(head=("task",), on="page"),
+            TableColumn(head=("task",), name=True, on="page"),
             TableColumn(head=("model",), on="page"),
             TableColumn(head=("n",), align="right", aside="n={}"),
             TableColumn(head=("variants",), align="right", on="page"),

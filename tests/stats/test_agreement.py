@@ -150,3 +150,21 @@ def test_few_disagreements_carry_no_interval(cell_of):
     assert e.value > 0.8
     assert e.lower is None
     assert "9 cases with a disagreement" in e.reason
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(3, 9))
+def test_right_and_wrong_rank_as_any_two_scores(seed, k, n):
+    y = np.random.default_rng(seed).integers(0, 2, (n, k)).astype(float)
+    quick, slow = _ranks(y), _ranks(0.25 + y / 2)
+    for a, b in zip(
+        (*quick, *_without_each(y, quick[0])), (*slow, *_without_each(0.25 + y / 2, slow[0])), strict=True
+    ):
+        np.testing.assert_allclose(a, b)
+    third = np.column_stack([y, np.arange(n) % 3 / 2])  # a column with three values beside them
+    ranks, tied = _ranks(third)
+    off, less = _without_each(third, ranks)
+    for i in range(n):
+        rest, left = _ranks(np.delete(third, i, axis=0))
+        np.testing.assert_allclose(off[i], ((rest - n / 2).sum(axis=1) ** 2).sum())
+        np.testing.assert_allclose(less[i], (tied - left).sum())

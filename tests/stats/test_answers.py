@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from robusttest.stats.cell.answers import ABSENT, ALONE, UNREADABLE, Coder, settle_unreadable, ties
+from robusttest.stats.cell.answers import ABSENT, ALONE, UNREADABLE, Coder, settle_unreadable, tally, ties
 
 
 @settings(max_examples=80, deadline=None)
@@ -56,3 +56,33 @@ def test_pairs_of_unreadable_replies_count_where_their_texts_are_equal():
     found = ties(np.array([[0, 7, 7, 8]]), unreadable)
     # 0-7 twice and 0-8 differ, 7-7 agrees, 7-8 twice can't be said.
     assert (found.pairs.tolist(), found.equal_pairs.tolist(), found.differ.tolist()) == ([4], [1], [3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.none() | st.sampled_from(["b", "a", "7", 7, 7.0, True, 1, ["x"], {"k": 1}, float("nan")])))
+def test_codes_of_many_are_the_codes_of_each(values):
+    each, together = Coder(), Coder()
+    assert together.codes(values).tolist() == [each(v) for v in values]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays.arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.integers(0, 9)),
+    st.sampled_from([1, 10**6]),
+)
+def test_answers_are_tallied_alike_with_a_table_and_without(codes, far):
+    """Codes that are far apart have no table."""
+    groups = np.arange(len(codes)) // 2
+    weights = np.linspace(0.5, 1, len(codes))
+    found = tally(codes * far, weights, groups)
+    names = np.unique(codes)
+    table = np.array(
+        [
+            [(weights[:, None] * ((codes == c) & (groups == g)[:, None])).sum() for c in names]
+            for g in set(groups)
+        ]
+    )
+    total = table.sum(axis=0)
+    np.testing.assert_allclose(found.square, (total**2).sum())
+    np.testing.assert_allclose(found.dots, table @ total)
+    np.testing.assert_allclose(found.squares, (table**2).sum(axis=1))

@@ -181,3 +181,44 @@ def test_the_order_of_rows_changes_only_the_order_of_cases_and_columns(example_a
     }
     assert found == {(r.case_id, r.variant): r.score for r in example_a_rows}
     assert cell.columns[0].is_reference
+
+
+def test_records_make_the_same_cell_however_many_are_settled_at_once(monkeypatch):
+    rows = [
+        row(
+            f"c{i}", variant, perturbation, status=status, answer=answer, reply=f"r{i % 2}",
+            score=None if status == "error" else 0.5, cut=i == 2, effect="changes" if perturbation == "q" else "same",
+            check={"answer": answer} if i else None, cluster=f"g{i // 2}", by={"k": str(i % 2)},
+        )
+        for i in range(6)
+        for variant, perturbation, status, answer in [
+            ("", "", "ok", "A"), ("p#0", "p", "ok", ["x", i]), ("p#1", "p", "unparsed", None), ("q#0", "q", "error", "B"),
+            ("q#1", "q", "rejected", None),
+        ]
+    ]  # fmt: skip
+    others = [replace(r, model="n") for r in rows]
+    mixed = [r for pair in zip(rows, others, strict=True) for r in pair]
+    whole = frames(rows + others)
+    monkeypatch.setattr("robusttest.stats.cell.frame._AT_ONCE", 4)
+    for made in (frames(iter(rows + others)), frames(mixed)):
+        for a, b in zip(whole, made, strict=True):
+            for name in ("case_ids", "columns", "clusters", "by", "known"):
+                assert repr(getattr(a, name)) == repr(getattr(b, name))
+            for name in (
+                "scores",
+                "planned",
+                "unparsed",
+                "errors",
+                "cut",
+                "sensitive",
+                "answers",
+                "replies",
+                "checks",
+            ):
+                np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
+    assert whole[0].cut.sum() == 3  # of the reference and two replies of p: what failed was not cut
+
+
+def test_a_cell_of_which_nothing_was_planned_has_no_columns():
+    (cell,) = frames([row("a", "p#0", "p", status="rejected", score=None)])
+    assert (cell.scores.shape, cell.case_ids, cell.perturbations) == ((1, 0), ("a",), ("p",))

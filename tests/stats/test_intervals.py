@@ -10,6 +10,7 @@ from scipy import stats
 
 from robusttest.stats.cell.intervals import (
     Spread,
+    _weights,
     bootstrap,
     cluster_df,
     cp_lower,
@@ -286,3 +287,10 @@ def test_bootstrap_resamples_whole_clusters():
 def test_clusters_without_a_difference_count_once_each():
     limits = difference(np.zeros(120), np.repeat(np.arange(12), 10))
     assert limits.high == pytest.approx(tango(0, 0, 12, quantile=stats.norm.ppf(0.975))[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("q", [1, 7, 4000])
+def test_a_bootstrap_in_pieces_is_one_product(q):
+    parts = np.random.default_rng(0).normal(size=(60, q))
+    drawn = _weights.__wrapped__(60, 0, 300, 0)
+    np.testing.assert_allclose(bootstrap(parts, lambda s: s[:, :2], resamples=300), (drawn @ parts)[:, :2])

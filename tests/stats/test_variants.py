@@ -113,3 +113,19 @@ def test_of_many_cases_the_band_is_the_bootstraps_without_the_resamples(monkeypa
         assert (e.value, e.n, e.method) == (slow.value, slow.n, slow.method)
         for name in ("low", "high", "lower", "upper"):
             assert getattr(e, name) == pytest.approx(getattr(slow, name), abs=0.002), (e.metric, name)
+
+
+def test_quantiles_of_a_band_are_numpys():
+    deviations = np.random.default_rng(0).normal(size=(2000, 3))
+    down, up, middle = -deviations[:, 0], deviations[:, 1], deviations[:, 2]
+    band = variants.Band(deviations)
+    whole = {
+        "down": down,
+        "up": up,
+        "up + down": up + down,
+        "middle + down": middle + down,
+        "up - middle": up - middle,
+    }
+    for of, values in whole.items():
+        for p in (0.0, 0.05, 0.5, 0.975, 1.0):
+            assert band.quantile(of, p) == pytest.approx(np.quantile(values, p), abs=1e-15)

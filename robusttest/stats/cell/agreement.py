@@ -178,6 +178,11 @@ def kendall_w(m: Measures, metric: str, clusters: Clusters, *, level: float = 0.
 def _ranks(y: Floats) -> tuple[Floats, Floats]:
     """Mid-ranks within each column, and Σ(t³-t) over each column's ties."""
     n, k = y.shape
+    if ((y == 0) | (y == 1)).all():  # right and wrong: two ranks a column
+        right = y.sum(axis=0)
+        wrong = n - right
+        tied = (right**3 - right) + (wrong**3 - wrong)
+        return np.where(y == 1, wrong + (right + 1) / 2, (wrong + 1) / 2), tied
     ranks, tied = np.empty((n, k)), np.empty(k)
     for v in range(k):
         _, where, counts = np.unique(y[:, v], return_inverse=True, return_counts=True)
@@ -198,15 +203,20 @@ def _without_each(y: Floats, ranks: Floats) -> tuple[Floats, Floats]:
     an equal one.
     """
     n, k = y.shape
-    falls, less_tied, above = np.full((n, n), 0.5 * k), np.zeros(n), np.zeros(n)
-    for v in range(k):
-        names, at, counts = np.unique(y[:, v], return_inverse=True, return_counts=True)
+    falls, less_tied = np.full((n, n), 0.5 * k), np.zeros(n)
+    # Of a column with two values the sign of a difference is the difference, and adds up.
+    low, high = y.min(axis=0), y.max(axis=0)
+    two = ((y == low) | (y == high)).all(axis=0)
+    at = y[:, two] > low[two]
+    more = at.sum(axis=0).astype(float)
+    t = np.where(at, more, n - more)
+    less_tied += (3 * t * (t - 1)).sum(axis=1)
+    above = at.sum(axis=1).astype(float)
+    for v in np.flatnonzero(~two):
+        _, at, counts = np.unique(y[:, v], return_inverse=True, return_counts=True)
         t = counts.astype(float)[at]
         less_tied += 3 * t * (t - 1)
-        if len(names) <= 2:  # right and wrong: the sign of a difference is the difference, and adds up
-            above += at
-        else:
-            falls += 0.5 * np.sign(at - at[:, None])
+        falls += 0.5 * np.sign(at - at[:, None])
     falls += 0.5 * (above - above[:, None])
     sums = ranks.sum(axis=1)[None, :] - falls  # [j, i]: R_i without case j
     off = sums - k * n / 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from types import NoneType
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,15 @@ class Coder:
         if text:
             self._texts[value] = code
         return code
+
+    def codes(self, values: Sequence[Json]) -> NDArray[np.int64]:
+        """(n,) codes of many values, as of each."""
+        if values.count(None) == len(values):
+            return np.full(len(values), ABSENT, dtype=np.int64)
+        if not {str, NoneType}.issuperset(map(type, values)):
+            return np.array([self(v) for v in values], dtype=np.int64)
+        known = {v: self(v) for v in dict.fromkeys(values)}
+        return np.array([known[v] for v in values], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -126,19 +136,25 @@ class AnswerSums(NamedTuple):
 
 
 def tally(codes: NDArray[np.int64], weights: NDArray[np.float64], groups: NDArray[np.int64]) -> AnswerSums:
-    """Each answer of case i counts ``weights[i]``. In O(nK log nK), without a table of groups × answers: without group q
-    the square is Σt² - 2Σqt + Σq².
+    """Each answer of case i counts ``weights[i]``. In O(nK log nK), with a table of groups × answers only where it is
+    small: without group q the square is Σt² - 2Σqt + Σq².
     """
     g = int(groups.max(initial=-1)) + 1
     there = codes >= 0
     flat = codes[there]
-    names, c = np.unique(flat, return_inverse=True)
+    c, count = flat, int(flat.max(initial=-1)) + 1
+    if count > len(flat):
+        names, c = np.unique(flat, return_inverse=True)
+        count = len(names)
     w = np.broadcast_to(weights[:, None], codes.shape)[there]
     group = np.broadcast_to(groups[:, None], codes.shape)[there]
-    totals = np.bincount(c, weights=w, minlength=len(names)).astype(float)
-    pairs, p = np.unique(group * len(names) + c, return_inverse=True)
+    totals = np.bincount(c, weights=w, minlength=count).astype(float)
+    if g * count <= 4 * len(flat):
+        table = np.bincount(group * count + c, weights=w, minlength=g * count).reshape(g, count)
+        return AnswerSums(float((totals**2).sum()), table @ totals, (table**2).sum(axis=1))
+    pairs, p = np.unique(group * count + c, return_inverse=True)
     own = np.bincount(p, weights=w)
-    of_group, of_code = pairs // len(names), pairs % len(names)
+    of_group, of_code = pairs // count, pairs % count
     dots = np.bincount(of_group, weights=own * totals[of_code], minlength=g).astype(float)
     squares = np.bincount(of_group, weights=own**2, minlength=g).astype(float)
     return AnswerSums(float((totals**2).sum()), dots, squares)

@@ -95,12 +95,13 @@ def n_failing(m: Measures) -> int:
 
 
 MANY = 500
+BISECTED = 6
 
 
 def latent_r(p: Floats, kappa: Floats) -> Floats:
     """R with Φ₂(z, z; r) = p² + κp(1-p), z = Φ⁻¹(p): the correlation on the latent normal scale.
 
-    Bisection on the angle θ with r = cos 2θ, where Φ₂ falls from p to max(0, 2p-1). NaN in, NaN out.
+    Bisection, then Newton's steps, on the angle θ with r = cos 2θ, where Φ₂ falls from p to max(0, 2p-1). NaN in, NaN out.
     """
     p, kappa = np.broadcast_arrays(np.asarray(p, dtype=float), np.asarray(kappa, dtype=float))
     if p.size > MANY:  # replicates of right/wrong scores: as many different ones as there are sums of a case
@@ -110,13 +111,21 @@ def latent_r(p: Floats, kappa: Floats) -> Floats:
     z = ndtri(p)
     goal = p * (1 - p) * (1 - kappa) / 2  # of Owen's T, which rises with θ
     low, high = np.zeros(p.shape), np.full(p.shape, np.pi / 2)
-    for _ in range(48):
+    for _ in range(BISECTED):
         middle = (low + high) / 2
         below = owens_t(z, np.tan(middle)) < goal
         low, high = np.where(below, middle, low), np.where(below, high, middle)
+    # T is concave in θ: Newton's steps from below rise to the root, and none goes beyond it.
+    with np.errstate(all="ignore"):
+        for _ in range(48):
+            a = np.tan(low)
+            step = (goal - owens_t(z, a)) * (2 * np.pi) * np.exp(z * z * (1 + a * a) / 2)
+            low = np.where(step > 0, np.minimum(low + step, high), low)
+            if not (step > 1e-15).any():
+                break
     # Near the least joint probability that p allows the curve is flat: there r is -1, not noise.
     lowest = p * p + kappa * p * (1 - p) - np.maximum(0, 2 * p - 1) <= 1e-9
-    return _where((p > 0) & (p < 1) & ~np.isnan(kappa), np.where(lowest, -1.0, np.cos(low + high)))
+    return _where((p > 0) & (p < 1) & ~np.isnan(kappa), np.where(lowest, -1.0, np.cos(2 * low)))
 
 
 def chance_corrected(

@@ -129,6 +129,7 @@ def _all_replies(cell: Frame, perturbation: str | None) -> Frame:
     return cell.select(perturbation, sensitive=only)
 
 
+_ALL = slice(None)
 Found = tuple[float | None, Limits, int]
 Compute = Callable[..., Found]
 
@@ -179,9 +180,10 @@ def estimate_of(
         value, limits, n = _function(spec.by)(m, spec.name, clusters, level=level)
     else:
         x = case_values(m, spec.name)
-        there = ~np.isnan(x)
-        n = int(there.sum())
-        value, limits = (float(x[there].mean()), Limits()) if n else (None, Limits())
+        known = ~np.isnan(x)
+        n = int(np.count_nonzero(known))
+        there = _ALL if n == len(x) else known
+        value, limits = (float(x[there].sum()) / n, Limits()) if n else (None, Limits())
         if n and anytime is None:
             limits = _limits(spec, x[there], None if clusters is None else clusters[there], level)
         if n and spec.family == "change":
@@ -207,18 +209,19 @@ def _limits(spec: Metric, x: Floats, clusters: NDArray[np.int64] | None, level: 
 
 def _within_bounds(spec: Metric, value: float, limits: Limits) -> tuple[float, Limits]:
     """Limits of a t-interval may lie beyond what the metric can be; a sum of floats may miss a bound by an ulp."""
+    least, most = spec.low, spec.high
 
     def clip(x: float | None) -> float | None:
         if x is None:
             return None
-        x = x if spec.low is None else max(x, spec.low)
-        x = x if spec.high is None else min(x, spec.high)
-        return 0.0 if abs(x) < 1e-15 else float(x)
+        if least is not None and x < least:
+            x = least
+        if most is not None and x > most:
+            x = most
+        return 0.0 if -1e-15 < x < 1e-15 else float(x)
 
-    limits = limits._replace(
-        low=clip(limits.low), high=clip(limits.high), lower=clip(limits.lower), upper=clip(limits.upper)
-    )
-    return clip(value) or 0.0, limits
+    low, high, lower, upper, method, reason = limits
+    return clip(value) or 0.0, Limits(clip(low), clip(high), clip(lower), clip(upper), method, reason)
 
 
 def _anytime(m: Measures, spec: Metric, clusters: NDArray[np.int64] | None, level: float) -> Limits:
@@ -287,4 +290,4 @@ def _why(cell: Frame, at: Frame, m: Measures, spec: Metric, perturbation: str | 
 
 
 def _k(m: Measures) -> int | None:
-    return int(max(m.k.max(initial=0), m.ties.valid.max(initial=0))) or None
+    return m.most or None

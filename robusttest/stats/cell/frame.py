@@ -6,10 +6,12 @@ the array and nowhere else: it is in no numerator and no denominator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import compress, groupby, islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,9 +148,22 @@ class Frame:
 
     def has(self, perturbation: str, *, sensitive: bool) -> bool:
         """Whether some variant of a perturbation (a family, a spec) is one of sensitivity, or of invariance."""
-        at = [i for i, c in enumerate(self.columns) if perturbation in (c.perturbation, c.family)]
-        mask = self.planned[:, at] & (self.sensitive[:, at] == sensitive)
-        return bool(mask.any())
+        found: dict[str, tuple[bool, bool]] = self.memo.setdefault("has", {})
+        if perturbation not in found:
+            at = self.columns_of(perturbation)
+            planned, moved = self.planned[:, at], self.sensitive[:, at]
+            found[perturbation] = bool((planned & ~moved).any()), bool((planned & moved).any())
+        return found[perturbation][sensitive]
+
+    def columns_of(self, perturbation: str) -> list[int]:
+        """The columns of a perturbation: a family, or a spec."""
+        if "columns" not in self.memo:
+            found: dict[str, list[int]] = {}
+            for i, c in enumerate(self.columns):
+                for name in {c.perturbation, c.family}:
+                    found.setdefault(name, []).append(i)
+            self.memo["columns"] = found
+        return list(self.memo["columns"].get(perturbation, ()))
 
     @property
     def coverage(self) -> float | None:
@@ -214,10 +229,11 @@ class Frame:
         """What other modules of this room have computed from these (never changing) arrays."""
         return {}
 
-    def take(self, columns: Sequence[int]) -> Frame:
+    def take(self, columns: Sequence[int], **changes: Any) -> Frame:
         """A cell of these columns alone."""
         at = list(columns)
-        return replace(self, columns=tuple(self.columns[i] for i in at), **self._arrays((slice(None), at)))
+        taken = self._arrays(lambda a: a.take(at, axis=1))
+        return replace(self, columns=tuple(self.columns[i] for i in at), **taken, **changes)
 
     def take_cases(self, rows: Sequence[int] | Codes | Mask) -> Frame:
         """A cell of these cases alone (indices or a mask)."""
@@ -227,15 +243,15 @@ class Frame:
             case_ids=tuple(self.case_ids[i] for i in at),
             clusters=tuple(self.clusters[i] for i in at),
             by={name: tuple(values[i] for i in at) for name, values in self.by.items()},
-            **self._arrays((at,)),
+            **self._arrays(lambda a: a[at]),
         )
 
-    def _arrays(self, at: tuple[Any, ...]) -> dict[str, Any]:
+    def _arrays(self, part: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
         names = (
             "scores", "answers", "replies", "planned", "unparsed", "refused", "errors", "sensitive", "cut", "questions",
             "averaged", "rows", "checks",
         )  # fmt: skip
-        return {n: None if (a := getattr(self, n)) is None else a[at] for n in names}
+        return {n: None if (a := getattr(self, n)) is None else part(a) for n in names}
 
 
 def cluster_numbers(case_ids: Sequence[str], clusters: Sequence[str | None]) -> Codes | None:
@@ -258,29 +274,42 @@ def frames(
 
     Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
     """
-    builders: dict[CellKey, _Builder] = {}
-    key: CellKey | None = None
-    builder: _Builder
-    for r in records:
-        mine = (r.test, r.task, r.model)
-        if mine != key:
-            key = CellKey(*mine)
-            if key not in builders:
-                builders[key] = _Builder(*key)
-            builder = builders[key]
-        builder.add(r)
+    builders: dict[tuple[str | None, str, str], _Builder] = {}
+    for key, group in groupby(records, attrgetter("test", "task", "model")):
+        builder = builders.get(key)
+        if builder is None:
+            builder = builders[key] = _Builder(*key)
+        builder.add(group)
     return [b.build(unparsed_equal, sequential) for b in builders.values()]
 
 
 _OK, _UNPARSED, _REFUSED, _ERROR, _ABSENT = range(5)
 _STATUS = {"ok": _OK, "unparsed": _UNPARSED, "refused": _REFUSED, "error": _ERROR, "skipped": _ERROR}
+_AT_ONCE = 5_000
+"""Records of a cell that are held until they are turned into arrays: many, for speed, and not all, for memory."""
+
+
+class _Rows(NamedTuple):
+    """Records of one cell, an (m,) array for each of their fields; codes are -1 where there is nothing."""
+
+    case: Codes
+    column: Codes
+    status: Codes
+    score: Floats
+    answer: Codes
+    reply: Codes
+    question: Codes
+    sensitive: Mask
+    cut: Mask
+    check: Codes
 
 
 class _Builder:
-    """The rows of one cell as they come: parallel lists, turned into arrays once."""
+    """The rows of one cell as they come, turned into arrays some thousand at a time."""
 
     def __init__(self, test: str | None, task: str, model: str) -> None:
         self.test, self.task, self.model = test, task, model
+        self.pending: list[Record] = []
         self.cases: dict[str, int] = {}
         self.clusters: list[str | None] = []
         self.columns: dict[tuple[str, str, int], int] = {}
@@ -290,62 +319,82 @@ class _Builder:
         self.check, self.judged = Coder(), False
         self.prompt: str | None = None
         self.by: dict[str, dict[int, str]] = {}
-        self.rows: list[tuple[int, int, int, float, int, int, int, bool, bool, int]] = []
+        self.rows: list[_Rows] = []
         self.kept: list[Record] | None = [] if any(m.own for m in METRICS.values()) else None
 
-    def add(self, r: Record) -> None:
-        row = self.cases.get(r.case_id)
-        if row is None:
-            self.prompt = r.prompt
-            row = self.cases[r.case_id] = len(self.cases)
-            self.clusters.append(r.cluster)
-            for name, value in (r.by or {}).items():
-                self.by.setdefault(name, {})[row] = value
-        status = _STATUS.get(r.status, _ABSENT)
-        if status == _ABSENT:
-            self.known.setdefault(r.perturbation)
+    def add(self, records: Iterator[Record]) -> None:
+        """The cell's next records; enough of them are turned into arrays at once."""
+        pending = self.pending
+        pending.extend(islice(records, _AT_ONCE - len(pending)))
+        while len(pending) >= _AT_ONCE:
+            self.settle()
+            pending.extend(islice(records, _AT_ONCE))
+
+    def settle(self) -> None:
+        """Turn the pending records into arrays."""
+        records = self.pending[:]
+        self.pending.clear()
+        if not records:
             return
-        where = (r.perturbation, r.variant, r.repeat)
-        column = self.columns.get(where)
-        if column is None:
-            column = self.columns[where] = len(self.columns)
-            self.known.setdefault(r.perturbation)
-            family = split_spec(r.perturbation)[0]
-            self.details.append(
-                Column(
-                    r.variant,
-                    r.perturbation,
-                    family,
-                    r.level,
-                    r.severity,
-                    r.index,
-                    r.repeat,
-                    tuple((r.factors or {}).items()),
-                )
-            )
-        if status == _ERROR:
-            self.rows.append((row, column, status, np.nan, -1, -1, -1, r.effect != "same", False, -1))
-            if self.kept is not None:
-                self.kept.append(r)
-            return
-        answer = self.answer(r.answer) if status == _OK else UNREADABLE
-        score = r.score
-        if score is None:
-            score = np.nan
-        elif not 0.0 <= score <= 1.0:
-            raise CaseError(
-                f"case {r.case_id!r}, variant {r.variant or 'reference'!r} of task {self.task!r}, "
-                f"model {self.model!r}: score {score!r} is not in [0, 1]"
-            )
-        self.rows.append(
-            (
-                row, column, status, score, answer, -1 if r.reply is None else self.reply(r.reply),
-                -1 if r.input_hash is None else self.question(r.input_hash),
-                r.effect != "same", r.cut, -1 if r.check is None else self._checked(r.check),
-            )
-        )  # fmt: skip
+        names = [r.case_id for r in records]
+        for r in _first(names, self.cases, records):
+            self._add_case(r)
+        self.known |= dict.fromkeys([r.perturbation for r in records])
+        status = _each(_STATUS, [r.status for r in records], _ABSENT)
+        if (status == _ABSENT).any():
+            records = list(compress(records, status != _ABSENT))
+            names = [r.case_id for r in records]
+            status = status[status != _ABSENT]
+        fields = [r.perturbation for r in records], [r.variant for r in records], [r.repeat for r in records]
+        where = list(zip(*fields, strict=True))
+        for r in _first(where, self.columns, records):
+            self._add_column(r)
+        self._add_rows(records, _each(self.cases, names), _each(self.columns, where), status)
         if self.kept is not None:
-            self.kept.append(r)
+            self.kept.extend(records)
+
+    def _add_case(self, r: Record) -> None:
+        self.prompt = r.prompt
+        row = self.cases[r.case_id] = len(self.cases)
+        self.clusters.append(r.cluster)
+        for name, value in (r.by or {}).items():
+            self.by.setdefault(name, {})[row] = value
+
+    def _add_column(self, r: Record) -> None:
+        self.columns[r.perturbation, r.variant, r.repeat] = len(self.columns)
+        family = split_spec(r.perturbation)[0]
+        factors = tuple((r.factors or {}).items())
+        self.details.append(
+            Column(r.variant, r.perturbation, family, r.level, r.severity, r.index, r.repeat, factors)
+        )
+
+    def _add_rows(self, records: list[Record], case: Codes, column: Codes, status: Codes) -> None:
+        failed, ok = status == _ERROR, status == _OK
+        scores = [r.score for r in records]
+        score = np.array(scores, dtype=np.float64)
+        score[failed] = np.nan
+        for at in np.flatnonzero(~((score >= 0) & (score <= 1)) & ~failed):
+            if (wrong := scores[at]) is not None:
+                raise CaseError(
+                    f"case {records[at].case_id!r}, variant {records[at].variant or 'reference'!r} of task {self.task!r}, "
+                    f"model {self.model!r}: score {wrong!r} is not in [0, 1]"
+                )
+        answers = [r.answer for r in records]
+        answer = self.answer.codes(
+            answers if ok.all() else [a if r else None for a, r in zip(answers, ok, strict=True)]
+        )
+        answer[~ok] = UNREADABLE
+        reply = self.reply.codes([r.reply for r in records])
+        question = self.question.codes([r.input_hash for r in records])
+        checks = [r.check for r in records]
+        check = np.full(len(records), -1, dtype=np.int64)
+        if checks.count(None) < len(checks):
+            check[:] = [-1 if c is None else self._checked(c) for c in checks]
+        for codes in (answer, reply, question, check):
+            codes[failed] = -1
+        sensitive = np.array([r.effect != "same" for r in records], dtype=np.bool_)
+        cut = np.array([r.cut for r in records], dtype=np.bool_) & ~failed
+        self.rows.append(_Rows(case, column, status, score, answer, reply, question, sensitive, cut, check))
 
     def _checked(self, check: Mapping[str, Any]) -> int:
         """The code of what the second scorer says: its answer; of a model that judges, right or wrong."""
@@ -356,10 +405,14 @@ class _Builder:
         return self.check(check.get("answer") if status == "ok" else [status])
 
     def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
+        self.settle()
+        if not self.rows:
+            self._add_rows([], *(np.zeros(0, dtype=np.int64) for _ in range(3)))
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
-        data = np.array(self.rows, dtype=np.float64).reshape(-1, 10)
-        rows, cols, status = data[:, 0].astype(np.int64), data[:, 1].astype(np.int64), data[:, 2]
+        columns: list[Any] = [np.concatenate(parts) for parts in zip(*self.rows, strict=True)]
+        data = _Rows(*columns)
+        rows, cols, status = data.case, data.column, data.status
         self._refuse_duplicates(rows, cols, k)
         place = np.empty(k, dtype=np.int64)
         place[order] = np.arange(k)
@@ -370,10 +423,10 @@ class _Builder:
             full[at] = values
             return full
 
-        def codes(coder: Coder, column: int) -> Codes | None:
-            return spread(data[:, column], -1, np.int64) if len(coder) else None
+        def codes(coder: Coder, values: Codes) -> Codes | None:
+            return spread(values, -1, np.int64) if len(coder) else None
 
-        replies = codes(self.reply, 5)
+        replies = codes(self.reply, data.reply)
         return Frame(
             task=self.task,
             model=self.model,
@@ -381,36 +434,52 @@ class _Builder:
             case_ids=tuple(self.cases),
             clusters=tuple(self.clusters),
             columns=tuple(self.details[i] for i in order),
-            scores=spread(data[:, 3], np.nan, np.float64),
-            answers=settle_unreadable(spread(data[:, 4], -1, np.int64), replies, equal=unparsed_equal),
+            scores=spread(data.score, np.nan, np.float64),
+            answers=settle_unreadable(spread(data.answer, -1, np.int64), replies, equal=unparsed_equal),
             replies=replies,
             planned=spread(np.ones(len(rows)), False, np.bool_),
             unparsed=spread(status == _UNPARSED, False, np.bool_),
             refused=spread(status == _REFUSED, False, np.bool_),
             errors=spread(status == _ERROR, False, np.bool_),
-            sensitive=spread(data[:, 7], False, np.bool_),
-            cut=spread(data[:, 8], False, np.bool_),
+            sensitive=spread(data.sensitive, False, np.bool_),
+            cut=spread(data.cut, False, np.bool_),
             rows=None if self.kept is None else spread(_objects(self.kept), None, np.object_),
             known=tuple(p for p in self.known if p != REFERENCE),
-            checks=spread(data[:, 9], -1, np.int64) if len(self.check) or self.judged else None,
+            checks=spread(data.check, -1, np.int64) if len(self.check) or self.judged else None,
             judged=self.judged,
             prompt=self.prompt,
             by={name: tuple(held.get(i) for i in range(n)) for name, held in self.by.items()},
-            questions=codes(self.question, 6),
+            questions=codes(self.question, data.question),
             sequential=sequential,
         )
 
     def _refuse_duplicates(self, rows: Codes, cols: Codes, k: int) -> None:
         flat = rows * max(k, 1) + cols
-        values, counts = np.unique(flat, return_counts=True)
-        if len(values) == len(flat):
+        if not (np.bincount(flat) > 1).any():
             return
+        values, counts = np.unique(flat, return_counts=True)
         twice = int(values[np.argmax(counts > 1)])
         case, column = list(self.cases)[twice // k], self.details[twice % k]
         raise CaseError(
             f"task {self.task!r}, model {self.model!r}: two rows for case {case!r}, "
             f"variant {column.variant or 'reference'!r}, repeat {column.repeat}; each may come once"
         )
+
+
+def _first(keys: list[Any], known: Mapping[Any, int], records: list[Record]) -> list[Record]:
+    """The first record of each key that is not known yet."""
+    if not (new := [key for key in dict.fromkeys(keys) if key not in known]):
+        return []
+    first = dict(zip(reversed(keys), reversed(records), strict=True))
+    return [first[key] for key in new]
+
+
+def _each(numbers: Mapping[Any, int], keys: list[Any], other: int = -1) -> Codes:
+    """The number of each key; ``other``, where it is given, for those that have none."""
+    if keys and keys.count(keys[0]) == len(keys):
+        return np.full(len(keys), numbers.get(keys[0], other), dtype=np.int64)
+    found = map(numbers.__getitem__, keys) if other == -1 else (numbers.get(key, other) for key in keys)
+    return np.fromiter(found, np.int64, len(keys))
 
 
 def _objects(items: Sequence[object]) -> NDArray[np.object_]:

@@ -34,10 +34,12 @@ class Limits(NamedTuple):
     reason: str | None = None
 
 
+@lru_cache(maxsize=256)
 def z_quantile(p: float) -> float:
     return float(ndtri(p))
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(p: float, df: float) -> float:
     """Student's t; infinite below one degree of freedom."""
     return float(stdtrit(df, p)) if df >= 1 else math.inf
@@ -91,7 +93,10 @@ def mean_se(x: Floats, clusters: NDArray[np.int64] | None = None) -> Spread:
     n = len(x)
     groups = _groups(clusters)
     if groups is None:
-        return Spread(float(x.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0, n - 1, None)
+        if n < 2:
+            return Spread(0.0, n - 1, None)
+        off = x - x.sum() / n
+        return Spread(math.sqrt(float(off @ off) / (n - 1)) / math.sqrt(n), n - 1, None)
     index, g = groups
     size = np.bincount(index, minlength=g).astype(float)
     flat = n * n / float(size @ size)
@@ -161,12 +166,16 @@ def proportion(x: Floats, clusters: NDArray[np.int64] | None = None, *, level: f
     the same on the effective n (`on_effective_n`).
     """
     n = len(x)
-    if _groups(clusters) is None and bool(((x == 0) | (x == 1)).all()):
-        k = float(x.sum())
-        low, high = wilson(k, n, level=level)
-        return Limits(low, high, cp_lower(k, n), cp_upper(k, n), "wilson")
+    if _groups(clusters) is None and bool((x * x == x).all()):  # 0 and 1 alone are their own squares
+        return _of_yes_no(float(x.sum()), n, level)
     failing = failing_clusters(x, clusters)
     return on_effective_n(float(x.mean()), n, mean_se(x, clusters), failing=failing, level=level)
+
+
+@lru_cache(maxsize=1024)
+def _of_yes_no(k: float, n: int, level: float) -> Limits:
+    low, high = wilson(k, n, level=level)
+    return Limits(low, high, cp_lower(k, n), cp_upper(k, n), "wilson")
 
 
 def ratio_of_sums(
@@ -407,5 +416,20 @@ def bootstrap(
     out = []
     with np.errstate(all="ignore"):
         for first in range(0, resamples, step):
-            out.append(value(make(units, first, min(step, resamples - first), seed) @ each))
+            out.append(value(_product(make(units, first, min(step, resamples - first), seed), each)))
     return np.concatenate(out)
+
+
+_ONE_THREAD = 250_000
+"""Multiplications that BLAS does in one thread: of more it wakes others, which takes longer than the work."""
+
+
+def _product(weights: Floats, each: Floats) -> Floats:
+    """``weights @ each``, of many rows some at a time."""
+    step = _ONE_THREAD // max(each.size, 1)
+    if step < 16:
+        return np.asarray(weights @ each)
+    out = np.empty((len(weights), each.shape[1]))
+    for i in range(0, len(weights), step):
+        np.matmul(weights[i : i + step], each, out=out[i : i + step])
+    return out

@@ -10,7 +10,7 @@ the mean. What compares two replies needs two.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,8 @@ class Measures:
         self.there = ~np.isnan(self.y)
         self.ref = cell.is_reference
         self.none = np.full(cell.n_cases, np.nan)
-        self.memo: dict[str, NDArray[np.float64]] = {}
+        self.memo: dict[str, Any] = {}
+        """What the modules of metrics have computed of these."""
         self._by_variant: VariantSums | None = None
 
     # scores
@@ -57,6 +58,11 @@ class Measures:
     def k(self) -> NDArray[np.int64]:
         """Scores of the case, K_i."""
         return np.asarray(self.there.sum(axis=1))
+
+    @cached_property
+    def most(self) -> int:
+        """The most scores, or answers, that a case has."""
+        return int(max(self.k.max(initial=0), self.ties.valid.max(initial=0)))
 
     @cached_property
     def total(self) -> Floats:
@@ -251,10 +257,12 @@ class Measures:
             return zero, zero
         at = [int(np.argmax(self.ref))]
         first, others = self.cell.answers[:, at], self.cell.answers[:, ~self.ref]
-        differ = (others >= 0) & (first >= 0) & (others != first)
-        unknown = differ & self.cell.unreadable[:, at] & self.cell.unreadable[:, ~self.ref]
-        both = (others >= 0) & (first >= 0) & ~unknown
-        return (differ & ~unknown).sum(axis=1), both.sum(axis=1)
+        both = (others >= 0) & (first >= 0)
+        differ = both & (others != first)
+        if self.cell.unreadable.any():
+            unknown = differ & self.cell.unreadable[:, at] & self.cell.unreadable[:, ~self.ref]
+            both, differ = both & ~unknown, differ & ~unknown
+        return differ.sum(axis=1), both.sum(axis=1)
 
     @cached_property
     def flips(self) -> Floats:
@@ -349,6 +357,8 @@ def _mean(y: Floats, there: NDArray[np.bool_]) -> Floats:
 
 
 def _ratio(part: Floats | Counts, whole: Counts) -> Floats:
+    if whole.all():
+        return np.asarray(part / whole)
     with np.errstate(all="ignore"):
         out: Floats = np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
     return out

@@ -21,33 +21,34 @@ from robusttest.stats.cell.frame import OWN_NAME_ONLY, REPEAT, Column, Floats, F
 def select(cell: Frame, perturbation: str | None, *, sensitive: bool = False) -> Frame:
     """See `Frame.select`. Raises `UnknownNameError` for a perturbation that this cell has never seen."""
     if perturbation is not None:
-        names = {*cell.known, *cell.families, *([REPEAT] if cell.has_repeats else [])}
-        if perturbation not in names:
-            from robusttest.perturbations.base.catalog import meant
-
-            known = meant(perturbation, names)
-            if known is None:
-                raise UnknownNameError("perturbation", perturbation, names)
-            perturbation = known
+        perturbation = _known(cell, perturbation)
     if perturbation == REPEAT:
         return _repeats(cell, sensitive)
-    keep = [
-        i
-        for i, c in enumerate(cell.columns)
-        if c.is_reference
-        or (
-            c.level not in OWN_NAME_ONLY
-            if perturbation is None
-            else perturbation in (c.perturbation, c.family)
-        )
-    ]
-    kept = cell if len(keep) == len(cell.columns) else cell.take(keep)
+    if perturbation is None:
+        keep = [i for i, c in enumerate(cell.columns) if c.is_reference or c.level not in OWN_NAME_ONLY]
+    else:
+        keep = sorted({*map(int, np.flatnonzero(cell.is_reference)), *cell.columns_of(perturbation)})
+    of: dict[str, Any] = {"whole": cell, "chosen": perturbation}
+    kept = replace(cell, **of) if len(keep) == len(cell.columns) else cell.take(keep, **of)
     made = _without(kept, ~kept.sensitive if sensitive else kept.sensitive)
     once = _once(made)
     rerun = [i for i, c in enumerate(cell.columns) if c.level == REPEAT]
     if rerun and cell.has_reference:
         once = _with_reruns(once, cell.scores[:, [*map(int, np.flatnonzero(cell.is_reference)), *rerun]])
-    return replace(once, whole=cell, chosen=perturbation)
+    return once
+
+
+def _known(cell: Frame, perturbation: str) -> str:
+    if perturbation in cell.known:
+        return perturbation
+    names = {*cell.known, *cell.families, *([REPEAT] if cell.has_repeats else [])}
+    if perturbation in names:
+        return perturbation
+    from robusttest.perturbations.base.catalog import meant
+
+    if (found := meant(perturbation, names)) is None:
+        raise UnknownNameError("perturbation", perturbation, names)
+    return found
 
 
 def _repeats(cell: Frame, sensitive: bool) -> Frame:

@@ -51,10 +51,10 @@ def across_variants(
     units = n if groups is None else len(np.unique(groups))
     if metric == "avgp":
         return value, _mean_of_means(_scored(m), means, groups, level), n
-    deviations = m.memo.get("deviations")
-    if deviations is None:
-        deviations = m.memo["deviations"] = _deviations(m, means, groups, units)
-    limits = _limits(metric, means, deviations, level)
+    band: Band | None = m.memo.get("band")
+    if band is None:
+        band = m.memo["band"] = Band(_deviations(m, means, groups, units))
+    limits = _limits(metric, means, band, level)
     if limits.low is None:
         limits = _degenerate(metric, value, units, level)
     elif metric in ("spread", "saturation"):
@@ -93,8 +93,8 @@ def _deviations(m: Measures, means: Floats, groups: NDArray[np.int64] | None, un
         return _extremes(normal_deviations(spread, units))
     order = _by_name(m, _rows(m))
     return bootstrap(
-        _parts(_scored(m)[order]),
-        lambda sums: _extremes(_means(sums, len(means)) - means),
+        _parts(_scored(m)[order], clustered=groups is not None),
+        lambda sums: _extremes(_means(sums, len(means), len(order)) - means),
         None if groups is None else _first_seen(groups[order]),
     )
 
@@ -131,32 +131,51 @@ def _value(metric: str, means: Floats) -> Floats:
     return values[metric]
 
 
-def _limits(metric: str, means: Floats, deviations: Floats, level: float) -> Limits:
-    deviations = deviations[np.isfinite(deviations).all(axis=1)]
-    if len(deviations) < 0.9 * RESAMPLES or float(np.ptp(deviations)) < 1e-12:
+class Band:
+    """Quantiles of what the worst, the best and the mean over variants deviate by: (B, 3) of all three."""
+
+    def __init__(self, deviations: Floats) -> None:
+        there = deviations[np.isfinite(deviations).all(axis=1)]
+        self.varies = len(there) >= 0.9 * RESAMPLES and float(np.ptp(there)) >= 1e-12
+        self._columns = {"down": -there[:, 0], "up": there[:, 1], "middle": there[:, 2]}
+        self._sorted: dict[str, Floats] = {}
+
+    def quantile(self, of: str, p: float) -> float:
+        """``of``: ``down``, ``up``, or two of the three added (``up + down``) or taken apart (``up - middle``)."""
+        ordered = self._sorted.get(of)
+        if ordered is None:
+            first, sign, second = (*of.split(), "", "")[:3]
+            made = self._columns[first]
+            if sign:
+                made = made + self._columns[second] if sign == "+" else made - self._columns[second]
+            ordered = self._sorted[of] = np.sort(made)
+        place = p * (len(ordered) - 1)
+        below = min(int(place), len(ordered) - 2)
+        low, high = float(ordered[below]), float(ordered[below + 1])
+        return low + (high - low) * (place - below)
+
+
+def _limits(metric: str, means: Floats, band: Band, level: float) -> Limits:
+    if not band.varies:
         return Limits(
             method="bootstrap", reason="interval unreliable: resamples do not vary or are undefined"
         )
-    down, up, middle = -deviations[:, 0], deviations[:, 1], deviations[:, 2]
+    q = band.quantile
     worst, best, mean = (float(x) for x in _extremes(means))
 
     def between(p: float) -> tuple[float, float]:
         """Limits with 1-p beyond each (beyond both together, for a spread and for cps)."""
-
-        def q(x: Floats, at: float = p) -> float:
-            return float(np.quantile(x, at))
-
         if metric in ("worst_variant_accuracy", "maxp"):
             middle_one = worst if metric == "worst_variant_accuracy" else best
-            return middle_one - q(up), middle_one + q(down)
+            return middle_one - q("up", p), middle_one + q("down", p)
         if metric == "spread":
-            return best - worst - q(up + down), best - worst + q(up + down)
+            return best - worst - q("up + down", p), best - worst + q("up + down", p)
         gap = best - mean
         if metric == "saturation":
-            return 1 - gap - q(middle + down), 1 - gap + q(up - middle)
+            return 1 - gap - q("middle + down", p), 1 - gap + q("up - middle", p)
         half = (1 + p) / 2  # two statements at once
-        low = max(1 - gap - q(middle + down, half), 0.0) * max(best - q(up, half), 0.0)
-        return low, min(1 - gap + q(up - middle, half), 1.0) * min(best + q(down, half), 1.0)
+        low = max(1 - gap - q("middle + down", half), 0.0) * max(best - q("up", half), 0.0)
+        return low, min(1 - gap + q("up - middle", half), 1.0) * min(best + q("down", half), 1.0)
 
     two_sided = level if metric == "spread" else 0.5 + level / 2
     low, high, lower, upper = (min(max(x, 0.0), 1.0) for x in (*between(two_sided), *between(1 - ALPHA)))
@@ -182,18 +201,19 @@ def _first_seen(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(np.argsort(np.argsort(first))[index])
 
 
-def _parts(y: Floats) -> Floats:
-    """Columns that sum to what `_means` divides: scores, then how many (one column where none is missing)."""
+def _parts(y: Floats, *, clustered: bool) -> Floats:
+    """Columns that sum to what `_means` divides: scores, then how many (one column where none is missing, and none where n is that of
+    every resample).
+    """
     there = ~np.isnan(y)
     if there.all():
-        return np.concatenate([y, np.ones((len(y), 1))], axis=1)
+        return np.concatenate([y, np.ones((len(y), 1))], axis=1) if clustered else y
     return np.concatenate([np.where(there, y, 0.0), there], axis=1)
 
 
-def _means(sums: Floats, v: int) -> Floats:
+def _means(sums: Floats, v: int, n: int) -> Floats:
     with np.errstate(all="ignore"):
-        out: Floats = sums[..., :v] / sums[..., v:]
-    return out
+        return np.asarray(sums[..., :v] / (n if sums.shape[-1] == v else sums[..., v:]))
 
 
 def _extremes(values: Floats) -> Floats:

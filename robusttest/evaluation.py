@@ -107,12 +107,13 @@ def evaluate(
         )
     from robusttest.report import files
     from robusttest.run.calls import opened
-    from robusttest.run.ledger import Ledger, tally
+    from robusttest.run.ledger import Ledger, check_records, tally
     from robusttest.run.plan import planned
     from robusttest.run.progress import KernelProgress, in_kernel
 
     for target in settings.report:
         files.check_writable(target.path)
+    check_records(settings.records)
     ledger = Ledger(settings, files=lambda: _files(jobs, settings), plans=lambda: planned(jobs))
     ledger.load_baseline()
     jobs = ledger.look_back(failing_first(jobs, settings))

@@ -153,6 +153,20 @@ def shard(value: Any) -> str:
     return str(Shard.parse(value))
 
 
+def records(value: Any) -> str:
+    """``jsonl``, or ``parquet:`` with a folder or URL, which is made absolute: it stands in run files."""
+    kind, _, url = name(value).partition(":")
+    if value == "jsonl":
+        return "jsonl"
+    if kind != "parquet" or not url:
+        raise UsageError(
+            f"{value!r}: write jsonl, or parquet:FOLDER, as in parquet:results or parquet:s3://bucket/results"
+        )
+    from robusttest.core.files import absolute
+
+    return f"{kind}:{absolute(url)}"
+
+
 def engine(value: Any) -> str:
     """What `robusttest.workers.engines` knows."""
     from robusttest.workers.engines import check
@@ -431,6 +445,10 @@ class Settings:
     report: tuple[ReportTarget, ...] = option(
         (), ReportTarget.parse, f"write a report: {', '.join(f'{kind}:PATH' for kind in REPORT_KINDS)} (repeatable)",
         ini="linelist", many=True, metavar="KIND:PATH",
+    )  # fmt: skip
+    records: str = option(
+        "jsonl", records, "where records are kept: jsonl (the run file), or parquet:FOLDER or URL, in parts with sums beside them (jsonl)",
+        ini="string", metavar="jsonl|parquet:URL",
     )  # fmt: skip
     resume: bool = option(
         False,

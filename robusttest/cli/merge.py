@@ -25,6 +25,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     option(p, "baseline", help="as --robust-baseline")
     option(p, "update_baseline", help="as --robust-update-baseline")
     option(p, "fail_on", help="as --robust-fail-on")
+    option(p, "records", help="as --robust-records: where the whole run's records go")
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
     p.add_argument("-q", "--quiet", action="count", default=0, help="one line")
     directory(p)
@@ -32,14 +33,16 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> int:
     from robusttest.report import files, terminal
-    from robusttest.run.ledger import Ledger
+    from robusttest.run.ledger import Ledger, check_records
     from robusttest.run.merge import merged, parts_in, read_parts
     from robusttest.settings import Settings
 
     parts = read_parts(parts_in(map(Path, a.parts)))
     of_parts = {k: v for k, v in parts[0].info.settings.items() if k in ("seed", "variants", "limit", "by")}
     given = {
-        k: v for k in ("label", "baseline", "update_baseline", "fail_on") if (v := getattr(a, k)) is not None
+        k: v
+        for k in ("label", "baseline", "update_baseline", "fail_on", "records")
+        if (v := getattr(a, k)) is not None
     }
     if a.fail_on is not None and a.baseline is None:
         raise UsageError("--fail-on needs --baseline: what the whole is compared with")
@@ -49,6 +52,7 @@ def run(a: argparse.Namespace) -> int:
     )
     for target in settings.report:
         files.check_writable(target.path)
+    check_records(settings.records)
     ledger = Ledger(settings)
     first = parts[0].info
     ledger.new_run = replace(ledger.new_run, commit=first.commit, dirty=first.dirty, sources=first.sources)

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
-from robusttest.errors import StorageError
+from robusttest.errors import StorageError, UsageError
+
+URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+
+
+def absolute(url: str) -> str:
+    """A URL as it is; a path taken from the current folder. Raises `UsageError` for what is neither, and for a URL that holds
+    a password or a key: it may stand in run files.
+    """
+    found = URL.fullmatch(url)
+    if not url.strip() or "\0" in url or "\n" in url or (found is not None and not found["rest"].strip("/")):
+        raise UsageError(f"{url!r} is no path and no URL: write a folder, as results or s3://bucket/results")
+    if found is None:
+        return str(Path(url).absolute())
+    if "@" in found["rest"].partition("/")[0] or "?" in url:
+        raise UsageError(
+            f"{found['scheme']}://…: a URL stands in run files, so it holds no user, password or key: give those by the environment, as the "
+            "package for this storage says"
+        )
+    return f"{found['scheme'].lower()}://{found['rest']}"
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

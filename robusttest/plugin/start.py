@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from robusttest.errors import RobusttestError, StorageError
+from robusttest.errors import RobusttestError, StorageError, UsageError
 from robusttest.plugin import options
 from robusttest.plugin.item import RobustItem, can_be_planned
 from robusttest.variants.select import calls_per_case, select_cases, unknown_case
@@ -57,6 +57,7 @@ def begin(session: RobustSession, chosen: Chosen) -> bool:
     except StorageError as e:
         raise pytest.UsageError(f"--robust-report: {e}") from None
     try:
+        _check_records(session)
         session.load_baseline()
         _look_back(session, states)
     except RobusttestError as e:
@@ -149,6 +150,7 @@ def _hopeless(state: RobustItem) -> list[str]:
 def _refusal(session: RobustSession, states: Sequence[RobustItem]) -> str | None:
     try:
         _freeze(session, states)
+        _check_records(session)
         session.load_baseline()
         _look_back(session, states)
         session.preflight(_models(states), _with_key(states))
@@ -179,6 +181,15 @@ def _check_reports(session: RobustSession) -> None:
 
         for target in session.settings.report:
             check_writable(target.path)
+
+
+def _check_records(session: RobustSession) -> None:
+    from robusttest.run.ledger import check_records
+
+    try:
+        check_records(session.settings.records)
+    except RobusttestError as e:
+        raise UsageError(f"--robust-records: {e}") from None
 
 
 def _say(session: RobustSession, states: Sequence[RobustItem]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from robusttest.run.resume import Unfinished
     from robusttest.store import RunWriter
     from robusttest.store.stream import Stream
+    from robusttest.store.writer import PartRef
 
 
 class Ledger:
@@ -147,10 +148,23 @@ class Ledger:
             return
         try:
             if (writer := self.open()) is not None:
-                writer.write_cell(cell, lines)
+                part = self._part(cell)
+                writer.write_cell(cell, lines if part is None else (), part)
         except StorageError as e:
             self.problem(e)
             self._writer = None
+
+    def _part(self, cell: Cell) -> PartRef | None:
+        """Its records in a part of Parquet, where they go there; where that can't be written, they stand in the run file."""
+        if self.settings.records == "jsonl" or not cell.records or self._writer is None:
+            return None
+        from robusttest.store.parquet import Parts
+
+        try:
+            return Parts.of(self.new_run, self._writer.path).write(cell.key, cell.records)
+        except RobusttestError as e:
+            self.problem(e)
+            return None
 
     def open(self) -> RunWriter | None:
         """The run file, once there is something to put into it; None where it can't be written."""
@@ -254,6 +268,10 @@ class Ledger:
 
             try:
                 self._writer.close(self.run)
+                if self.settings.records != "jsonl":
+                    from robusttest.store.parquet import Parts
+
+                    Parts.of(self.run, self._writer.path).end(self._writer.path)
                 end_parts(self.settings.directory, self.run.id)
             except StorageError as e:
                 self.problem(e)
@@ -335,6 +353,14 @@ class Ledger:
             "versions": dict(self.run.versions if self.run is not None else {})
             | {name: v for t in tallies for name, v in t.get("versions", {}).items()},
         }
+
+
+def check_records(records: str) -> None:
+    """Refuse what records can't be written to (`Settings.records`), before money is spent. Raises `RobusttestError`."""
+    if records != "jsonl":
+        from robusttest.store.parquet import check
+
+        check(records)
 
 
 def declared_versions(records: Iterable[Record]) -> dict[str, str]:

@@ -7,7 +7,6 @@ some is refused, since URLs stand in run files.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from robusttest.core.files import URL, absolute
 from robusttest.errors import MissingExtraError, StorageError, UsageError
-
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 
 
 class Location:
     """One path of one file system, with what `pathlib.Path` calls alike. Raises `StorageError` where storage can't do it."""
 
     def __init__(self, url: str) -> None:
-        """``url`` as `checked` gives it."""
+        """``url`` as `absolute` gives it."""
         self.url = url.rstrip("/") or "/"
 
     def __str__(self) -> str:
@@ -44,7 +42,7 @@ class Location:
     @cached_property
     def local(self) -> Path | None:
         """The path on this machine's own file system, if it is there."""
-        found = _SCHEME.fullmatch(self.url)
+        found = URL.fullmatch(self.url)
         return Path(self.url) if found is None else Path(found["rest"]) if found["scheme"] == "file" else None
 
     @cached_property
@@ -115,20 +113,8 @@ class Location:
 
 
 def location(url: str) -> Location:
-    """The place of a path or URL, a path taken from the current folder. Raises `UsageError` for what is neither, and for
-    a URL that holds a password.
-    """
-    found = _SCHEME.fullmatch(url)
-    if not url.strip() or "\0" in url or "\n" in url or (found is not None and not found["rest"].strip("/")):
-        raise UsageError(f"{url!r} is no path and no URL: write a folder, as results or s3://bucket/results")
-    if found is None:
-        return Location(str(Path(url).absolute()))
-    if "@" in found["rest"].partition("/")[0] or "?" in url:
-        raise UsageError(
-            f"{found['scheme']}://…: a URL stands in run files, so it holds no user, password or key: give those by the environment, as the "
-            "package for this storage says"
-        )
-    return Location(f"{found['scheme'].lower()}://{found['rest']}")
+    """The location of a path or URL; raises `UsageError` as `robusttest.core.files.absolute` does."""
+    return Location(absolute(url))
 
 
 @contextmanager

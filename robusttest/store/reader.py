@@ -13,8 +13,8 @@ from robusttest.core.codec import Line
 from robusttest.core.nouns import CellKey, Record, RunInfo, Verdict
 from robusttest.engine.cell import Cell, grouped
 from robusttest.errors import StorageError
-from robusttest.store.stream import Waiting, part_lines, parts_of
-from robusttest.store.writer import FOLDER, SCHEMA, storage
+from robusttest.store.stream import Waiting, key_of, part_lines, parts_of
+from robusttest.store.writer import FOLDER, SCHEMA, PartRef, storage
 
 if TYPE_CHECKING:
     from robusttest.stats.cell.frame import Frame
@@ -81,6 +81,9 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
     def handle(number: int | str, line: Line) -> None:
         try:
             for ready in (line,) if waiting is None else waiting.take(line):
+                if "part" in ready and "record" in handlers:
+                    for record in parted(ready):
+                        handlers["record"](record)
                 if (handler := handlers.get(str(ready.get("kind")))) is not None:
                     handler(ready)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
@@ -88,6 +91,15 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
                 f"{os.fspath(where)}, line {number}: not a {line.get('kind')!r} line ({e})"
             ) from e
 
+    def parted(line: Line) -> Iterator[Line]:
+        """The records of a cell that has them in a part, the first time that it comes."""
+        from robusttest.store.parquet import Parts
+
+        if (key := key_of(line)) not in read:
+            read.add(key)
+            yield from Parts.of(info, where).lines(PartRef(**line["part"]))
+
+    read: set[CellKey] = set()
     lines = _lines(where)
     first = next(lines)[1]
     info = _info(first, where)

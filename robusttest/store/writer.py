@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from robusttest.core import codec
 from robusttest.core.files import own_folder
-from robusttest.core.nouns import Record, RunInfo
+from robusttest.core.nouns import CellKey, Record, RunInfo
 from robusttest.errors import StorageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ SCHEMA = 2
 """Of the lines of a run file. A change of a stored field's meaning raises it and adds a migration."""
 
 FOLDER = "runs"
+
+
+class PartRef(NamedTuple):
+    """Where a cell's records are that stand in no run file: see `robusttest.store.parquet`."""
+
+    name: str
+    rows: int
 
 
 @contextmanager
@@ -47,6 +54,7 @@ class RunWriter:
     def __init__(self, path: str | os.PathLike[str], run: RunInfo) -> None:
         self.path = Path(path)
         self._file: IO[str] | None = None
+        self._parts: dict[CellKey, PartRef] = {}
         with storage(self.path, "write"):
             if self.path.parent.name == FOLDER:
                 own_folder(self.path.parent.parent)
@@ -58,9 +66,14 @@ class RunWriter:
         """Add records, with one flush."""
         self._put(*(codec.record_line(r) for r in records))
 
-    def write_cell(self, cell: Cell, records: Iterable[str] = ()) -> None:
-        """Add what a cell holds; a later one of the same key stands in its place. ``records``: theirs, as lines."""
-        self._put(*records, codec.line("cell", cell))
+    def write_cell(self, cell: Cell, records: Iterable[str] = (), part: PartRef | None = None) -> None:
+        """Add what a cell holds; a later one of the same key stands in its place. ``records``: theirs, as lines; ``part`` is
+        where they are if not here.
+        """
+        if part is not None:
+            self._parts[cell.key] = part
+        held = self._parts.get(cell.key)
+        self._put(*records, codec.line("cell", cell, **({} if held is None else {"part": held._asdict()})))
 
     def close(self, run: RunInfo | None = None) -> None:
         """End the file with the final ``run``; without it the run stays incomplete. Closing twice is nothing."""

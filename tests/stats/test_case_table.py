@@ -21,7 +21,8 @@ from robusttest.stats.cell.case_table import (
     NOT_FROM_SUMS,
     CaseSums,
     case_table,
-    table_of_rows,
+    table_of,
+    tables_of,
 )
 from robusttest.stats.cell.frame import REPEAT, Frame, frames
 from robusttest.stats.cell.measures import NEEDS_ROWS, measures
@@ -154,12 +155,13 @@ def test_sums_of_many_cases_give_the_limits_too() -> None:
     assert without == {"apdr", "avgp"}
 
 
-def test_a_table_goes_through_plain_rows(example_a: Frame) -> None:
+def test_a_table_goes_through_plain_columns(example_a: Frame) -> None:
     table = case_table(example_a)
-    rows = json.loads(json.dumps(list(table.rows())))
-    assert set(rows[0]) == {*KEYS, *CaseSums._fields}
-    assert (rows[1]["case_id"], rows[1]["k"], rows[1]["total"], rows[1]["square"]) == ("c1", 4, 3.0, 3.0)
-    again = table_of_rows(rows, table.variants)
+    columns = {name: np.asarray(values).tolist() for name, values in table.columns().items()}
+    columns = json.loads(json.dumps(columns))
+    assert set(columns) == {*KEYS, *CaseSums._fields}
+    assert [columns[name][1] for name in ("case_id", "k", "total", "square")] == ["c1", 4, 3.0, 3.0]
+    again = table_of(columns, table.variants)
     for name in ("accuracy", "robust_accuracy", "consistency_icc", "answer_kappa", "flip_rate", "spread"):
         assert tables.estimate(again, name) == tables.estimate(table, name)
     assert tables.estimate(again, "consistency_icc").value == pytest.approx(0.393939, abs=1e-6)
@@ -173,11 +175,31 @@ def test_a_table_refuses_what_it_cannot_say(example_a: Frame) -> None:
         tables.estimate(table, "sensitivity")
     with pytest.raises(CaseError, match="pass\\^2 is of runs of one prompt: the table of 'repeat'"):
         tables.estimate(table, "pass^2")
-    rows = list(table.rows())
+    columns = table.columns()
     with pytest.raises(CaseError, match="rows of different cells"):
-        table_of_rows([rows[0], {**rows[1], "model": "other"}], table.variants)
+        table_of({**columns, "model": ["other", *columns["model"][1:]]}, table.variants)
     with pytest.raises(CaseError, match="without rows"):
-        table_of_rows([], table.variants)
+        table_of({name: [] for name in columns}, table.variants)
+
+
+def test_a_cell_has_a_table_for_each_choice_of_variants() -> None:
+    def rows(*names: str) -> list[Record]:
+        return [
+            Record(
+                task="t", model="m", case_id=f"c{i}", variant=f"{name}#1" if name else "", perturbation=name,
+                level="repeat" if name == REPEAT else "input" if name else "reference", score=1.0, answer="a",
+                effect="changes" if name == "negation" else "same",
+            )
+            for i in range(2) for name in names
+        ]  # fmt: skip
+
+    def choices(*names: str) -> list[tuple[str | None, bool]]:
+        return [(t.perturbation, t.sensitive) for t in tables_of(frames(rows("", *names))[0])]
+
+    assert choices() == [(None, False)]
+    assert choices("ocr:0.1", "ocr:0.2", "negation", REPEAT) == [
+        (None, False), (None, True), ("ocr", False), ("ocr:0.1", False), ("ocr:0.2", False), ("negation", True), (REPEAT, False),
+    ]  # fmt: skip
 
 
 def test_sums_by_variant_hold_for_gaps(cell_of: Callable[..., Frame]) -> None:

@@ -2,8 +2,8 @@
 
 A `CaseTable` is what one model did on one task over the variants of one choice (all that keep the right answer, those of
 one perturbation, ``repeat``): its keys, a row a case, a row a variant. `case_table` makes one of a `Frame`; `estimate`
-takes either a frame (`robusttest.stats.cell.estimates`) or, here, a table, by the same functions. A row of the table as plain
-data (`CaseTable.rows`) is::
+takes either a frame (`robusttest.stats.cell.estimates`) or, here, a table, by the same functions. Its columns by name
+(`CaseTable.columns`) are::
 
     keys    test, task, model, perturbation, sensitive, case_id, cluster
     n       k: scores of the case
@@ -16,7 +16,7 @@ variants of up to 2,000 cases, agreement of answers in clusters; those have thei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from robusttest.core.nouns import CellKey, Estimate
 from robusttest.errors import CaseError
 from robusttest.metrics import get_metric
 from robusttest.stats.cell.answers import AnswerSums, Ties
-from robusttest.stats.cell.estimates import LACKS, estimate_of
+from robusttest.stats.cell.estimates import LACKS, estimate_of, per_perturbation
 from robusttest.stats.cell.frame import REPEAT, Codes, Floats, Frame, cluster_numbers
 from robusttest.stats.cell.measures import Counts, Measures, Replies, measures
 from robusttest.stats.cell.variant_sums import VariantSums
@@ -106,15 +106,11 @@ class CaseTable:
     def n(self) -> int:
         return len(self.case_ids)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Keys, n and sums of each case, as plain data."""
-        columns = [c.tolist() for c in self.sums]
-        keys = (self.key.test, self.key.task, self.key.model, self.perturbation, self.sensitive)
-        for i, (case, cluster) in enumerate(zip(self.case_ids, self.clusters, strict=True)):
-            yield {
-                **dict(zip(KEYS, (*keys, case, cluster), strict=True)),
-                **{name: c[i] for name, c in zip(CaseSums._fields, columns, strict=True)},
-            }
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Keys and sums by name, as long as there are cases each."""
+        same = (self.key.test, self.key.task, self.key.model, self.perturbation, self.sensitive)
+        keys = {name: [value] * self.n for name, value in zip(KEYS, same, strict=False)}
+        return {**keys, "case_id": self.case_ids, "cluster": self.clusters, **self.sums._asdict()}
 
 
 def case_table(cell: Frame, perturbation: str | None = None, *, sensitive: bool = False) -> CaseTable:
@@ -145,29 +141,41 @@ def case_table(cell: Frame, perturbation: str | None = None, *, sensitive: bool 
     )
 
 
-def table_of_rows(rows: Iterable[Mapping[str, Any]], variants: VariantSums) -> CaseTable:
-    """The table of plain rows, as `CaseTable.rows` gives them. Raises `CaseError` for rows of different keys, and none."""
-    found = list(rows)
-    if not found:
+def tables_of(cell: Frame) -> Iterator[CaseTable]:
+    """Every choice of variants that a report tells of: all that keep the right answer, all that change it, each perturbation's."""
+    for name in (None, *per_perturbation(cell)):
+        at = (
+            range(cell.n_variants)
+            if name is None
+            else [i for i, c in enumerate(cell.columns) if name in (c.perturbation, c.family)]
+        )
+        changes = bool((cell.planned & cell.sensitive)[:, list(at)].any())
+        if name in (None, REPEAT) or not changes or cell.has(name, sensitive=False):
+            yield case_table(cell, name)
+        if changes:
+            yield case_table(cell, name, sensitive=True)
+
+
+def table_of(columns: Mapping[str, Sequence[Any]], variants: VariantSums) -> CaseTable:
+    """The table of columns as `CaseTable.columns` gives them. Raises `CaseError` for rows of different keys, and none."""
+    keys = set(zip(*(columns[name] for name in KEYS[:5]), strict=True))
+    if not keys:
         raise CaseError("a case table without rows")
-    keys = {tuple(r[name] for name in KEYS[:5]) for r in found}
     if len(keys) > 1:
         raise CaseError(f"rows of different cells in one case table: {sorted(map(str, keys))[:3]}")
     test, task, model, perturbation, sensitive = keys.pop()
-    columns: dict[str, Any] = {
-        name: np.array(
-            [np.nan if r[name] is None else r[name] for r in found],
-            dtype=np.int64 if name in _COUNTS else np.float64,
-        )
+    sums: dict[str, Any] = {
+        name: np.asarray(columns[name], dtype=np.int64 if name in COUNTS else np.float64)
         for name in CaseSums._fields
     }
     return CaseTable(
-        CellKey(test, task, model), perturbation, bool(sensitive), tuple(r["case_id"] for r in found),
-        tuple(r["cluster"] for r in found), CaseSums(**columns), variants,
+        CellKey(test, task, model), perturbation, bool(sensitive), tuple(columns["case_id"]), tuple(columns["cluster"]),
+        CaseSums(**sums), variants,
     )  # fmt: skip
 
 
-_COUNTS = frozenset(n for n, kind in CaseSums.__annotations__.items() if kind == "Counts")
+COUNTS = frozenset(n for n, kind in CaseSums.__annotations__.items() if kind == "Counts")
+"""The whole numbers among the sums."""
 
 
 def estimate(

@@ -274,22 +274,28 @@ def frames(
 
     Raises `CaseError` for two rows of one case and variant, and for a score that is NaN or outside [0, 1].
     """
-    builders: dict[tuple[str | None, str, str], _Builder] = {}
+    builders: dict[tuple[str | None, str, str], FrameBuilder] = {}
     for key, group in groupby(records, attrgetter("test", "task", "model")):
         builder = builders.get(key)
         if builder is None:
-            builder = builders[key] = _Builder(*key)
+            builder = builders[key] = FrameBuilder(*key)
         builder.add(group)
     return [b.build(unparsed_equal, sequential) for b in builders.values()]
 
 
-_OK, _UNPARSED, _REFUSED, _ERROR, _ABSENT = range(5)
-_STATUS = {"ok": _OK, "unparsed": _UNPARSED, "refused": _REFUSED, "error": _ERROR, "skipped": _ERROR}
+OK_ROW, UNPARSED_ROW, REFUSED_ROW, ERROR_ROW, ABSENT_ROW = range(5)
+STATUS = {
+    "ok": OK_ROW,
+    "unparsed": UNPARSED_ROW,
+    "refused": REFUSED_ROW,
+    "error": ERROR_ROW,
+    "skipped": ERROR_ROW,
+}
 _AT_ONCE = 5_000
 """Records of a cell that are held until they are turned into arrays: many, for speed, and not all, for memory."""
 
 
-class _Rows(NamedTuple):
+class FrameRows(NamedTuple):
     """Records of one cell, an (m,) array for each of their fields; codes are -1 where there is nothing."""
 
     case: Codes
@@ -304,7 +310,7 @@ class _Rows(NamedTuple):
     check: Codes
 
 
-class _Builder:
+class FrameBuilder:
     """The rows of one cell as they come, turned into arrays some thousand at a time."""
 
     def __init__(self, test: str | None, task: str, model: str) -> None:
@@ -319,7 +325,7 @@ class _Builder:
         self.check, self.judged = Coder(), False
         self.prompt: str | None = None
         self.by: dict[str, dict[int, str]] = {}
-        self.rows: list[_Rows] = []
+        self.rows: list[FrameRows] = []
         self.kept: list[Record] | None = [] if any(m.own for m in METRICS.values()) else None
 
     def add(self, records: Iterator[Record]) -> None:
@@ -340,11 +346,11 @@ class _Builder:
         for r in _first(names, self.cases, records):
             self._add_case(r)
         self.known |= dict.fromkeys([r.perturbation for r in records])
-        status = _each(_STATUS, [r.status for r in records], _ABSENT)
-        if (status == _ABSENT).any():
-            records = list(compress(records, status != _ABSENT))
+        status = _each(STATUS, [r.status for r in records], ABSENT_ROW)
+        if (status == ABSENT_ROW).any():
+            records = list(compress(records, status != ABSENT_ROW))
             names = [r.case_id for r in records]
-            status = status[status != _ABSENT]
+            status = status[status != ABSENT_ROW]
         fields = [r.perturbation for r in records], [r.variant for r in records], [r.repeat for r in records]
         where = list(zip(*fields, strict=True))
         for r in _first(where, self.columns, records):
@@ -369,7 +375,7 @@ class _Builder:
         )
 
     def _add_rows(self, records: list[Record], case: Codes, column: Codes, status: Codes) -> None:
-        failed, ok = status == _ERROR, status == _OK
+        failed, ok = status == ERROR_ROW, status == OK_ROW
         scores = [r.score for r in records]
         score = np.array(scores, dtype=np.float64)
         score[failed] = np.nan
@@ -389,14 +395,16 @@ class _Builder:
         checks = [r.check for r in records]
         check = np.full(len(records), -1, dtype=np.int64)
         if checks.count(None) < len(checks):
-            check[:] = [-1 if c is None else self._checked(c) for c in checks]
+            check[:] = [-1 if c is None else self.checked(c) for c in checks]
         for codes in (answer, reply, question, check):
             codes[failed] = -1
         sensitive = np.array([r.effect != "same" for r in records], dtype=np.bool_)
         cut = np.array([r.cut for r in records], dtype=np.bool_) & ~failed
-        self.rows.append(_Rows(case, column, status, score, answer, reply, question, sensitive, cut, check))
+        self.rows.append(
+            FrameRows(case, column, status, score, answer, reply, question, sensitive, cut, check)
+        )
 
-    def _checked(self, check: Mapping[str, Any]) -> int:
+    def checked(self, check: Mapping[str, Any]) -> int:
         """The code of what the second scorer says: its answer; of a model that judges, right or wrong."""
         if check.get("judge"):
             self.judged = True
@@ -404,14 +412,14 @@ class _Builder:
         status = check.get("status", "ok")
         return self.check(check.get("answer") if status == "ok" else [status])
 
-    def build(self, unparsed_equal: bool, sequential: bool) -> Frame:
+    def build(self, unparsed_equal: bool = False, sequential: bool = False) -> Frame:
         self.settle()
         if not self.rows:
             self._add_rows([], *(np.zeros(0, dtype=np.int64) for _ in range(3)))
         order = sorted(range(len(self.details)), key=lambda i: (not self.details[i].is_reference, i))
         n, k = len(self.cases), len(order)
         columns: list[Any] = [np.concatenate(parts) for parts in zip(*self.rows, strict=True)]
-        data = _Rows(*columns)
+        data = FrameRows(*columns)
         rows, cols, status = data.case, data.column, data.status
         self._refuse_duplicates(rows, cols, k)
         place = np.empty(k, dtype=np.int64)
@@ -438,9 +446,9 @@ class _Builder:
             answers=settle_unreadable(spread(data.answer, -1, np.int64), replies, equal=unparsed_equal),
             replies=replies,
             planned=spread(np.ones(len(rows)), False, np.bool_),
-            unparsed=spread(status == _UNPARSED, False, np.bool_),
-            refused=spread(status == _REFUSED, False, np.bool_),
-            errors=spread(status == _ERROR, False, np.bool_),
+            unparsed=spread(status == UNPARSED_ROW, False, np.bool_),
+            refused=spread(status == REFUSED_ROW, False, np.bool_),
+            errors=spread(status == ERROR_ROW, False, np.bool_),
             sensitive=spread(data.sensitive, False, np.bool_),
             cut=spread(data.cut, False, np.bool_),
             rows=None if self.kept is None else spread(_objects(self.kept), None, np.object_),

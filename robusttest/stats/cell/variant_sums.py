@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,26 @@ class VariantSums(NamedTuple):
         """ȳ_v; NaN where no case is scored."""
         with np.errstate(all="ignore"):
             return np.asarray(self.total / self.scored)
+
+    def row(self) -> dict[str, Any]:
+        """One row of a table of tables: lists, the products row by row."""
+        held = {name: value for name, value in self._asdict().items() if name != "products"}
+        if self.products is None:
+            raise ValueError("a variant table without products")
+        products = self.products._asdict().items()
+        return {**held, **{f"pairs_{name}": values.ravel() for name, values in products}}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> VariantSums:
+        """What `row` gave."""
+        size = len(row["variants"])
+
+        def numbers(name: str) -> Floats:
+            return np.asarray(row[name], dtype=np.float64)
+
+        products = Products(*(numbers(f"pairs_{name}").reshape(size, size) for name in Products._fields))
+        sums: dict[str, Any] = {name: numbers(name) for name in cls._fields[2:-1]}
+        return cls(variants=tuple(row["variants"]), cases=int(row["cases"]), **sums, products=products)
 
     def covariance(self) -> Floats:
         """(V, V) Σ_i r_iv r_iw, r_iv = (y_iv - ȳ_v)/n_v a case's share in the deviation of ȳ_v."""

@@ -11,8 +11,7 @@ from robusttest.cli.console import color, directory, encoding, positive, say, wi
 from robusttest.errors import RobusttestError, UsageError
 
 if TYPE_CHECKING:
-    from robusttest.core.nouns import RunInfo
-    from robusttest.stats.cell.frame import Frame
+    from robusttest.core.nouns import CellSummary, RunInfo
 
 HELP = "accuracy, robustness and consistency over the stored runs"
 
@@ -26,7 +25,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> None:
     from robusttest.report import history
-    from robusttest.store import list_runs, read_run
+    from robusttest.store import list_runs
+    from robusttest.store.summaries import read_summaries
 
     paths = list_runs(a.directory)[-a.last :]
     if not paths:
@@ -34,14 +34,12 @@ def run(a: argparse.Namespace) -> None:
             f"no runs are stored in {a.directory!r}: pytest writes one at each run with robust tests"
         )
 
-    def stored() -> Iterator[tuple[RunInfo, list[Frame]]]:
+    def stored() -> Iterator[tuple[RunInfo, list[CellSummary]]]:
         for path in paths:
             try:
-                found = read_run(path)
+                yield read_summaries(path)
             except RobusttestError as e:
                 say(f"robusttest history: left out: {e}", sys.stderr)
-                continue
-            yield found.info, found.frames
 
     lines = [
         line

@@ -55,7 +55,15 @@ def run(a: argparse.Namespace) -> int:
     check_records(settings.records)
     ledger = Ledger(settings)
     first = parts[0].info
-    ledger.new_run = replace(ledger.new_run, commit=first.commit, dirty=first.dirty, sources=first.sources)
+    ledger.new_run = replace(
+        ledger.new_run,
+        commit=first.commit,
+        dirty=first.dirty,
+        sources=first.sources,
+        repo=first.repo,
+        ci=first.ci,
+        planned=first.planned,
+    )
     ledger.load_baseline()
     for cell in merged(parts, settings):
         ledger.add(cell, ledger.lines(cell))

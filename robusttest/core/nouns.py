@@ -600,6 +600,15 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellSummary:
+    """The main numbers of one cell, as a run's last line has them for histories."""
+
+    key: CellKey
+    n_cases: int
+    estimates: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """What a run was: enough to say whether another may be compared with it."""
 
@@ -636,5 +645,11 @@ class RunInfo:
     """Who writes it, ``PID@MACHINE``: a run that did not end may still go on."""
     resumed: str | None = None
     """The id of the run that it goes on with."""
+    repo: str | None = None
+    """Where its code comes from: git's remote, without user and password."""
+    ci: str | None = None
+    """The page of the CI job that ran it."""
+    planned: str | None = None
+    """A digest of the whole plan: tasks, cases, perturbations, variants, seed. Runs with the same one ask the same."""
     plan: Mapping[str, Json] = field(default_factory=dict)
     """Of a shard: by cell what the whole run plans (`robusttest.run.plan`)."""

@@ -6,20 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from robusttest.compare import served
-from robusttest.core.nouns import CellKey, Estimate, RunInfo
+from robusttest.core.nouns import CellKey, CellSummary, Estimate, RunInfo
 from robusttest.report.blocks import Number, Table, TableColumn, TableRow, Value
 from robusttest.report.escape import encodable, visible
 from robusttest.report.layout import table_lines
 from robusttest.report.model import Report
 from robusttest.report.page import Page
+from robusttest.store.summaries import METRICS, summary
 
-if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Frame
-
-METRICS = ("accuracy", "robust_accuracy", "consistency_icc")
 BRIEF = {"robust accuracy": "robust acc."}
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -72,24 +68,25 @@ class HistoryLine:
         ]
 
 
-def build(runs: Iterable[tuple[RunInfo, Iterable[Frame]]]) -> list[HistoryLine]:
+def build(runs: Iterable[tuple[RunInfo, Iterable[CellSummary]]]) -> list[HistoryLine]:
     """The history of every test × task × model in ``runs``, given the oldest first."""
-    from robusttest.stats.cell.estimates import estimate
-
     found: dict[CellKey, list[HistoryPoint]] = {}
-    for info, found_cells in runs:
-        for cell in found_cells:
-            version = HistoryPoint(
-                run=info,
-                n_cases=cell.n_cases,
-                estimates=tuple(estimate(cell, m) for m in METRICS),
-                model=cell.model,
-            )
-            found.setdefault(cell.key, []).append(version)
+    for info, cells in runs:
+        for cell in cells:
+            found.setdefault(cell.key, []).append(_point(info, cell))
     return [
         HistoryLine(task=task, model=model, test=test, versions=tuple(versions))
         for (test, task, model), versions in found.items()
     ]
+
+
+def _point(run: RunInfo, cell: CellSummary) -> HistoryPoint:
+    return HistoryPoint(run=run, n_cases=cell.n_cases, estimates=cell.estimates, model=cell.key.model)
+
+
+def summaries(report: Report) -> list[CellSummary]:
+    """What a report says of its own run."""
+    return [summary(c.key, c.n_cases, c.overall.__getitem__) for c in report.cells if c.overall]
 
 
 _VERSIONED = re.compile(r"(?P<stem>.*(?<![A-Za-z0-9]))v(?P<version>\d+(?:\.\d+)*)")
@@ -128,23 +125,7 @@ def _joined(family: list[tuple[tuple[int, ...], HistoryLine]]) -> HistoryLine:
 
 def lines_of(report: Report) -> list[HistoryLine]:
     """One version each: what a report says of its own run."""
-    return [
-        HistoryLine(
-            task=c.task,
-            model=c.model,
-            test=c.test,
-            versions=(
-                HistoryPoint(
-                    run=report.run,
-                    n_cases=c.n_cases,
-                    estimates=tuple(c.overall[m] for m in METRICS),
-                    model=c.model,
-                ),
-            ),
-        )
-        for c in report.cells
-        if c.overall
-    ]
+    return build([(report.run, summaries(report))])
 
 
 def render(

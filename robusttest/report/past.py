@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from robusttest.core.nouns import RunInfo
+from robusttest.core.nouns import CellSummary, RunInfo
 from robusttest.errors import RobusttestError
 from robusttest.report import history
 from robusttest.report.model import Report
-from robusttest.store import list_runs, read_info, read_run
-
-if TYPE_CHECKING:
-    from robusttest.stats.cell.frame import Frame
+from robusttest.store import list_runs, read_info
+from robusttest.store.summaries import read_summaries
 
 RUNS = 10
 """Earlier runs at most."""
@@ -40,13 +37,12 @@ def with_history(report: Report, directory: str | os.PathLike[str]) -> Report:
     return replace(report, history=lines or None)
 
 
-def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[Frame]]]:
+def _earlier(run: RunInfo, directory: str | os.PathLike[str]) -> Iterator[tuple[RunInfo, list[CellSummary]]]:
     for path in reversed(_chosen(run, directory)):
         try:
-            found = read_run(path)
+            yield read_summaries(path)
         except RobusttestError:
             continue
-        yield found.info, found.frames
 
 
 def _chosen(run: RunInfo, directory: str | os.PathLike[str]) -> list[Path]:

@@ -56,7 +56,7 @@ class Ledger:
         self.files = files
         """Tests and ``python:`` models by name, with their files."""
         self.plans = plans
-        """What the whole run plans, by cell: asked of a shard alone."""
+        """What the whole run plans, by cell."""
         self.started = time.monotonic()
         self.run: RunInfo | None = None
         self.cells: dict[CellKey, Cell] = {}
@@ -180,6 +180,7 @@ class Ledger:
     @cached_property
     def new_run(self) -> RunInfo:
         """The run as it begins. What tests it is known by then."""
+        from robusttest.run.plan import digest_of
         from robusttest.run.resume import digests, this_process
         from robusttest.store import new_run, used_versions
 
@@ -192,10 +193,14 @@ class Ledger:
             settings=self.settings.to_json(),
             cwd=self.folder,
         )
+        plan = self.plans()
         resumed = None if self.resumed is None else self.resumed.info.id
         if self.settings.shard is not None:
-            made = replace(made, plan=self.plans())
-        return replace(made, sources=digests(self.files()), process=this_process(), resumed=resumed)
+            made = replace(made, plan=plan)
+        whole = digest_of(plan) if plan else None
+        return replace(
+            made, planned=whole, sources=digests(self.files()), process=this_process(), resumed=resumed
+        )
 
     def look_back(self, jobs: Iterable[Job]) -> list[Job]:
         """The jobs, with the records of a run that did not end where they are asked for. A note says what there is.
@@ -264,10 +269,11 @@ class Ledger:
             self._compare(ordered)
         self.told()
         if self._writer is not None:
+            from robusttest.report import history
             from robusttest.store.stream import end_parts
 
             try:
-                self._writer.close(self.run)
+                self._writer.close(self.run, history.summaries(self.report))
                 if self.settings.records != "jsonl":
                     from robusttest.store.parquet import Parts
 

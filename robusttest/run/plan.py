@@ -23,6 +23,11 @@ def planned(jobs: Iterable[Job]) -> dict[str, Json]:
     return {key_text(job.key): _cell(job) for job in jobs}
 
 
+def digest_of(plan: Mapping[str, Mapping[str, Json]]) -> str:
+    """Of the whole plan, whatever the order of its tests."""
+    return digest(canonical_json({key: cell["plan"] for key, cell in plan.items()}), size=8)
+
+
 def _cell(job: Job) -> Mapping[str, Json]:
     task, settings = job.task, job.settings
     whole = replace(job, settings=replace(settings, shard=None)).selected()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ def new_run(
         created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         commit=commit,
         dirty=dirty,
+        repo=git_remote(cwd),
+        ci=ci_page(os.environ),
         label=label,
         models=tuple(models),
         seed=seed,
@@ -132,6 +135,23 @@ def git_state(cwd: str | os.PathLike[str] | None = None) -> tuple[str | None, bo
         return None, None
     status = git("status", "--porcelain", "--untracked-files=no", cwd=cwd)
     return commit, None if status is None else bool(status)
+
+
+def git_remote(cwd: str | os.PathLike[str] | None = None) -> str | None:
+    """Where the code comes from: the URL of ``origin``, without user and password; None without one."""
+    url = git("config", "--get", "remote.origin.url", cwd=cwd)
+    return None if not url else re.sub(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1", url)
+
+
+def ci_page(environ: Mapping[str, str]) -> str | None:
+    """The page of the job that runs this, as GitHub, GitLab, Jenkins, CircleCI, Buildkite or Azure tell it."""
+    if all(n in environ for n in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")):
+        return f"{environ['GITHUB_SERVER_URL']}/{environ['GITHUB_REPOSITORY']}/actions/runs/{environ['GITHUB_RUN_ID']}"
+    if all(n in environ for n in ("SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECT", "BUILD_BUILDID")):
+        where = environ["SYSTEM_COLLECTIONURI"] + environ["SYSTEM_TEAMPROJECT"]
+        return f"{where}/_build/results?buildId={environ['BUILD_BUILDID']}"
+    pages = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
+    return next((environ[n] for n in pages if environ.get(n)), None)
 
 
 def git(*args: str, cwd: str | os.PathLike[str] | None = None) -> str | None:

@@ -138,7 +138,11 @@ def begun(directory: Path, run: str) -> RunInfo | None:
 
 def read_info(path: str | os.PathLike[str]) -> RunInfo:
     """The run alone, from the last line if the run ended, else from the first: cheap for large files."""
-    where = Path(path)
+    return last_line(Path(path))[0]
+
+
+def last_line(where: Path) -> tuple[RunInfo, Line | None]:
+    """The run, and its last line; None where it did not end, and the run is read from the first line."""
     with storage(where, "read"), open(where, "rb") as f:
         first = f.readline()
         begin = f.seek(0, os.SEEK_END)
@@ -149,8 +153,9 @@ def read_info(path: str | os.PathLike[str]) -> RunInfo:
             last = f.read(size) + last
     line = codec.parsed(last.rstrip(b"\n").rpartition(b"\n")[2])
     if line is not None and line.get("kind") == "end":
-        return _info(_migrated(line, _schema(line, where)), where)
-    return replace(_info(_first(first, where), where), complete=False)
+        line = _migrated(line, _schema(line, where))
+        return _info(line, where), line
+    return replace(_info(_first(first, where), where), complete=False), None
 
 
 def _info(line: Line | None, path: Path) -> RunInfo:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from robusttest.core import codec
 from robusttest.core.files import own_folder
-from robusttest.core.nouns import CellKey, Record, RunInfo
+from robusttest.core.nouns import CellKey, CellSummary, Record, RunInfo
 from robusttest.errors import StorageError
 
 if TYPE_CHECKING:
@@ -75,13 +75,16 @@ class RunWriter:
         held = self._parts.get(cell.key)
         self._put(*records, codec.line("cell", cell, **({} if held is None else {"part": held._asdict()})))
 
-    def close(self, run: RunInfo | None = None) -> None:
-        """End the file with the final ``run``; without it the run stays incomplete. Closing twice is nothing."""
+    def close(self, run: RunInfo | None = None, cells: Iterable[CellSummary] = ()) -> None:
+        """End the file with the final ``run`` and its cells' summaries; without a run it stays incomplete. Closing twice is
+        nothing.
+        """
         if self._file is None:
             return
         try:
             if run is not None:
-                self._put(codec.line("end", run, schema_version=SCHEMA))
+                told = [codec.plain(c) for c in cells]
+                self._put(codec.line("end", run, schema_version=SCHEMA, **({"cells": told} if told else {})))
         finally:
             file, self._file = self._file, None
             with storage(self.path, "write"):

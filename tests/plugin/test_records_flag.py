@@ -9,7 +9,8 @@ import pytest
 
 from robusttest.cli import main
 from robusttest.core import codec
-from robusttest.store import read_run
+from robusttest.store import read_info, read_run
+from robusttest.store.summaries import read_summaries
 
 pytest.importorskip("pyarrow.parquet", reason="records as Parquet: pip install 'robusttest[parquet]'")
 
@@ -43,6 +44,8 @@ def test_shards_in_one_folder_are_merged(here, capsys) -> None:
     assert main(["merge", "parts", "--label", "merged", "--records", "parquet:merged"]) == 0
     (merged,) = set(here.runs()) - shards - {whole}
     assert plain(whole) == plain(merged)
+    assert len({read_info(p).planned for p in (*shards, whole, merged)} - {None}) == 1
+    assert read_summaries(whole)[1] == read_summaries(merged)[1]
     assert len(list((here.path / "merged").glob("*/*.records.parquet"))) == 1
     # one shard's parts twice, and a part too few
     (first, _) = sorted(

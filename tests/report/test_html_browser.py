@@ -372,8 +372,12 @@ def test_versions_are_drawn(browser: Browser, one_cell: Report, tmp_path: Path):
 
     from robusttest.report import history
     from robusttest.stats.cell.frame import frames
+    from robusttest.store.summaries import summary_of
 
-    runs = [(run_info(label=f"v{i}"), frames(records(seed=i, cases=30, variants=2))) for i in range(3)]
+    runs = [
+        (run_info(label=f"v{i}"), map(summary_of, frames(records(seed=i, cases=30, variants=2))))
+        for i in range(3)
+    ]
     path = tmp_path / "history.html"
     path.write_text(html.render(replace(one_cell, history=history.build(runs))), encoding="utf-8")
     browser.open(path)

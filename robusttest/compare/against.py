@@ -175,6 +175,17 @@ def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version)
     )
 
 
+def _judges(a: CellRows, b: CellRows) -> Iterator[str]:
+    if a.judging is None or b.judging is None:
+        if a.judging is not b.judging:
+            side, other = ("then", "now") if a.judging is None else ("now", "then")
+            yield f"the judge's errors are not known {side}: those known {other} are taken to hold for both"
+    elif a.judging.model != b.judging.model:
+        yield f"another judge: {a.judging.model} then, {b.judging.model} now"
+    elif a.judging != b.judging:
+        yield f"the judge {b.judging.model} does not grade the labelled answers as it did then"
+
+
 def _ranked(changes: list[CaseChange]) -> tuple[CaseChange, ...]:
     return tuple(sorted(changes, key=lambda c: (-len(c.variants), c.case_id))[:LISTED])
 
@@ -184,6 +195,7 @@ def _notes(paired: Paired, old: Version, new: Version) -> Iterator[str]:
     if a.model != b.model:
         yield f"another model: {a.model or 'none'} then, {b.model or 'none'} now"
     yield from served.changes(old.info, new.info, b.model, a.model)
+    yield from _judges(a, b)
     if a.test != b.test:
         yield f"another test: {a.test or 'none'} then, {b.test or 'none'} now"
     if a.task != b.task:

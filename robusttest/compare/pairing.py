@@ -10,8 +10,9 @@ from robusttest.compare.rows import CellRows, Key, Row, same_hash
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, derive_seed
 from robusttest.stats.cell.frame import OWN_NAME_ONLY, REPEAT
+from robusttest.stats.versions.judged import Side, behind
 from robusttest.stats.versions.paired import Change, change
-from robusttest.stats.versions.pairs import pairs_table
+from robusttest.stats.versions.pairs import PairsTable, pairs_table
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,17 +61,32 @@ class Paired:
             elif levels.get(perturbation) != REPEAT:
                 groups.setdefault(split_spec(perturbation)[0], []).append(i)
         clusters = made.clusters(self.new.clusters)
+        sides = self._sides(made)
         found = []
         for name, at in groups.items():
             worst = name == "robust_accuracy"
             if not at or (name != "all" and at == main and (not worst or len(main) < 2)):
                 continue
             seed = derive_seed("comparison", self.new.task, self.new.model, name)
-            if (
-                c := change(name, made.old[:, at], made.new[:, at], clusters, worst=worst, seed=seed)
-            ) is not None:
+            c = change(name, made.old[:, at], made.new[:, at], clusters, worst=worst, seed=seed)
+            if c is not None and sides is not None:
+                c = behind(c, sides[0].of(at), sides[1].of(at), clusters, worst=worst, seed=seed)
+            if c is not None:
                 found.append(c)
         return found
+
+    def _sides(self, made: PairsTable) -> tuple[Side, Side] | None:
+        """Both versions as their judges graded them; None where nothing is known of a judge's errors. What is known of one version's
+        judge alone is taken to hold for both.
+        """
+        old, new = self.old.judging or self.new.judging, self.new.judging or self.old.judging
+        if old is None or new is None:
+            return None
+        read = pairs_table(
+            (key[0], key[1:], float(a.status == "ok"), float(b.status == "ok"))
+            for key, (a, b) in self.pairs.items()
+        )
+        return Side(made.old, read.old, old), Side(made.new, read.new, new)
 
     def flips(self, *, down: bool) -> list[CaseChange]:
         """Cases that broke (or, not ``down``, were fixed): whose sum of scores fell (rose) over the variants of ``all``,

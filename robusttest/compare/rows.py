@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from robusttest.core import codec
 from robusttest.core.equality import same
 from robusttest.core.nouns import (
     REFERENCE,
     CellKey,
     Json,
+    Judging,
     Record,
     RecordStatus,
     RunInfo,
@@ -59,6 +61,8 @@ class CellRows:
     """By case id, in first-seen order."""
     levels: dict[str, str] = field(default_factory=dict)
     """By perturbation's spec, in first-seen order."""
+    judging: Judging | None = None
+    """How its judge did on answers that a person graded, where it has some."""
 
     @property
     def test(self) -> str | None:
@@ -83,9 +87,18 @@ class Version:
     """What it is called by whoever compares: a path, a label, a git ref."""
 
     @classmethod
-    def of(cls, info: RunInfo, records: Iterable[Record], *, name: str = "") -> Version:
-        """A version made of a run's records."""
-        return cls(info=info, cells=tuple(rows_of(records)), name=name)
+    def of(
+        cls,
+        info: RunInfo,
+        records: Iterable[Record],
+        *,
+        name: str = "",
+        judging: Mapping[CellKey, Judging] | None = None,
+    ) -> Version:
+        """A version made of a run's records. ``judging``: how judges did on labelled answers, by cell."""
+        known = judging or {}
+        cells = (replace(c, judging=known.get(c.key)) for c in rows_of(records))
+        return cls(info=info, cells=tuple(cells), name=name)
 
     @property
     def title(self) -> str:
@@ -115,10 +128,17 @@ class RowsBuilder:
     def __init__(self) -> None:
         self._cells: dict[CellKey, CellRows] = {}
         self._targets: dict[str, str] = {}
+        self._judging: dict[CellKey, Judging] = {}
 
     @property
     def cells(self) -> list[CellRows]:
-        return list(self._cells.values())
+        return [replace(c, judging=self._judging.get(key)) for key, c in self._cells.items()]
+
+    def add_cell(self, line: Mapping[str, Json]) -> None:
+        """A run file's line of a cell: what it says of the judge."""
+        if (judging := line.get("judging")) is not None:
+            key = CellKey(line.get("test"), line["task"], line["model"])
+            self._judging[key] = codec.read(Judging, judging)
 
     def add_line(self, line: Mapping[str, Json]) -> None:
         """A record as `robusttest.core.codec` writes it: fields that hold their default are left out."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from robusttest.errors import RobusttestError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from robusttest.compare import Comparison, Version
     from robusttest.core.fail_on import FailOn
-    from robusttest.core.nouns import Record, RunInfo
+    from robusttest.core.nouns import RunInfo
+    from robusttest.engine.cell import Cell
     from robusttest.run.ledger import Ledger
     from robusttest.settings import Settings
 
@@ -93,9 +94,9 @@ def load(settings: Settings, *, but: str | None = None) -> Version | None:
     return load_version(os.fspath(path), settings.directory)
 
 
-def compare(ledger: Ledger, run: RunInfo, records: Iterable[Record]) -> Comparison | None:
+def compare(ledger: Ledger, run: RunInfo, cells: Sequence[Cell]) -> Comparison | None:
     """The run against the ledger's baseline; None where there is none, or where nothing can be compared."""
-    from robusttest.compare import Version, compare
+    from robusttest.compare import compare
 
     if ledger.baseline is None:
         return None
@@ -103,7 +104,7 @@ def compare(ledger: Ledger, run: RunInfo, records: Iterable[Record]) -> Comparis
     try:
         found = compare(
             ledger.baseline,
-            Version.of(run, records, name="this run"),
+            _version(run, cells, name="this run"),
             margin=None if gate is None else gate.margin,
         )
     except UsageError as e:
@@ -115,6 +116,13 @@ def compare(ledger: Ledger, run: RunInfo, records: Iterable[Record]) -> Comparis
     return found
 
 
+def _version(run: RunInfo, cells: Sequence[Cell], name: str = "") -> Version:
+    from robusttest.compare import Version
+
+    judging = {c.key: c.judging for c in cells if c.judging is not None}
+    return Version.of(run, (r for c in cells for r in c.records), name=name, judging=judging)
+
+
 def _gate(settings: Settings) -> FailOn | None:
     if settings.fail_on is None:
         return None
@@ -123,13 +131,13 @@ def _gate(settings: Settings) -> FailOn | None:
     return FailOn.parse(settings.fail_on)
 
 
-def update(ledger: Ledger, run: RunInfo, records: Iterable[Record]) -> None:
+def update(ledger: Ledger, run: RunInfo, cells: Sequence[Cell]) -> None:
     """Write this run to the baseline, if it can carry one; tests that did not run keep what they have there."""
-    from robusttest.compare import Version, admission
+    from robusttest.compare import admission
     from robusttest.store.baseline import merged, read_baseline, write_baseline
 
     path = target_of(ledger.settings)
-    new = Version.of(run, records)
+    new = _version(run, cells)
     if not run.complete:
         ledger.problems.append(f"{path.name} was not updated: the run did not end")
         return

@@ -305,10 +305,9 @@ class Ledger:
 
         assert self.run is not None
         assert self.report is not None
-        records = [r for c in ordered for r in c.records]
-        found = baseline.compare(self, self.run, records)
+        found = baseline.compare(self, self.run, ordered)
         if self.settings.update_baseline:
-            baseline.update(self, self.run, records)
+            baseline.update(self, self.run, ordered)
         said = [*self.notes, *self.problems]
         self.report = replace(self.report, comparison=found, notes=(*self.run.notes, *said))
 

@@ -24,7 +24,7 @@ from typing import TypeVar
 from robusttest.compare.rows import SHORT, CellRows, Key, Row, Version
 from robusttest.core import codec
 from robusttest.core.files import write_text
-from robusttest.core.nouns import REFERENCE, CellKey, Json, RecordStatus, RunInfo
+from robusttest.core.nouns import REFERENCE, CellKey, Json, Judging, RecordStatus, RunInfo
 from robusttest.core.secrets import one_line
 from robusttest.errors import StorageError
 
@@ -108,6 +108,8 @@ def _cell_lines(cell: CellRows, comma: str) -> Iterator[str]:
     yield f"{{{_text(cell.key._asdict())[1:-1]},"
     if by_prompt := not any(row.question for row in cell.rows.values()):
         yield '"of": "prompt",'
+    if cell.judging is not None:
+        yield f'"judging": {_text(codec.plain(cell.judging))},'
     yield f'"levels": {_text(dict(sorted(cell.levels.items())))},'
     yield f'"variants": {_text([_column_text(c) for c in columns])},'
     yield '"cases": {'
@@ -207,7 +209,11 @@ def read_baseline(path: str | os.PathLike[str]) -> Version:
         cells = []
         for raw in data["cells"]:
             cell, case = f"{raw['task']} · {raw['model']}", ""
-            made = CellRows(key=CellKey(raw["test"], raw["task"], raw["model"]), levels=dict(raw["levels"]))
+            made = CellRows(
+                key=CellKey(raw["test"], raw["task"], raw["model"]),
+                levels=dict(raw["levels"]),
+                judging=codec.read(Judging, raw["judging"]) if "judging" in raw else None,
+            )
             columns = [_column(c) for c in raw["variants"]]
             by_prompt = data["schema_version"] < 2 or raw.get("of") == "prompt"
             for case, line in raw["cases"].items():

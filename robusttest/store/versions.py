@@ -29,7 +29,7 @@ def load_version(
         return recorded(ref, read([ref])[0])
     path = find_run(ref, directory, but=but)
     rows = RowsBuilder()
-    info = scan_run(path, {"record": rows.add_line})
+    info = scan_run(path, {"record": rows.add_line, "cell": rows.add_cell})
     return Version(info=info, cells=tuple(rows.cells), name=ref if ref != "latest" else info.id)
 
 

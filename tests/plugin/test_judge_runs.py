@@ -38,7 +38,9 @@ def test_the_judges_errors_are_in_the_verdict(project, labels: int, limit: float
     project.test(SUITE.format(labels=labels, limit=limit))
     ran = project.run()
     ran.assert_outcomes(**{outcome: 1})
-    ran.stdout.fnmatch_lines(["*the judge python:graders:lenient*", "*behind its errors*"])
+    ran.stdout.fnmatch_lines(
+        ["*Judged right on 9[0-9] % of 300*", "*the judge python:graders:lenient*", "*behind its errors*"]
+    )
     if outcome == "xfailed":
         ran.stdout.fnmatch_lines(["*the judge's errors swallow the difference to 0.86*"])
 
@@ -50,3 +52,23 @@ def test_a_dry_run_counts_the_judges_calls(project) -> None:
     )
     ran = project.run("--robust-dry-run")
     ran.stdout.fnmatch_lines(["*1,220*judge*"])  # 600 replies, 2 more of each of 300, 20 labelled answers
+
+
+def test_a_gate_counts_the_judges_errors(project) -> None:
+    """The model falls from 87.5 % to 75 %, by 7.7 points as judged: no 8. A judge known by 400 labelled answers shows 12.8;
+    one that is known by 10 leaves it open. The baseline keeps what was known then.
+    """
+    (project.path / "graders.py").write_text(GRADERS, encoding="utf-8")
+    worse = GRADERS.replace("% 8", "% 4")
+    for labels, said in ((10, "*undecided: asked*"), (400, "*REGRESSED: asked*")):
+        (project.path / "graders.py").write_text(GRADERS, encoding="utf-8")
+        project.test(
+            SUITE.format(labels=labels, limit=0.5).replace('perturbations=["casing"], variants=1, ', "")
+        )
+        project.run("--robust-update-baseline")
+        kept = (project.path / "robust-baseline.json").read_text(encoding="utf-8")
+        assert '"judging": {"model": "python:graders:lenient", "right_right": ' in kept
+        (project.path / "graders.py").write_text(worse, encoding="utf-8")
+        ran = project.run("--robust-baseline=robust-baseline.json", "--robust-fail-on=regression:0.08")
+        ran.stdout.fnmatch_lines([said])
+        ran.stdout.fnmatch_lines(["*the judge's errors*"])

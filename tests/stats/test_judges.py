@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,23 @@ def test_a_lenient_judge_does_not_pass_a_bad_model() -> None:
     assert verdict.status == "failed"
     assert verdict.estimate is not None
     assert verdict.estimate.value == pytest.approx(0.7)
+
+
+def test_what_no_judge_saw_is_wrong_for_sure() -> None:
+    """Half of the replies refuse. The judge calls 80 % of the others right, and 30 % of wrong ones: 71 % of those are, 36 % of all. Were it held to have
+    graded the refusals, 14 % would be left.
+    """
+    lenient = Judging(model="j", right_right=10_000, wrong_wrong=7_000, wrong_right=3_000)
+    seen = rows(100, 0.8)
+    refused = [replace(r, case_id=f"r{r.case_id}", score=0.0, status="refused", answer=None) for r in seen]
+    made = cell(0, "accuracy >= 0.2", judging=lenient, records=[*seen, *refused])
+    (verdict,) = made.verdicts
+    assert verdict.estimate is not None
+    right = (0.8 - 0.3) / 0.7 / 2
+    assert verdict.estimate.value == pytest.approx(right)
+    assert verdict.status == "passed"
+    assert made.judge is not None
+    assert made.judge.corrected[0].value == pytest.approx(right)
 
 
 def test_a_judge_that_tosses_a_coin_decides_nothing() -> None:

@@ -206,6 +206,7 @@ def details(cell: CellComparison, margin: float | None) -> list[Block]:
         said.append(verdict_reason(cell, margin))
     if main is not None:
         said.append(_excluded_drop(main, margin) if quiet else facts(cell))
+    said += behind(cell)
     out: list[Block] = [Sentence(text=(line,), indent=4) for line in said]
     out += flips("broke", cell.broke, cell.n_broke)
     if not quiet:
@@ -232,6 +233,8 @@ def verdict_reason(cell: CellComparison, margin: float | None) -> str:
         return "nothing could be compared"
     if main.lower is None:
         return main.reason or "no interval"
+    if main.swallowed:
+        return "the judge's errors swallow the difference, and more labelled answers would settle it"
     allowed = MARGIN if margin is None else margin
     said = f"a drop of {100 * allowed:g} points is not excluded, nor is one shown"
     if main.cases_needed is not None:
@@ -246,6 +249,24 @@ def facts(cell: CellComparison) -> str:
     said = f"{fact(main)}; {about_p(noise=cell.noise)}"
     if main.detectable is not None:
         said += f"; a true drop of {100 * main.detectable:.1f} points would show in four of five samples like this"
+    return said
+
+
+def behind(cell: CellComparison) -> list[str]:
+    """What the judge's errors do to the changes."""
+    main = cell.main
+    if main is None or main.behind is None:
+        return []
+    judged = f"{points(main.behind.difference)} points as judged"
+    if main.lower is None and main.reason == main.behind.errors:
+        return [judged + " say nothing of the model"]
+    said = [f"behind the judge's errors ({main.behind.errors}); {judged}"]
+    if names := [MEASURES.get(c.measure, c.measure) for c in cell.changes[1:] if c.swallowed]:
+        said.append(f"the judge's errors swallow the difference in {', '.join(names)}, too")
+    if any(c.measure == "robust_accuracy" and c.behind is None for c in cell.changes):
+        said.append(
+            "robust accuracy is as judged: no formula takes a judge's errors back from worst variants"
+        )
     return said
 
 

@@ -72,7 +72,7 @@ def _right(c: CellReport) -> Text:
         if robust.value is None or ways < 2:
             return ()
         return (
-            "right ", *_in_all(c, robust), " on ", _share(robust), " of ", Number(robust.n, f"{robust.n:,}"),
+            _said_right(c), " ", *_in_all(c, robust), " on ", _share(robust), " of ", Number(robust.n, f"{robust.n:,}"),
             " cases (none was put as written)",
         )  # fmt: skip
     cases = Number(accuracy.n, f"{accuracy.n:,}")
@@ -88,11 +88,16 @@ def _right(c: CellReport) -> Text:
             *_ways(c),
         )  # fmt: skip
     noun = " case " if accuracy.n == 1 else " cases "
-    said = ("right on ", _share(accuracy), " of ", cases, noun, Term("as written", "as written"))
+    said = (_said_right(c), " on ", _share(accuracy), " of ", cases, noun, Term("as written", "as written"))
     if robust.value is None or ways < 2:
         return (*said, *_only(c))
     of: Text = (" of ", Number(robust.n, f"{robust.n:,}")) if robust.n != accuracy.n else ()
     return (*said, ", on ", _share(robust), *of, " ", *_in_all(c, robust))
+
+
+def _said_right(c: CellReport) -> str:
+    """Of a judge whose errors are known the shares are what it says."""
+    return "judged right" if c.judge is not None and c.judge.se is not None else "right"
 
 
 def _only(c: CellReport) -> Text:
@@ -277,6 +282,8 @@ def gate(cell: CellComparison, found: Comparison) -> Text:
         by = (" (", Number(change.difference, points(change.difference)), " ", Term("points", "points"), ")")
     elif main is not None and cell.verdict == "improved":
         by = (" (", Number(main.difference, points(main.difference)), " ", Term("points", "points"), ")")
+    elif main is not None and main.behind is not None and (main.swallowed or main.lower is None):
+        by = (" (the judge's errors swallow the difference)",)
     words: dict[str, tuple[Piece, ...]] = {
         "regressed": (OutcomeWord("1 regression", "failed"),),
         "undecided": (OutcomeWord("undecided", "inconclusive"),),

@@ -35,7 +35,7 @@ from robusttest.stats.cell.estimates import (
 )
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import ALPHA, cp_lower, cp_upper, z_quantile
-from robusttest.stats.cell.judges import CORRECTED, corrected, labelled, rates
+from robusttest.stats.cell.judges import CORRECTED, corrected, graded, labelled, rates
 
 POWER = 0.8
 POWERED = 1 + z_quantile(POWER) / z_quantile(1 - ALPHA)
@@ -77,7 +77,7 @@ def judge(
     if e.value is None:
         return verdict("error", f"{_name(threshold)} is undefined: {e.why}{_takes(e.reason)}", e)
     if judging is not None and threshold.metric in CORRECTED:
-        return _behind(judging, threshold, e, policy)
+        return _behind(judging, threshold, e, policy, graded(cell, threshold.metric, threshold.perturbation))
     if e.lower is None or e.upper is None:
         why = e.why or "it has no limit to go by"
         if policy == "point":
@@ -86,9 +86,11 @@ def judge(
     return _decide(threshold, e, policy)
 
 
-def _behind(judging: Judging, threshold: Threshold, e: Estimate, policy: InconclusivePolicy) -> Verdict:
+def _behind(
+    judging: Judging, threshold: Threshold, e: Estimate, policy: InconclusivePolicy, graded: float | None
+) -> Verdict:
     """A threshold on what a judge's errors leave of an estimate."""
-    found = corrected(e, judging)
+    found = corrected(e, judging, graded=graded)
     if found.value is None:
         note = f"{_value(threshold, e)} as judged; {found.reason}"
         return Verdict(
@@ -101,7 +103,7 @@ def _behind(judging: Judging, threshold: Threshold, e: Estimate, policy: Inconcl
     if status is None:
         settled = False
         # Were the judge's errors known for sure, or were there none, the cases would decide.
-        exact = corrected(e, judging, exact=True)
+        exact = corrected(e, judging, exact=True, graded=graded)
         if _settled(threshold, e) is not None or _settled(threshold, exact) is not None:
             status = "inconclusive"
             said = f"the judge's errors swallow the difference to {limit}, and more labelled answers would settle it: {said}"

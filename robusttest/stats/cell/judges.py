@@ -13,7 +13,7 @@ that should pass one in twenty. Where se + sp <= `LEAST` nothing is corrected: s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -106,9 +106,13 @@ def judge_of(records: Sequence[Record], judging: Judging | None, frame: Frame | 
     observed = [] if frame is None else [estimate(frame, m) for m in CORRECTED[:2] + DIFFERENCES[:1]]
     observed = [e for e in observed if e.value is not None]
     refused = refusal(judging)
+
+    def read(metric: str) -> float | None:
+        return None if frame is None else graded(frame, metric)
+
     return Judge(
         model=judging.model, **found, kappa=kappa(judging), se=_part(judging, True), sp=_part(judging, False),
-        corrected=() if refused else tuple(corrected(e, judging) for e in observed),
+        corrected=() if refused else tuple(corrected(e, judging, graded=read(e.metric)) for e in observed),
         observed=() if refused else tuple(observed), ungraded=lost + judging.ungraded, refused=refused,
     )  # fmt: skip
 
@@ -132,11 +136,21 @@ def labelled(judging: Judging) -> int:
     return _counts(judging, True)[1] + _counts(judging, False)[1]
 
 
-def corrected(e: Estimate, judging: Judging, *, exact: bool = False) -> Estimate:
+def graded(frame: Frame, metric: str, perturbation: str | None = None) -> float | None:
+    """A metric of `CORRECTED` of the share that the judge graded in the place of the score: a reply that could not be read is
+    wrong without a judge, and the judge's errors are none of its.
+    """
+    if not bool(frame.unreadable.any()):
+        return None
+    read = np.where(np.isnan(frame.scores), np.nan, 1.0 - frame.unreadable)
+    return estimate(replace(frame, scores=read, averaged=None), metric, perturbation).value
+
+
+def corrected(e: Estimate, judging: Judging, *, exact: bool = False, graded: float | None = None) -> Estimate:
     """An estimate of `CORRECTED` behind the errors of its judge, whose own uncertainty its limits carry.
 
-    ``exact``: as if the judge's sensitivity and specificity were known without error. Without a value (and with the
-    reason) where `refusal` has one.
+    ``exact``: as if the judge's sensitivity and specificity were known without error. ``graded``: see `graded`; None where the judge
+    graded every reply. Without a value (and with the reason) where `refusal` has one.
     """
     if e.value is None:
         return e
@@ -144,10 +158,14 @@ def corrected(e: Estimate, judging: Judging, *, exact: bool = False) -> Estimate
     if (why := refusal(judging)) is not None:
         return replace(empty, reason=why)
     (a, n1), (b, n0) = _counts(judging, True), _counts(judging, False)
-    through = _difference if e.metric in DIFFERENCES else _true_share
+    every = float(
+        e.metric not in DIFFERENCES
+    )  # of a difference the judge's own share of wrong verdicts falls out
+    through = partial(true_share, graded=every if graded is None else graded)
     value = through(e.value, a / n1, b / n0)
-    low, high = _between(through, e.value, e.low, e.high, a, n1, b, n0, one=False, exact=exact)
-    lower, upper = _between(through, e.value, e.lower, e.upper, a, n1, b, n0, one=True, exact=exact)
+    known = None if exact else judging
+    low, high = _between(through, e.value, e.low, e.high, *rates(judging), known, one=False)
+    lower, upper = _between(through, e.value, e.lower, e.upper, *rates(judging), known, one=True)
     least = -1.0 if e.metric in DIFFERENCES else 0.0
     clip = partial(_clipped, least)
     return replace(
@@ -188,33 +206,46 @@ def kappa(judging: Judging) -> Estimate:
     )  # fmt: skip
 
 
-def _true_share(p: float, se: float, sp: float) -> float:
-    return (p - (1 - sp)) / (se - (1 - sp))
+def true_share(p: Any, se: float, sp: float, graded: Any = 1.0) -> Any:
+    return (p - (1 - sp) * graded) / (se + sp - 1)
 
 
-def _difference(d: float, se: float, sp: float) -> float:
-    return d / (se - (1 - sp))
+def moves(
+    through: Callable[[float, float], float], judging: Judging, *, one: bool
+) -> Iterator[tuple[float, float]]:
+    """How far a value that follows from sensitivity and specificity may lie below and above, by the limits of each of the two;
+    ``one``: by their one-sided limits.
+    """
+    se, sp = rates(judging)
+    value = through(se, sp)
+    limits: Callable[[float, float], tuple[float, float]] = _one_sided if one else wilson
+    for ends in (
+        [through(max(x, COIN - sp), sp) for x in limits(*_counts(judging, True))],
+        [through(se, max(x, COIN - se)) for x in limits(*_counts(judging, False))],
+    ):
+        yield max(value - min(ends), 0.0), max(max(ends) - value, 0.0)
+
+
+def joined(
+    value: float, low: float | None, high: float | None, more: Iterable[tuple[float, float]]
+) -> tuple[float | None, float | None]:
+    """Lower and upper limit: from the value, the root of the squares of what it may be moved by."""
+    if low is None or high is None:
+        return None, None
+    moved = [(value - low, high - value), *more]
+    below, above = (math.sqrt(sum(m[side] ** 2 for m in moved)) for side in (0, 1))
+    return value - below, value + above
 
 
 def _between(
     through: Callable[[float, float, float], float],
     p: float, p_low: float | None, p_high: float | None,
-    a: int, n1: int, b: int, n0: int, *, one: bool, exact: bool,
+    se: float, sp: float, judging: Judging | None, *, one: bool,
 ) -> tuple[float | None, float | None]:  # fmt: skip
-    """Lower and upper limit: from the value, the root of the squares of what each proportion's own limits move it by."""
     if p_low is None or p_high is None:
         return None, None
-    se, sp = a / n1, b / n0
-    value = through(p, se, sp)
-    moved = [(through(p_low, se, sp), through(p_high, se, sp))]
-    if not exact:
-        limits: Callable[[float, float], tuple[float, float]] = _one_sided if one else wilson
-        of_se = [through(p, max(x, COIN - sp), sp) for x in limits(a, n1)]
-        of_sp = [through(p, se, max(x, COIN - se)) for x in limits(b, n0)]
-        moved += [(min(value, *ends), max(value, *ends)) for ends in (of_se, of_sp)]
-    below = math.sqrt(sum((value - low) ** 2 for low, _ in moved))
-    above = math.sqrt(sum((high - value) ** 2 for _, high in moved))
-    return value - below, value + above
+    more = [] if judging is None else moves(partial(through, p), judging, one=one)
+    return joined(through(p, se, sp), through(p_low, se, sp), through(p_high, se, sp), more)
 
 
 def _one_sided(k: float, n: float) -> tuple[float, float]:

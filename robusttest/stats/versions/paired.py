@@ -135,6 +135,21 @@ def _drawn(d: Floats, seed: int) -> SignFlip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """The judge's part in a change."""
+
+    errors: str
+    """Sensitivity and specificity on how many labelled answers, in words."""
+    difference: float
+    """As judged."""
+    lower: float | None = None
+    """One-sided limits as judged; None where nothing is corrected."""
+    upper: float | None = None
+    known: tuple[float | None, float | None] = (None, None)
+    """One-sided limits, were the judge's errors known for sure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What changed in one measure between two versions, over the cases and variants that both answered."""
 
@@ -185,6 +200,10 @@ class Change:
     verdict: ComparisonVerdict = "undecided"
     cases_needed: int | None = None
     """About how many cases would decide it at what was seen; None where it is decided or can't be said."""
+    behind: Behind | None = None
+    """Where a judge graded whose errors are known: then shares, difference and limits are behind them."""
+    swallowed: bool = False
+    """Whether the cases would decide it, and the judge's errors do not let them."""
 
     @property
     def identical(self) -> bool:
@@ -222,7 +241,7 @@ def change(
     before, after = (np.where(both, y, 0.0).sum(axis=1) for y in (old, new))
     sums = np.where(np.abs(after - before) > 1e-12, after - before, 0.0)
     means = sums / k
-    g, units = _units(sums, groups)
+    g, units = units_of(sums, groups)
     test = sign_flip(units, seed=seed)
     limits = intervals.difference(means, groups)
     spread = intervals.mean_se(means, groups)
@@ -256,7 +275,7 @@ def change(
     )
 
 
-def _units(sums: Floats, groups: NDArray[np.int64] | None) -> tuple[int | None, Floats]:
+def units_of(sums: Floats, groups: NDArray[np.int64] | None) -> tuple[int | None, Floats]:
     """(number of clusters, each one's sum); (None, the cases' sums) where the cases are independent."""
     if groups is None:
         return None, sums
@@ -290,7 +309,7 @@ def settle(
     shares = alpha * shares / shares.sum() if len(changes) else shares
     changes = [
         c
-        if c.clusters is not None
+        if c.clusters is not None or c.behind is not None
         else replace(c, detectable=detectable_drop(c.sd, c.n, c.step, alpha=float(a)))
         for c, a in zip(changes, shares, strict=True)
     ]
@@ -306,20 +325,22 @@ def settle(
 
 
 def _judged(c: Change, margin: float | None, alpha: float, share: float) -> Change:
-    assert c.adjusted_worse is not None
-    assert c.adjusted_better is not None
-    allowed = MARGIN if margin is None else margin
-    verdict: ComparisonVerdict = "undecided"
-    if c.lower is None or c.upper is None:
-        pass
-    elif c.upper < -(margin or 0.0) and c.adjusted_worse <= alpha:
-        verdict = "regressed"
-    elif c.lower > 0 and c.adjusted_better <= alpha:
-        verdict = "improved"
-    elif c.lower > -allowed:
-        verdict = "no_worse"
+    def by(lower: float | None, upper: float | None) -> ComparisonVerdict:
+        assert c.adjusted_worse is not None
+        assert c.adjusted_better is not None
+        if lower is None or upper is None:
+            return "undecided"
+        if upper < -(margin or 0.0) and c.adjusted_worse <= alpha:
+            return "regressed"
+        if lower > 0 and c.adjusted_better <= alpha:
+            return "improved"
+        return "no_worse" if lower > -(MARGIN if margin is None else margin) else "undecided"
+
+    verdict = by(c.lower, c.upper)
     if verdict != "undecided":
         return replace(c, verdict=verdict)
+    if c.behind is not None and {by(c.behind.lower, c.behind.upper), by(*c.behind.known)} != {"undecided"}:
+        return replace(c, swallowed=True)
     return replace(c, cases_needed=cases_to_decide(c, margin, alpha=share))
 
 

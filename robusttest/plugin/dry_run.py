@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from robusttest.core.nouns import Request, Variant
 from robusttest.gateway.litellm import prices, tokens
-from robusttest.gateway.litellm.address import provider_of
 from robusttest.report.text import count, money
 from robusttest.tasks.render import render
 
@@ -29,7 +28,9 @@ class DryRunPlan:
     stored: int = 0
     """Of ``calls``: replies that are in the store already."""
     input: float = 0.0
-    """Tokens of the calls that would be made."""
+    """Tokens of the calls that would be made, at least, where only a range is known."""
+    most: float = 0.0
+    """Those at most."""
     output: int = 0
     """Tokens that their replies have at most, where their number is limited and the model has not answered yet."""
     likely: float = 0.0
@@ -37,9 +38,11 @@ class DryRunPlan:
     unlimited: int = 0
     """Calls whose requests limit no output, to models that have not answered yet."""
     cost: float = 0.0
-    """US dollars: the input, and the output as far as it is limited."""
+    """US dollars: the input (at least), and the output as far as it is limited."""
+    dearest: float = 0.0
+    """US dollars with the input at most."""
     guessed: Counter[str] = field(default_factory=Counter)
-    """Model → calls whose tokens another model's tokenizer has counted."""
+    """Model → calls of whose tokens only a range is known."""
     unpriced: Counter[str] = field(default_factory=Counter)
     """Model → calls for which there is no price."""
     others: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -51,27 +54,46 @@ class DryRunPlan:
         if stored:
             self.stored += 1
             return
-        asked = tokens.count(request) * (learnt.share if learnt is not None else 1.0)
-        self.input += asked
+        asked, most = self._asked(request, learnt)
+        self.input, self.most = self.input + asked, self.most + most
         if request.model.startswith("python:"):
             return
-        most = prices.output_limit(request)
-        said = float(most or 0)
+        limit = prices.output_limit(request)
+        said = float(limit or 0)
         if learnt is not None:
-            said = learnt.output if most is None else min(learnt.output, most)
+            said = learnt.output if limit is None else min(learnt.output, limit)
             self.likely += said
         else:
-            self.output += most or 0
-            self.unlimited += most is None
-            self.guessed[request.model] += provider_of(request.model) not in ("openai", "azure")
+            self.output += limit or 0
+            self.unlimited += limit is None
+            self.guessed[request.model] += most > asked
         price = prices.known(request.model, self.told, prices.table())
         if price is None:
             self.unpriced[request.model] += 1
         else:
             self.cost += asked * price.input + said * price.output
+            self.dearest += most * price.input + said * price.output
+
+    def _asked(self, request: Request, learnt: tokens.Learnt | None) -> tuple[float, float]:
+        if learnt is not None:
+            return (tokens.count(request) * learnt.share,) * 2
+        if request.model.startswith("python:"):
+            return (tokens.count(request),) * 2
+        return tokens.counted(request)
 
     def join(self, other: DryRunPlan) -> None:
-        for name in ("variants", "calls", "stored", "input", "output", "likely", "unlimited", "cost"):
+        for name in (
+            "variants",
+            "calls",
+            "stored",
+            "input",
+            "most",
+            "output",
+            "likely",
+            "unlimited",
+            "cost",
+            "dearest",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.unpriced += other.unpriced
         self.guessed += other.guessed
@@ -81,13 +103,14 @@ class DryRunPlan:
         parts = [f"{self.calls:,} calls"]
         if self.stored:
             parts[0] += f", {self.stored:,} of them stored replies"
-        parts.append(f"about {self.input:,.0f} input tokens")
+        parts.append(f"about {_between(f'{self.input:,.0f}', f'{self.most:,.0f}')} input tokens")
         if self.likely:
             parts.append(f"about {self.likely:,.0f} output tokens by earlier replies")
         if self.output:
             parts.append(f"at most {self.output:,} output tokens")
         if self.cost:
-            parts.append(f"about {money(self.cost)}" + (" without the output" if self.unlimited else ""))
+            cost = _between(money(self.cost), money(self.dearest))
+            parts.append(f"about {cost}" + (" without the output" if self.unlimited else ""))
         return ", ".join(parts)
 
     def notes(self) -> Iterator[str]:
@@ -95,13 +118,17 @@ class DryRunPlan:
             yield f"{count(self.unlimited, 'call')} without max_tokens: what the output costs is not known"
         for model in sorted(self.guessed):
             yield (
-                f"{model}: no reply is stored yet, so its tokens are counted as GPT-4's; a system prompt that its own template adds "
-                "to each call is not among them"
+                f"{model}: no reply is stored yet, and its tokenizer is not on this machine: GPT-4's has counted, and the larger number "
+                "allows for another one and for a system prompt that the model's own template may add to each call"
             )
         for model, n in sorted(self.unpriced.items()):
             yield f"{model}: no price is known, so {count(n, 'call')} of it count nothing"
         for (model, what), n in sorted(self.others.items()):
             yield f"{model}: {count(n, 'call')} more at least, as {what}; their texts are not known yet"
+
+
+def _between(least: str, most: str) -> str:
+    return least if least == most else f"{least} to {most}"
 
 
 def lines(session: RobustSession, states: Sequence[RobustItem]) -> list[str]:

@@ -35,7 +35,7 @@ def foretold(result: pytest.RunResult) -> dict[str, float]:
 
 
 def counted(body, said):
-    """As a model with another tokenizer and frame counts: a seventh more, ChatML's frames, and a system prompt of its own."""
+    """As a model with another tokenizer and frame counts: a seventh more, and ChatML's frames."""
     texts = [str(m["content"]) for m in body["messages"]]
     return int(sum(map(tokens.of_text, texts)) * 8 / 7) + 5 * len(texts) + 3, 2 * tokens.of_text(said)
 
@@ -95,13 +95,33 @@ def test_written(result): ...
     result.stdout.fnmatch_lines(
         [
             "*test_it on openai/gpt-4o-mini: 12 cases, 24 variants, 24 calls, * without the output",
-            "*test_it on hosted_vllm/mine: 12 cases, 24 variants, 24 calls, about * input tokens",
+            "*test_it on hosted_vllm/mine: 12 cases, 24 variants, 24 calls, about * to * input tokens",
             "*test_written on openai/gpt-4o-mini: 12 cases, 36 variants, 12 calls, *",
             "  in all 60 calls, *",
             "  60 calls without max_tokens: what the output costs is not known",
-            "  hosted_vllm/mine: no reply is stored yet, so its tokens are counted as GPT-4's; *",
+            "  hosted_vllm/mine: no reply is stored yet, and its tokenizer is not on this machine: *",
             "  hosted_vllm/mine: no price is known, so 24 calls of it count nothing",
             "  openai/gpt-4o: 24 calls more at least, as the writer; their texts are not known yet",
             "  openai/gpt-4o-mini: 24 calls more at least, as the model under test; *",
         ]
     )
+
+
+def test_the_range_before_a_first_reply_holds_what_a_template_of_its_own_adds(project, monkeypatch):
+    def with_its_own_system_prompt(body, said):
+        asked, answered = counted(body, said)
+        return asked + 24, answered
+
+    with LoopbackServer(reply=lambda body: "billing", counts_tokens=with_its_own_system_prompt) as server:
+        monkeypatch.setenv("HOSTED_VLLM_API_BASE", server.url)
+        project.test(DECLARED.replace("openai/gpt-4o-mini", "hosted_vllm/mine"))
+        price = "--robust-price=hosted_vllm/mine=1/2"
+        dry = project.run("--robust-dry-run", "-q", price)
+        said = r"36 calls, about ([\d,]+) to ([\d,]+) input tokens, at most 180 output tokens, about \$(\S+) to \$(\S+)\n"
+        told = re.search(said, dry.stdout.str())
+        least, most, cheapest, dearest = (float(n.replace(",", "")) for n in told.groups())
+        project.fresh(price)
+        asked, _ = used(find_run("latest", project.path / ".robusttest"))
+    assert least < asked < most
+    assert asked > 1.3 * least
+    assert cheapest < asked / 1e6 + 180 * 2 / 1e6 < dearest

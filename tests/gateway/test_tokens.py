@@ -96,7 +96,11 @@ def test_the_range_of_a_model_with_a_system_prompt_of_its_own_holds_what_it_used
     for row in rows:
         request = Request(model=row["request"]["model"], messages=tuple(row["request"]["messages"]))
         counted = tokens.counted(request)
-        used, least, most = used + row["completion"]["input_tokens"], least + counted.least, most + counted.most
+        used, least, most = (
+            used + row["completion"]["input_tokens"],
+            least + counted.least,
+            most + counted.most,
+        )
     assert used > 1.3 * least
     assert least <= used <= most
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 
 import pytest
 from loopback import LoopbackServer
@@ -61,6 +62,17 @@ def test_the_first_calls_without_a_limit_of_their_own_go_one_by_one(budgets):
     one.settle(room, 0.0002, model="m", most=9.0)
     with pytest.raises(BudgetExhaustedError):
         one.reserve(9.0, model="another", bounded=True)
+
+
+def test_a_process_knows_what_calls_have_cost_in_the_others(budgets):
+    """One that has had no reply yet took what was left, however little, for a call that costs more."""
+    one, other = budgets(max_cost=0.5)
+    for _ in range(3):
+        room = one.reserve(9.0, model="m", bounded=False)
+        one.settle(room, 0.15, model="m", most=9.0)
+    with pytest.raises(BudgetExhaustedError):
+        other.reserve(9.0, model="m", bounded=False)
+    assert other.reserve(9.0, model="another", bounded=False) == pytest.approx(0.05)
 
 
 def test_a_limit_is_spent_to_nine_tenths(budgets):
@@ -205,3 +217,50 @@ def test_an_attempt_without_a_reply_costs_what_such_calls_cost(tmp_path):
         errors, progress, _ = run(tmp_path, server, 20, max_cost=0.005)
     assert errors == [None] * 20
     assert progress.cost < 0.001
+
+
+def at_four_processes(tmp_path, server, n, **settings):
+    """Errors of ``n`` calls that four gateways make as four processes of one run do, and what each says it has spent."""
+    params = {"api_base": server.url, "api_key": "planted-key-123456"}
+    # One call before, by which the transport is known: LiteLLM does not take several event loops in one process.
+    run(tmp_path / "before", server, 1)
+    server.requests.clear()
+    with ExitStack() as stack:
+        gateways = [
+            stack.enter_context(Gateway(Settings(directory=tmp_path, **settings), workers=4, run="r"))
+            for _ in range(4)
+        ]
+        futures = []
+        for i in range(n):
+            gateway = gateways[i % 4]
+            messages = [{"role": "user", "content": f"Question {i}"}]
+            futures.append(gateway.submit(gateway.request(PRICED, messages, params)))
+        errors = [f.exception(60) for f in futures]
+        return errors, [g.progress().cost for g in gateways]
+
+
+def charged(server, says=counted):
+    """US dollars for every request that the server has answered."""
+    used = [says(seen.body, "") for seen in server.requests if seen.fault is None]
+    return sum(a * 0.15e-6 + b * 0.6e-6 for a, b in used)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.25])
+def test_four_processes_spend_one_limit(tmp_path, share):
+    """At least nine tenths or all calls; above it no more than what the last calls cost beyond nine of ten before."""
+    asked = [{"messages": [{"content": f"Question {i}"}]} for i in range(120)]
+    costs = sorted(a * 0.15e-6 + b * 0.6e-6 for a, b in (counted(body, "") for body in asked))
+    limit = share * sum(costs)
+    with LoopbackServer(counts_tokens=counted, delay=0.01) as server:
+        errors, spent = at_four_processes(tmp_path, server, 120, max_cost=limit)
+    assert sum(spent) == pytest.approx(charged(server)), "no call is counted twice, or by nobody"
+    assert {type(e) for e in errors if e is not None} <= {BudgetExhaustedError}
+    assert errors == [None] * 120 or charged(server) >= 0.9 * limit
+    assert charged(server) <= limit + 4 * costs[-1]
+
+
+def test_four_processes_keep_a_limit_to_the_call_where_all_cost_the_same(tmp_path):
+    one = 100 * 0.15e-6 + 20 * 0.6e-6
+    with LoopbackServer(counts_tokens=lambda body, said: (100, 20), delay=0.01) as server:
+        errors, _ = at_four_processes(tmp_path, server, 120, max_cost=60.5 * one)
+    assert 54 <= errors.count(None) == len(server.requests) <= 60

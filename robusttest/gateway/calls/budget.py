@@ -50,12 +50,18 @@ class CallBudget:
     def limited(self) -> bool:
         return self.max_calls is not None or self.max_cost is not None
 
-    def likely(self, model: str, most: float) -> float:
-        """What nine of ten calls stay under that cost ``most`` US dollars at most, by what calls to this model have cost."""
+    def likely(self, model: str, most: float) -> tuple[float, bool]:
+        """What nine of ten calls stay under that cost ``most`` US dollars at most, by what calls to this model have cost, and
+        whether that is known: before enough have come back, to this process or to all of the run, it is the most.
+        """
         shares = self._shares.get(model, [])
-        if len(shares) < LEARNT:
-            return most
-        return most * min(1.0, shares[ceil(QUANTILE * len(shares)) - 1] * MARGIN)
+        if len(shares) >= LEARNT:
+            share = shares[ceil(QUANTILE * len(shares)) - 1]
+        else:
+            n, share = (0, 0.0) if self._store is None else self._store.learnt(self._run, model)
+            if n < LEARNT:
+                return most, False
+        return most * min(1.0, share * MARGIN), True
 
     def typical(self, model: str, most: float) -> float | None:
         """What such a call has cost on average; None where none has come back."""
@@ -73,8 +79,8 @@ class CallBudget:
             return 0.0
         if most is None:
             self.unpriced = True
-        cost = self.likely(model, most or 0.0) if self.max_cost is not None else 0.0
-        alone = not bounded and len(self._shares.get(model, ())) < LEARNT
+        cost, known = self.likely(model, most or 0.0) if self.max_cost is not None else (0.0, True)
+        alone = not bounded and not known
         if self._store is not None:
             try:
                 fits = self._store.reserve(
@@ -108,6 +114,8 @@ class CallBudget:
                 shares = self._shares.setdefault(model, [])
                 if len(shares) < KEPT:
                     insort(shares, actual / most)
+            if self._store is not None and self.max_cost is not None and len(shares) <= LEARNT:
+                self._store.learn(self._run, model, actual / most)
         if not self.limited or self.max_cost is None:
             return
         cost = reserved if actual is None else actual

@@ -52,25 +52,25 @@ class Learnt(NamedTuple):
     """Tokens of a reply, on average."""
 
 
-class Counted(NamedTuple):
+class TokenRange(NamedTuple):
     """Tokens of a request that nobody has answered yet: between two numbers, which are one where the model's own count is known."""
 
     least: int
     most: int
 
 
-def counted(request: Request) -> Counted:
+def counted(request: Request) -> TokenRange:
     """As the model's own tokenizer and template have it, or a range."""
     provider = provider_of(request.model)
     if provider == "openai" and request.endpoint is None:
-        return Counted(*[count(request)] * 2)
+        return TokenRange(*[count(request)] * 2)
     if (own := templates.count(request)) is not None:
-        return Counted(*[own + prices.IMAGE_TOKENS * prices.images(request)] * 2)
+        return TokenRange(*[own + prices.IMAGE_TOKENS * prices.images(request)] * 2)
     least = count(request)
     if provider in CLOSED and (provider != "openai" or prices.entry_of(request.model, prices.table())):
-        return Counted(least, least)
+        return TokenRange(least, least)
     added = 0 if any(m.get("role") == "system" for m in request.messages) else TEMPLATE
-    return Counted(least, ceil(least * OTHERWISE) + added)
+    return TokenRange(least, ceil(least * OTHERWISE) + added)
 
 
 def learnt(replies: Iterable[tuple[Request, Completion]]) -> Learnt | None:

@@ -32,8 +32,8 @@ LEASE_SECONDS = 15.0
 """A lease that its owner has not renewed for so long is free: the owner is dead."""
 
 
-_OPEN = "\x00under way"
-"""After a run's name: what its calls under way have reserved."""
+_OPEN, _LEARNT = "\x00under way", "\x00learnt\x00"
+"""After a run's name: what its calls under way have reserved, and, with a model's name, what the first of them cost."""
 
 
 def fitting(
@@ -333,6 +333,27 @@ class ReplyStore:
                 db.executemany(change, [(run, cost), (run + _OPEN, -reserved)])
         except sqlite3.Error as e:
             raise StorageError(f"{self.path}: {e}") from None
+
+    def learn(self, run: str, model: str, share: float) -> None:
+        """A call of the run to this model cost such a share of the most that it could."""
+        if self._db is None or self.read_only:
+            return
+        change = (
+            "INSERT INTO spent VALUES (?, 1, ?) ON CONFLICT(run) DO UPDATE SET calls = calls + 1, "
+            "cost = max(cost, excluded.cost)"
+        )
+        with contextlib.suppress(sqlite3.Error), self._lock, database.transaction(self._db) as db:
+            db.execute(change, (f"{run}{_LEARNT}{model}", share))
+
+    def learnt(self, run: str, model: str) -> tuple[int, float]:
+        """How many such calls all processes have told of, and the greatest share of theirs."""
+        if self._db is None:
+            return 0, 0.0
+        ask = "SELECT calls, cost FROM spent WHERE run = ?"
+        with contextlib.suppress(sqlite3.Error), self._lock:
+            n, share = self._db.execute(ask, (f"{run}{_LEARNT}{model}",)).fetchone() or (0, 0.0)
+            return int(n), float(share)
+        return 0, 0.0
 
     # --- for cassettes and messages
 

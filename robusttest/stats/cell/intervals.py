@@ -230,6 +230,7 @@ def zero_width(n: float, quantile: float) -> float:
     return quantile**2 / (n + quantile**2)
 
 
+@lru_cache(maxsize=4096)
 def tango(gain: float, loss: float, n: float, *, quantile: float) -> tuple[float, float]:
     """Tango's score limits for a paired difference (gain - loss)/n; the counts may be fractional.
 
@@ -274,7 +275,7 @@ def difference(d: Floats, clusters: NDArray[np.int64] | None = None, *, level: f
     if n < 2:
         return Limits(method="tango", reason="one case gives no interval")
     groups = _groups(clusters)
-    if groups is None and bool(np.isin(d, (-1, 0, 1)).all()):
+    if groups is None and bool((d == np.sign(d)).all()):
         low, high, lower, upper = _by_signs(d, level)
         return Limits(low, high, lower, upper, "tango")
     spread = mean_se(d, clusters)

@@ -160,9 +160,10 @@ def _records(
     if not size:
         raise UsageError(f"{table.name} has no rows")
     for name in REQUIRED[:3]:
-        for row, value in enumerate(columns[name]):
-            if value is None or value == "":
-                raise CaseError(f"{columns.at(row, name)}: empty")
+        values = columns[name]
+        if None in values or "" in values:
+            row = next(i for i, value in enumerate(values) if value is None or value == "")
+            raise CaseError(f"{columns.at(row, name)}: empty")
     model, task, case, variant = (columns.text(name) for name in REQUIRED)
     perturbation = columns.text("perturbation") if "perturbation" in columns else list(variant)
     if reference is None and all(perturbation):
@@ -184,46 +185,36 @@ def _records(
     level, severity = columns.text("level"), _severities(columns)
     answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
     effect = _effects(columns, test=columns.get("test"), names=(task, model, case, perturbation))
-    cut = [value in (True, "True", "true", "TRUE", 1, "1") for value in columns.get("cut")]
+    cut = [v is not None and v in (True, "True", "true", "TRUE", 1, "1") for v in columns.get("cut")]
     cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
     reason = columns.get("reason")
     by_name = {p: _level(p) for p in set(perturbation)}
-    seen: dict[tuple[Any, ...], int] = {}
-    records = []
-    for i in range(size):
-        key = (test[i], task[i], model[i], case[i], perturbation[i], variant[i], repeat[i])
-        if (first := seen.setdefault(key, i)) != i:
-            raise CaseError(
-                f"{table.place(i)} repeats {table.place(first)}: model {model[i]!r}, task {task[i]!r}, "
-                f"case {case[i]!r}, variant {variant[i] or 'reference'!r}, repeat {repeat[i]}; number reruns in a "
-                "column 'repeat', or tell files apart by their names, as in --map variant=file"
-            )
-        records.append(
-            Record(
-                task=task[i],
-                model=model[i],
-                case_id=case[i],
-                variant=variant[i],
-                perturbation=perturbation[i],
-                level=level[i] or by_name[perturbation[i]],
-                repeat=repeat[i],
-                status=status[i],  # type: ignore[arg-type]  # a Status, read from a column
-                severity=severity[i],
-                score=score[i],
-                answer=answer[i],
-                target=target[i],
-                cluster=None if cluster[i] is None else _plain(cluster[i]),
-                reply=None if reply[i] is None else _plain(reply[i]),
-                input_hash=asked[i],
-                reason=None if reason[i] is None else _plain(reason[i]),
-                effect=effect[i],
-                cut=cut[i],
-                test=test[i],
-                factors=None if design is None else design[i],
-                by=None if sliced is None else sliced[i],
-            )
+    keys = list(zip(test, task, model, case, perturbation, variant, repeat, strict=True))
+    if len(set(keys)) < size:
+        seen: dict[tuple[Any, ...], int] = {}
+        i, first = next((i, at) for i, key in enumerate(keys) if (at := seen.setdefault(key, i)) != i)
+        raise CaseError(
+            f"{table.place(i)} repeats {table.place(first)}: model {model[i]!r}, task {task[i]!r}, "
+            f"case {case[i]!r}, variant {variant[i] or 'reference'!r}, repeat {repeat[i]}; number reruns in a "
+            "column 'repeat', or tell files apart by their names, as in --map variant=file"
         )
-    return records
+    level = [said or by_name[p] for said, p in zip(level, perturbation, strict=True)]
+    cluster, reply, reason = (
+        [None if v is None else _plain(v) for v in column] for column in (cluster, reply, reason)
+    )
+    none = [None] * size
+    return [
+        Record(
+            test=one, task=two, model=three, case_id=four, perturbation=five, variant=six, repeat=seven, level=said,
+            status=state, severity=severe, score=worth, answer=answered, target=meant, cluster=group, reply=replied,
+            input_hash=put, reason=why, effect=does, cut=short, factors=crossed, by=parts,
+        )
+        for (one, two, three, four, five, six, seven), said, state, severe, worth, answered, meant, group, replied, put, why,
+        does, short, crossed, parts in zip(
+            keys, level, cast("list[Any]", status), severity, score, answer, target, cluster, reply, asked, reason, effect,
+            cut, design or none, sliced or none, strict=True,
+        )
+    ]  # fmt: skip
 
 
 def _named(columns: _Columns, names: Sequence[str], flag: str) -> list[dict[str, str]] | None:
@@ -260,16 +251,21 @@ def _effects(columns: _Columns, *, test: list[Any], names: Sequence[Sequence[str
         return [value or "same" for value in columns["effect"]]
     target = columns.get("target")
     task, model, case, perturbation = names
+    where = list(zip(test, task, model, case, strict=True))
+    there = [
+        (key, value, p)
+        for key, value, p in zip(where, target, perturbation, strict=True)
+        if value is not None
+    ]
     first: dict[tuple[Any, ...], Any] = {}
     for at_reference in (True, False):
-        for i, value in enumerate(target):
-            if value is not None and (not at_reference or perturbation[i] == REFERENCE):
-                first.setdefault((test[i], task[i], model[i], case[i]), value)
+        for key, value, p in there:
+            if not at_reference or p == REFERENCE:
+                first.setdefault(key, value)
     out: list[Effect] = []
-    for i, value in enumerate(target):
-        before = None if value is None else first[test[i], task[i], model[i], case[i]]
-        kept = value is before or value == before or same(value, before)
-        out.append("same" if kept or perturbation[i] == REFERENCE else "target")
+    for key, value, p in zip(where, target, perturbation, strict=True):
+        kept = value is None or p == REFERENCE or value == first[key] or same(value, first[key])
+        out.append("same" if kept else "target")
     return out
 
 
@@ -394,7 +390,9 @@ def _one_reference(model: list[str], task: list[str], variant: list[str], pertur
 
 def _integers(name: str, columns: _Columns) -> list[int]:
     out = []
-    for row, value in enumerate(columns.get(name)):
+    if name not in columns:
+        return [0] * columns.table.size
+    for row, value in enumerate(columns[name]):
         try:
             number = 0.0 if value is None else float(value)
         except (TypeError, ValueError):
@@ -407,7 +405,9 @@ def _integers(name: str, columns: _Columns) -> list[int]:
 
 def _severities(columns: _Columns) -> list[float | None]:
     out: list[float | None] = []
-    for row, value in enumerate(columns.get("severity")):
+    if "severity" not in columns:
+        return [None] * columns.table.size
+    for row, value in enumerate(columns["severity"]):
         try:
             out.append(None if value is None else float(value))
         except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from simulated import World, beta, cell, latent
 
 from robusttest.stats.across import claims
 from robusttest.stats.across.advice import where_to_work
-from robusttest.stats.across.grid import Grid
+from robusttest.stats.across.grid import Grid, grid
 from robusttest.stats.across.residuals import residuals
 from robusttest.stats.across.two_way import two_way
 from robusttest.stats.cell.intervals import ALPHA
@@ -54,7 +54,8 @@ def observed(chance: Floats, rng: np.random.Generator) -> Grid:
     m = rng.binomial(VARIANTS, chance) / VARIANTS
     p = m.mean(axis=-1)
     within = (m * (1 - m)).mean(axis=-1) * VARIANTS / (VARIANTS - 1)
-    return Grid(p, within, p * (1 - p) + m.var(axis=-1, ddof=1) / n, True)
+    log_odds = np.log((p - within) * (1 - p - within) / np.maximum(within, 1e-4) ** 2)
+    return Grid(p, within, p * (1 - p) + m.var(axis=-1, ddof=1) / n, True, log_odds)
 
 
 def beta_grid(rng: np.random.Generator, icc: Icc, tasks: tuple[float, ...] = TASKS) -> Grid:
@@ -68,6 +69,48 @@ def latent_grid(rng: np.random.Generator, r: float = 0.85) -> Grid:
     p = accuracies(rng)
     chance = np.stack([[latent(float(x), r)(CASES, rng) for x in row] for row in p])
     return observed(chance, rng)
+
+
+def logit_normal(rng: np.random.Generator, shift: Floats, sd: float = 1.5) -> Grid:
+    """Cases differ by ``sd`` on the logit scale, and variants by ``shift``, on every task alike: robustness is the same."""
+    rows = []
+    for row in accuracies(rng):
+        middle = logit(row)[:, None, None] * np.sqrt(1 + 0.35 * sd**2) + rng.normal(
+            0, sd, (len(row), CASES, 1)
+        )
+        rows.append(
+            [
+                moments(cell(y))
+                for y in (rng.random((*middle.shape[:2], VARIANTS)) < expit(middle + shift)) * 1.0
+            ]
+        )
+    return grid([[m for m in row if m is not None] for row in rows])
+
+
+DIFFICULTY = {
+    "cases alone": np.zeros(VARIANTS),
+    "variants by sd 1": np.linspace(-1.7, 1.7, VARIANTS),
+    "4 hard variants": np.where(np.arange(VARIANTS) < 4, -3.0, 0.0),
+    "1 hard variant": np.where(np.arange(VARIANTS) < 1, -4.0, 0.0),
+}
+"""What cases, and variants, differ by where nothing but difficulty differs."""
+ANSWERS = ("supported", "not supported", "contradicted", "cannot tell")
+
+
+def difficulty(reps: int) -> Iterator[Line]:
+    """Claim 1 where cases and variants merely differ in difficulty, world × answer: neither supported nor contradicted."""
+    print(f"{'claim 1 where difficulty differs':34}" + "".join(f"{x:>15}" for x in ANSWERS))
+    for i, (world, shift) in enumerate(DIFFICULTY.items()):
+        rng = np.random.default_rng([13, i])
+        got = Counter(claims.competence(logit_normal(rng, shift)).answer for _ in range(reps))
+        print(f"{world:34}" + "".join(f"{got.get(x, 0) / reps:15.3f}" for x in ANSWERS))
+        for wrong in ("supported", "contradicted"):
+            yield Line(f"claim 1 {wrong}, {world}", got.get(wrong, 0) / reps, 0.0, ALPHA)
+    got = Counter(
+        claims.competence(beta_grid(np.random.default_rng([14, i]), by_task(0, link=-6, base=0.65))).answer
+        for i in range(reps)
+    )
+    yield Line("claim 1 contradicted, rho falls with accuracy", got["contradicted"] / reps, 0.9, 1.0)
 
 
 def two_claims(reps: int) -> Iterator[Line]:
@@ -99,6 +142,7 @@ def two_claims(reps: int) -> Iterator[Line]:
     for i, (sd, note) in enumerate(((0.0, "(.968)"), (0.1, "(.933)")), 8):
         got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd, link=1.5, base=0.65)), i)
         yield share(f"claim 1 found, half that link, sd {sd}", got == "supported", low=0.9, note=note)
+    yield from difficulty(max(reps // 10, 8))
     yield from _arithmetic(reps)
 
 

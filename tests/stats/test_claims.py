@@ -19,7 +19,7 @@ from robusttest.stats.across.claims import (
 )
 from robusttest.stats.across.grid import Grid, grid
 from robusttest.stats.cell.consistency import latent_r
-from robusttest.stats.cell.moments import Slope, moments, slope_test
+from robusttest.stats.cell.moments import Slope, log_odds_ratio, moments, slope_test
 
 X = np.array([0.45, 0.65, 0.72, 0.80, 0.88, 0.96])
 KAPPA = np.array([0.52, 0.60, 0.58, 0.66, 0.70, 0.69])
@@ -44,9 +44,27 @@ def simulated(rng, icc_of, *, models=9, tasks=TASKS, n=100, k=24) -> Grid:
     own = rng.beta((p * (1 / rho - 1))[..., None], ((1 - p) * (1 / rho - 1))[..., None], (*p.shape, n))
     m = rng.binomial(k, own) / k
     mean = m.mean(axis=-1)
-    return Grid(
-        mean, (m * (1 - m)).mean(axis=-1) * k / (k - 1), mean * (1 - mean) + m.var(axis=-1, ddof=1) / n, True
-    )
+    within = (m * (1 - m)).mean(axis=-1) * k / (k - 1)
+    return Grid(mean, within, mean * (1 - mean) + m.var(axis=-1, ddof=1) / n, True, odds(mean, within))
+
+
+def odds(p, within):
+    """The log odds ratio of two variants of one accuracy."""
+    with np.errstate(all="ignore"):
+        return np.where(within > 0, np.log((p - within) * (1 - p - within) / within**2), np.nan)
+
+
+def logit_normal(rng, shift, *, sd=1.5, tasks=TASKS, models=9, n=100) -> Grid:
+    """Cases differ by ``sd`` on the logit scale on every task, and variants by ``shift`` (K,), on every task alike."""
+    p, k = np.empty((models, len(tasks))), len(shift)
+    within, total, log_odds = np.empty_like(p), np.empty_like(p), np.empty_like(p)
+    for at in np.ndindex(p.shape):
+        middle = logit(tasks[at[1]]) * np.sqrt(1 + 0.35 * sd**2) + rng.normal(0, 0.25)
+        y = (rng.random((n, k)) < expit(middle + rng.normal(0, sd, (n, 1)) + shift)).astype(float)
+        m = y.mean(axis=1)
+        p[at], within[at], log_odds[at] = m.mean(), (m * (1 - m)).mean() * k / (k - 1), log_odds_ratio(y)
+        total[at] = p[at] * (1 - p[at]) + m.var(ddof=1) / n
+    return Grid(p, within, total, True, log_odds)
 
 
 def near(base):
@@ -71,7 +89,7 @@ def test_a_point_of_claim_1_is_the_plain_mean_of_the_cells():
     p = np.array([[0.8, 0.9], [0.6, 1.0]])
     kappa = np.array([[0.5, 0.7], [0.3, 0.0]])
     total = p * (1 - p)
-    g = Grid(p, (1 - kappa) * total, total, True)
+    g = Grid(p, (1 - kappa) * total, total, True, kappa)
     assert g.task_icc == pytest.approx([0.4, 0.7])  # the second model is always right on the second task
     assert np.isnan(g.icc[1, 1])
     r = [[0.7464, 0.925], [float(latent_r(np.array(0.6), np.array(0.3))), 0]]
@@ -101,7 +119,37 @@ def test_competence_is_found_where_it_is():
 
 
 def test_and_contradicted_where_easier_tasks_are_less_consistent():
-    assert rates(lambda p, m, t: near(0.65)(-4 * (p - 0.74)), competence, runs=40)["contradicted"] >= 0.9
+    assert rates(lambda p, m, t: near(0.65)(-6 * (p - 0.74)), competence, runs=40)["contradicted"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    "shift", [np.zeros(24), np.where(np.arange(24) < 4, -3.0, 0.5), np.where(np.arange(24) < 1, -4.0, 0.2)],
+    ids=["cases", "4 hard variants", "1 hard variant"],
+)  # fmt: skip
+def test_nothing_is_contradicted_where_cases_and_variants_merely_differ_in_difficulty(shift):
+    """ICC and latent r fall on easier tasks in every second of these worlds and more, by arithmetic alone."""
+    rng = np.random.default_rng(3)
+    found = [competence(logit_normal(rng, shift)) for _ in range(8)]
+    assert {c.answer for c in found} == {"not supported"}
+    fall = [c for c in found if c.slopes[0].high < 0 and c.slopes[1].high < 0]
+    assert len(fall) >= 3
+    assert all("may be arithmetic" in c.sentence for c in fall)
+    assert all("may be" not in c.sentence for c in found if c not in fall)
+
+
+def test_the_odds_ratio_compares_each_two_variants_with_their_own_accuracies():
+    y = np.array([[1, 1, 0], [1, 0, 0], [0, 1, np.nan], [1, 1, 1], [0, 0, 0]])
+    # Pairs of columns: n11 n00 / n and n10 n01 / n of (0, 1), (0, 2), (1, 2).
+    alike, apart = 2 * 1 / 5 + 1 * 1 / 4 + 1 * 2 / 4, 1 * 1 / 5 + 0 + 0
+    assert log_odds_ratio(y) == pytest.approx(np.log((alike + 0.5) / (apart + 0.5)))
+    assert np.isnan(log_odds_ratio(np.ones((4, 3))))
+    rng = np.random.default_rng(0)
+    ease = rng.normal(0, 2, (200_000, 1))
+    for middle in (0, 4):  # an easier task
+        same, hard = (rng.random((200_000, 2)) < expit(middle + ease + np.array([0, s])) for s in (0, -3))
+        assert log_odds_ratio(hard * 1.0) == pytest.approx(log_odds_ratio(same * 1.0), rel=0.2)
+        mixed = odds(hard.mean(), (hard[:, 0] != hard[:, 1]).mean() / 2)  # as if both were equally hard
+        assert mixed < log_odds_ratio(hard * 1.0) - 0.7
 
 
 @pytest.mark.parametrize(
@@ -147,9 +195,10 @@ def test_too_little_to_tell(options, why):
 def test_saturated_tasks_are_left_out_by_name():
     g = simulated(np.random.default_rng(1), lambda p, m, t: 0.7)
     full = [np.column_stack([a, np.full(9, v)]) for a, v in zip(g[:3], (1.0, 0.0, 0.0), strict=True)]
-    claim = competence(Grid(*full, True))
-    assert claim.slopes[0].n == 6
-    few = competence(Grid(*(a[:, 2:] for a in full), True))
+    log_odds = np.column_stack([g.log_odds, np.full(9, np.nan)])
+    claim = competence(Grid(*full, True, log_odds))
+    assert [s.n for s in claim.slopes] == [6, 6, 6, 9]
+    few = competence(Grid(*(a[:, 2:] for a in full), True, log_odds[:, 2:]))
     assert "1 more are all right or all wrong" in few.sentence
 
 
@@ -206,23 +255,25 @@ def test_the_second_claim_needs_the_first_and_the_task():
 
 
 @pytest.mark.parametrize(
-    ("kappa", "latent", "answer"),
+    ("kappa", "latent", "odds", "answer"),
     [
-        ((0.1, 0.6), (0.1, 2), "supported"),
-        ((0.1, 0.6), (-0.1, 2), "cannot tell"),
-        ((0.1, 0.3), (-0.1, 2), "not supported"),
-        ((0.1, 0.3), (0.1, 2), "supported"),
-        ((-0.6, -0.1), (-2, -0.1), "contradicted"),
-        ((-0.6, -0.1), (-2, 0.1), "not supported"),
-        ((-0.1, 0.36), (0.1, 2), "cannot tell"),
-        ((-0.1, 0.34), (0.1, 2), "not supported"),
+        ((0.1, 0.6), (0.1, 2), (-2, -1), "supported"),
+        ((0.1, 0.6), (-0.1, 2), (1, 2), "cannot tell"),
+        ((0.1, 0.3), (-0.1, 2), (1, 2), "not supported"),
+        ((0.1, 0.3), (0.1, 2), (1, 2), "supported"),
+        ((-0.6, -0.1), (-2, -0.1), (-2, -0.1), "contradicted"),
+        ((-0.6, -0.1), (-2, -0.1), (-2, 0.1), "not supported"),
+        ((-0.6, -0.1), (-2, 0.1), (-2, -0.1), "not supported"),
+        ((-0.1, 0.36), (0.1, 2), (1, 2), "cannot tell"),
+        ((-0.1, 0.34), (0.1, 2), (1, 2), "not supported"),
     ],
 )
-def test_both_scales_decide(kappa, latent, answer):
-    first, second = (
-        Slope(scale="", n=6, df=4, slope=sum(s) / 2, low=s[0], high=s[1], se=1.0) for s in (kappa, latent)
+def test_both_scales_decide(kappa, latent, odds, answer):
+    slopes = (
+        Slope(scale="", n=6, df=4, slope=sum(s) / 2, low=s[0], high=s[1], se=1.0)
+        for s in (kappa, latent, odds)
     )
-    assert claims._competence(first, second) == answer
+    assert claims._competence(*slopes) == answer
 
 
 def test_the_variance_component_by_hand():

@@ -6,6 +6,9 @@ consistency gives R² of .7 to .98. So the claims are tested on the ICC of the c
 *Claim 1*, robustness rises with competence: one point for each task, since tasks differ for reasons of their own; the
 plain mean over models of the cells' ICC on the mean accuracy, OLS, t with T-2 degrees of freedom; and so for the mean of
 atanh of the cells' latent r. (ICCs pooled over models, 1 - ΣW/ΣT, move with accuracy where robustness is the models'.)
+Both fall on easier tasks where cases merely differ as much there, on a logit scale, as on harder ones, and faster where
+variants differ in difficulty: a test of the two alone says *contradicted* of .3 to 1.0 of such worlds. So it is said only
+where the odds ratio of two variants, each taken with its own accuracy, falls as well (.00 of them).
 
 *Claim 2*, and comes with the task, not with the model, is three lines: claim 1; whose robustness is (`whose`); and
 whether models are alike beyond their accuracy. It is supported where the first is and the second says *task*. The third
@@ -71,7 +74,8 @@ class Claim:
     sentence: str
     """One plain sentence with the numbers that decide."""
     slopes: tuple[Slope, ...] = ()
-    """Claim 1: ICC and latent r between tasks (they decide), and κ within tasks (a better model on the same task)."""
+    """Claim 1: ICC, latent r and log odds ratio between tasks (they decide), and κ within tasks (a better model on the same
+    task)."""
     whose: Whose | None = None
     """Claim 2: the task's, the model's, neither's."""
     apart: Apart | None = None
@@ -106,8 +110,8 @@ def within_tasks(g: Grid) -> Slope:
 
 
 def competence(g: Grid) -> Claim:
-    """Claim 1. *Supported*: both one-sided lower limits above 0. *Contradicted*: both upper ones below 0. *Not
-    supported*: the ICC's upper limit below `DELTA_MIN`. Else it can't be told.
+    """Claim 1. *Supported*: both one-sided lower limits above 0. *Contradicted*: both upper ones below 0, and that of the
+    odds ratio. *Not supported*: the ICC's upper limit below `DELTA_MIN`. Else it can't be told.
     """
     m, tasks = g.p.shape
     each, latent = g.task_icc, g.task_latent
@@ -134,25 +138,33 @@ def competence(g: Grid) -> Claim:
         )
     first = slope_test(x, y, scale="ICC")
     second = Slope(scale="atanh latent r", n=t, df=t - 2, reason="needs right/wrong scores (0 or 1)")
+    odds = g.task_odds
+    third = Slope(scale="log odds ratio", n=t, df=t - 2, reason=second.reason)
     if g.binary:
         second = slope_test(x, latent[keep], scale="atanh latent r")
-    answer = _competence(first, second)
+        known = keep & ~np.isnan(odds)
+        third = slope_test(g.p.mean(axis=0)[known], odds[known], scale="log odds ratio")
+    answer = _competence(first, second, third)
     needed = _tasks_needed(first, second) if answer == "cannot tell" else None
     return Claim(
-        key="competence", claim=COMPETENCE, answer=answer, slopes=(first, second, inside),
+        key="competence", claim=COMPETENCE, answer=answer, slopes=(first, second, third, inside),
         sentence=_told(answer, first, second, t, m, needed), p_permutation=_permutation(x, y), tasks_needed=needed,
     )  # fmt: skip
 
 
-def _competence(first: Slope, second: Slope) -> Answer:
+def _competence(first: Slope, second: Slope, third: Slope) -> Answer:
     if first.low is None or first.high is None:
         return "cannot tell"
     if second.low is not None and second.high is not None:
         if first.low > 0 and second.low > 0:
             return "supported"
-        if first.high < 0 and second.high < 0:
+        if _falls(first) and _falls(second) and _falls(third):
             return "contradicted"
     return "not supported" if first.high < DELTA_MIN else "cannot tell"
+
+
+def _falls(slope: Slope) -> bool:
+    return slope.high is not None and slope.high < 0
 
 
 def _told(answer: Answer, first: Slope, second: Slope, tasks: int, models: int, needed: int | None) -> str:
@@ -166,11 +178,20 @@ def _told(answer: Answer, first: Slope, second: Slope, tasks: int, models: int, 
             f"Supported: ICC rises by {rise} for 10 points of task accuracy, and so does latent r ({base})."
         )
     if answer == "contradicted":
-        return f"Contradicted: ICC falls on easier tasks, by {rise} for 10 points of accuracy, and latent r does ({base})."
+        return (
+            f"Contradicted: ICC falls on easier tasks, by {rise} for 10 points of accuracy, and so do latent r and the odds "
+            f"ratio of two variants ({base})."
+        )
     if answer == "not supported":
+        both = _falls(first) and _falls(second)
+        open_ = (
+            "; that it falls may be arithmetic: the odds ratio of two variants does not surely"
+            if both
+            else ""
+        )
         return (
             f"Not supported: ICC changes by {rise} for 10 points of task accuracy, "
-            f"less than +{DELTA_MIN / 10:.3f} ({base})."
+            f"less than +{DELTA_MIN / 10:.3f} ({base}){open_}."
         )
     scale = ""
     if first.low is not None and first.low > 0:

@@ -27,6 +27,8 @@ class Grid(NamedTuple):
     within: Floats
     total: Floats
     binary: bool
+    log_odds: Floats
+    """Of each cell, `moments.log_odds_ratio`."""
 
     @property
     def task_total(self) -> Floats:
@@ -50,6 +52,11 @@ class Grid(NamedTuple):
         return _mean_over_models(np.arctanh(r))
 
     @property
+    def task_odds(self) -> Floats:
+        """(T,) mean over models of the cells' log odds ratio, of those that have one."""
+        return _mean_over_models(self.log_odds)
+
+    @property
     def task_kappa(self) -> Floats:
         """(T,) κ_t; NaN where all answers to a task are right, or all wrong."""
         with np.errstate(all="ignore"):
@@ -65,7 +72,9 @@ def grid(rows: Sequence[Sequence[Moments]]) -> Grid:
     def table(name: str) -> Floats:
         return np.array([[getattr(m, name) for m in row] for row in rows], dtype=np.float64)
 
-    return Grid(table("p"), table("within"), np.maximum(table("total"), 0.0), all(m.binary for m in flat))
+    return Grid(
+        table("p"), table("within"), np.maximum(table("total"), 0.0), all(m.binary for m in flat), table("log_odds")
+    )  # fmt: skip
 
 
 def left_over(g: Grid) -> Floats:

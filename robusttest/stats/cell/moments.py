@@ -34,6 +34,8 @@ class Moments:
     failing: int
     """Cases with a failure (a success, if p < .5)."""
     binary: bool
+    log_odds: float
+    """`log_odds_ratio` of the replies; NaN without right/wrong scores, and where all are right, or all wrong."""
     each: Floats = field(repr=False)
     """(n, 5), see `consistency.parts`."""
     clusters: Codes | None = field(default=None, repr=False)
@@ -61,9 +63,29 @@ def moments(cell: Frame) -> Moments | None:
     clusters = at.cluster_index
     return Moments(
         n=len(each), k=int(np.median(m.k[rows])), p=float(v.p), within=float(v.within),
-        total=float(v.total), failing=n_failing(m), binary=m.binary, each=each,
+        total=float(v.total), failing=n_failing(m), binary=m.binary, log_odds=log_odds_ratio(m.y) if m.binary else math.nan, each=each,
         clusters=None if clusters is None else clusters[rows],
     )  # fmt: skip
+
+
+def log_odds_ratio(y: Floats) -> float:
+    """Log of the odds of another variant being right where this one is, over those where this one is wrong. Pooled over
+    pairs of variants by Mantel and Haenszel (1959), Σ n₁₁n₀₀/n over Σ n₁₀n₀₁/n, half a product added to each.
+
+    Of (n, K) right and wrong scores, NaN where there is none. Each pair is compared with its own two accuracies: a variant
+    that is harder than the others for all cases alike leaves it as it is, and so does an easier task (it rises there
+    a little, where cases differ as much), while W and T take in both.
+    """
+    there = ~np.isnan(y)
+    right = np.where(there, y, 0.0)
+    wrong = there - right
+    a, b = np.triu_indices(y.shape[1], 1)
+    both = (there.T.astype(float) @ there)[a, b]
+    some = both > 0
+    alike = (right.T @ right) * (wrong.T @ wrong)
+    apart = right.T @ wrong
+    kept, crossed = ((x[a, b][some] / both[some]).sum() for x in (alike, apart * apart.T))
+    return math.log((kept + 0.5) / (crossed + 0.5)) if kept or crossed else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

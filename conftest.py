@@ -21,6 +21,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # what it was.
 os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", False
 
+# Threads of BLAS cost more than they bring for matrices of a few hundred rows, and with a worker on each core much more.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # How long one example takes says more about the machine than about us.
 settings.register_profile("robusttest", deadline=None)
 settings.load_profile("robusttest")

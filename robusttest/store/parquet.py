@@ -93,8 +93,12 @@ class Parts:
         for frame in frames(records):
             self._write_sums(name, list(tables_of(frame)))
         rows = range(0, len(records), _ROWS)
-        self._put(f"{name}.records.parquet", [_table(records[i : i + _ROWS]) for i in rows])
-        return PartRef(name, len(records))
+        return self.put_records(name, [_table(records[i : i + _ROWS]) for i in rows], len(records))
+
+    def put_records(self, name: str, tables: Sequence[Any], rows: int) -> PartRef:
+        """A part of records that are columns already, by `schema_of_records`."""
+        self._put(f"{name}.records.parquet", tables)
+        return PartRef(name, rows)
 
     def lines(self, part: PartRef) -> Iterator[Line]:
         """The part's records as lines of a run file."""
@@ -215,6 +219,13 @@ def _table(records: Sequence[Record]) -> Any:
         made[name] = pa.array(values, types[kind])
     rest = [codec.dumps(odd[i]) if i in odd else None for i in range(len(records))]
     return pa.table({**made, _ODD: pa.array(rest, types["json"])})
+
+
+def schema_of_records() -> Any:
+    """Arrow's schema of a part."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _types()[kind]) for name, kind in {**_kinds(), _ODD: "json"}.items()])
 
 
 def _types() -> dict[str, Any]:

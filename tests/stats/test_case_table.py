@@ -152,7 +152,19 @@ def test_sums_of_many_cases_give_the_limits_too() -> None:
         if METRICS[name].over == "same" and name not in NOT_FROM_SUMS and METRICS[name].own is None
         and tables.estimate(table, name).reason == NEEDS_ROWS
     }  # fmt: skip
-    assert without == {"apdr", "avgp"}
+    assert without == {"apdr"}
+
+
+def test_sums_of_some_cases_have_the_normal_limits_of_single_variants() -> None:
+    """Of 200 cases and more, which records would resample."""
+    cell = big_cell(400, 5)
+    table = case_table(cell)
+    for name in ("worst_variant_accuracy", "spread", "maxp", "saturation", "cps"):
+        found, wanted = tables.estimate(table, name), estimates.estimate(cell, name)
+        assert found.value == wanted.value
+        for limit in LIMITS:
+            assert getattr(found, limit) == pytest.approx(getattr(wanted, limit), abs=0.01), (name, limit)
+        assert tables.estimate(case_table(big_cell(150, 5)), name).reason == NEEDS_ROWS
 
 
 def test_a_table_goes_through_plain_columns(example_a: Frame) -> None:

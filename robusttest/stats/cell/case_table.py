@@ -106,6 +106,15 @@ class CaseTable:
     def n(self) -> int:
         return len(self.case_ids)
 
+    @cached_property
+    def measures(self) -> TableMeasures:
+        return TableMeasures(self)
+
+    @cached_property
+    def groups(self) -> Codes | None:
+        """(n,) cluster number of each case; None if the cases are independent."""
+        return cluster_numbers(self.case_ids, self.clusters)
+
     def columns(self) -> dict[str, Sequence[Any]]:
         """Keys and sums by name, as long as there are cases each."""
         same = (self.key.test, self.key.task, self.key.model, self.perturbation, self.sensitive)
@@ -197,9 +206,15 @@ def estimate(
         )
     if spec.over == "repeats" and table.perturbation != REPEAT:
         raise CaseError(f"{spec.name} is of runs of one prompt: the table of {REPEAT!r}")
-    m = TableMeasures(table, noise)
+    m = table.measures if noise is None else TableMeasures(table, noise)
     return estimate_of(
-        m, spec, table.perturbation, m.groups, level, of=int((m.k > 0).sum()), why=lambda: LACKS[spec.lacks]
+        m,
+        spec,
+        table.perturbation,
+        table.groups,
+        level,
+        of=int((m.k > 0).sum()),
+        why=lambda: LACKS[spec.lacks],
     )
 
 
@@ -228,10 +243,6 @@ class TableMeasures(Measures):
     @property
     def chosen(self) -> str | None:
         return self.table.perturbation
-
-    @cached_property
-    def groups(self) -> Codes | None:
-        return cluster_numbers(self.table.case_ids, self.table.clusters)
 
     def variant_sums(self, *, products: bool = False) -> VariantSums:
         return self.table.variants

@@ -256,7 +256,7 @@ class Frame:
 
 def cluster_numbers(case_ids: Sequence[str], clusters: Sequence[str | None]) -> Codes | None:
     """(n,) cluster number of each case, a case without a cluster in one of its own; None if no cluster holds two."""
-    if all(c is None for c in clusters):
+    if clusters.count(None) == len(clusters):
         return None
     seen: dict[tuple[bool, str], int] = {}
     keys = ((c is None, case if c is None else c) for case, c in zip(case_ids, clusters, strict=True))

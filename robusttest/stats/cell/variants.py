@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from robusttest.stats.cell.intervals import (
     MIN_CLUSTERS,
     RESAMPLES,
     Limits,
+    Spread,
     bootstrap,
     cp_lower,
     few_clusters,
@@ -21,10 +24,13 @@ from robusttest.stats.cell.intervals import (
     zero_width,
 )
 from robusttest.stats.cell.measures import NEEDS_ROWS, Measures
+from robusttest.stats.cell.variant_sums import VariantSums
 
 Floats = NDArray[np.float64]
 BOOTSTRAPPED = 2000
 """Of more cases (or clusters) the band is that of their normal limit: it is the same, without the resamples."""
+FROM_SUMS = 200
+"""Where there are sums alone, which can't be resampled, it is so from this many on: within .005 of the bootstrap's there."""
 METRICS = ("worst_variant_accuracy", "spread", "maxp", "avgp", "saturation", "cps")
 
 
@@ -45,8 +51,10 @@ def across_variants(
     if v < 2 or not n:
         return None, Limits(), n
     value = float(_value(metric, means))
-    if not m.has_rows and (clusters is not None or n <= BOOTSTRAPPED or metric == "avgp"):
+    if not m.has_rows and (clusters is not None or (n < FROM_SUMS and metric != "avgp")):
         return value, Limits(reason=NEEDS_ROWS), n
+    if not m.has_rows and metric == "avgp":
+        return value, _mean_from_sums(m.variant_sums(products=True), level), n
     groups = None if clusters is None else clusters[_rows(m)]
     units = n if groups is None else len(np.unique(groups))
     if metric == "avgp":
@@ -86,7 +94,7 @@ def _rows(m: Measures) -> NDArray[np.bool_]:
 
 def _deviations(m: Measures, means: Floats, groups: NDArray[np.int64] | None, units: int) -> Floats:
     """(B, 3) deviations of the worst, the best and the mean over variants: of resamples, or of their normal limit."""
-    if units > BOOTSTRAPPED:
+    if units > BOOTSTRAPPED or not m.has_rows:
         spread = (
             m.variant_sums(products=True).covariance() if groups is None else _clustered(m, means, groups)
         )
@@ -187,6 +195,13 @@ def _mean_of_means(y: Floats, means: Floats, groups: NDArray[np.int64] | None, l
     there = ~np.isnan(y)
     share = np.where(there, y - means, 0.0) * (len(y) / there.sum(axis=0))
     return on_effective_n(float(means.mean()), len(y), mean_se(share.mean(axis=1), groups), level=level)
+
+
+def _mean_from_sums(sums: VariantSums, level: float) -> Limits:
+    """The same of independent cases: the shares add up to 0, so that their sum of squares is that of the covariance."""
+    n, v = sums.cases, len(sums.means)
+    spread = Spread(math.sqrt(max(float(sums.covariance().sum()), 0.0) * n / max(n - 1, 1)) / v, n - 1, None)
+    return on_effective_n(float(sums.means.mean()), n, spread, level=level)
 
 
 def _by_name(m: Measures, rows: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -38,6 +38,8 @@ FEW = 6
 ROWS, HIGHER = 60, 0.3
 FORMS = 8
 """Which of a case's variants is taken, in turn, where a perturbation makes as many as are asked for."""
+AGAIN = FORMS
+"""Variants of one case at most, where a perturbation acts on few cases."""
 WITH_DEMOS = ("demo_order", "system")
 """What acts on examples or on a system prompt; for the others a prompt without them is shorter to read."""
 PAIRS = (("premise", "hypothesis"), ("question1", "question2"))
@@ -130,23 +132,31 @@ def _by_turns(
 def drawn(
     sets: Mapping[str, list[dict[str, Any]]], spec: str, rows: int, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Up to ``rows`` rows of one perturbation, at most one of a case; a case where it has nothing to do is passed by."""
+    """Up to ``rows`` rows of one perturbation, one of a case; a case where it has nothing to do is passed by.
+
+    Where it acts on fewer cases than that, further forms of the same cases follow.
+    """
     seen: set[str] = set()
     perturbation = maker(spec, sets)
-    for looked, case in enumerate(cases(sets, seed, spec)):
-        if len(seen) >= rows:
-            return
-        p = perturbation(case.id.partition("/")[0])
-        prompt = _prompt(case) if p.level == "prompt" else None
-        if p.name in WITH_DEMOS:
-            prompt = replace(prompt or Prompt(), system="Answer briefly.", demos=_demos(case, sets))
-        index = looked % (p.limit or FORMS)  # so that each of its forms is seen
-        for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
-            if v.perturbation and v.status == "ok" and v.index == index:
-                row = _row(p, case, prompt, v)
-                if row["variant"] != row["original"] and row["digest"] not in seen:
-                    seen.add(row["digest"])
-                    yield row
+    found: list[tuple[int, Case]] = list(enumerate(cases(sets, seed, spec)))
+    for form in range(AGAIN):
+        acted: list[tuple[int, Case]] = []
+        for looked, case in found:
+            if len(seen) >= rows:
+                return
+            p = perturbation(case.id.partition("/")[0])
+            prompt = _prompt(case) if p.level == "prompt" else None
+            if p.name in WITH_DEMOS:
+                prompt = replace(prompt or Prompt(), system="Answer briefly.", demos=_demos(case, sets))
+            index = (looked + form) % (p.limit or FORMS)  # so that each of its forms is seen
+            for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
+                if v.perturbation and v.status == "ok" and v.index == index:
+                    acted.append((looked, case))
+                    row = _row(p, case, prompt, v)
+                    if row["variant"] != row["original"] and row["digest"] not in seen:
+                        seen.add(row["digest"])
+                        yield row
+        found = acted
 
 
 def _prompt(case: Case) -> Prompt:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -84,18 +84,23 @@ def _canonical(v: Any) -> Json:
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+def _hashed(parts: Iterable[str], size: int) -> Any:
+    """Each part behind its length, so that no two lists of parts are one."""
+    raw = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashlib.blake2b(
+        b"".join([piece for r in raw for piece in (len(r).to_bytes(8, "big"), r)]), digest_size=size
+    )
+
+
 def digest(*parts: str, size: int = 16) -> str:
     """Hex digest (``2 * size`` characters) of the parts; lone surrogates are allowed in them."""
-    h = hashlib.blake2b(digest_size=size)
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        h.update(len(raw).to_bytes(8, "big") + raw)
-    return h.hexdigest()
+    found: str = _hashed(parts, size).hexdigest()
+    return found
 
 
 def derive_seed(*names: str | int) -> int:
     """A 64-bit seed from names alone: the same in every process, order, thread and ``PYTHONHASHSEED``."""
-    return int(digest(*(str(n) for n in names), size=8), 16)
+    return int.from_bytes(_hashed(map(str, names), 8).digest(), "big")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

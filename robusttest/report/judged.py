@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from robusttest.core.nouns import Case, Prompt, canonical_json, digest
 from robusttest.errors import RobusttestError
-from robusttest.perturbations import make
+from robusttest.perturbations import Perturbation, make
 from robusttest.perturbations.base import judged as counts
 from robusttest.perturbations.base.judged import ENOUGH, Judged
 from robusttest.tasks.render import prompt_text, render
@@ -17,8 +18,13 @@ PROBES = (
     "Nobody answers the phone, and my parcel hasn't come! Can I have my money back?",
     "I ordered three copies of the catalogue on Monday, but only two of them came; the colour is wrong too.",
     "Is the shop in the old town open on Sunday? I don't know how to get there from the station.",
+    "Maybe she paid $1,250.50 for 3 kg of rice on May 3, 2024 at 3:30 pm, after Maria and her husband had bought 12,000 bags in a café.",
+    "The lass moved from Boston to Denver last week. A Muslim family waits before the mosque; they would like an amulet.",
+    "A man asked his wife for the NATO report. His daughter has it.\nHer brother read it, too. It is long.",
+    "The box is torn. The lamp is broken. The bill is wrong.",
+    '{"name": "Ann", "age": 30, "city": "Oslo"}',
 )
-"""What a perturbation makes of these tells whether it is the one that was read."""
+"""What a perturbation makes of these tells whether it is the one that was read: each that was read acts on one of them."""
 
 
 def broken_of(spec: str) -> str:
@@ -54,16 +60,24 @@ def changed(spec: str) -> bool:
 
 @cache
 def made_now(spec: str) -> str:
-    """The digest of the variants of `PROBES`; empty where the perturbation lacks something that is not installed."""
-    prompt = Prompt(template="Ticket: {input}\n{options}\nTeam:")
-    made: list[str] = []
+    """The digest of what the perturbation makes; empty where it lacks something that is not installed."""
     try:
-        perturbation = make(spec)
-        for i, text in enumerate(PROBES):
-            case = Case(id=str(i), fields={"input": text}, target=CHOICES[0], choices=CHOICES)
-            for v in expand_case(case, [perturbation], prompt=prompt, variants=2, seed=0):
-                if v.perturbation:
-                    made.append(prompt_text(render(v.draft)) if v.status == "ok" else v.status)
+        return made_of(make(spec))
     except RobusttestError:
         return ""
+
+
+def made_of(perturbation: Perturbation) -> str:
+    """The digest of its variants of `PROBES`, one of them with a system prompt and examples, too."""
+    plain = Prompt(template="Ticket: {input}\n{options}\nTeam:")
+    cases = [
+        Case(id=str(i), fields={"input": text}, target=CHOICES[0], choices=CHOICES)
+        for i, text in enumerate(PROBES)
+    ]
+    shown = replace(plain, system="Answer briefly.", demos=tuple(cases[1:]))
+    made: list[str] = []
+    for case, prompt in [*((case, plain) for case in cases), (cases[0], shown)]:
+        for v in expand_case(case, [perturbation], prompt=prompt, variants=2, seed=0):
+            if v.perturbation:
+                made.append(prompt_text(render(v.draft)) if v.status == "ok" else v.status)
     return digest(canonical_json(made), size=8)

@@ -10,6 +10,7 @@ from robusttest import Task
 from robusttest.core.nouns import Case, Prompt, Variant
 from robusttest.errors import UsageError
 from robusttest.perturbations import make
+from robusttest.perturbations.prompt.conversation import SLIPS
 from robusttest.tasks.render import render
 from robusttest.variants.expand import expand_case
 
@@ -67,13 +68,46 @@ def test_a_request_is_split_over_turns_and_nothing_of_it_is_lost() -> None:
     assert said(three)[1:] == ["The blue lamp.", "I ordered it on Monday.", "It has the number 4711."]
 
 
-def test_a_prompts_question_is_split_before_the_prompt() -> None:
-    (v, *_) = variants("It is {broken}. Who helps me?", "turn_split", prompt=PROMPT)
-    assert [(m["role"], m["content"]) for m in render(v.draft)] == [
-        ("user", "It is {broken}."),
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        PROMPT,
+        Prompt(system="Be {{brief}}.", messages=({"role": "user", "content": "Ticket: {input}\nTeam:"},)),
+    ],
+)
+def test_a_prompt_is_split_whole_so_that_its_turns_are_the_prompt(prompt: Prompt) -> None:
+    (v, *_) = variants("It is {broken}. Who helps me?", "turn_split", prompt=prompt)
+    assert [(m["role"], m["content"]) for m in render(v.draft) if m["role"] != "system"] == [
+        ("user", "Ticket: It is {broken}."),
         ("assistant", "All right."),
-        ("user", "Ticket: Who helps me?\nTeam:"),
+        ("user", "Who helps me?\nTeam:"),
     ]
+
+
+def test_of_two_texts_the_one_that_is_cut_keeps_its_name() -> None:
+    pair = Case(
+        id="p", fields={"question1": "I fell. Is it bad?", "question2": "Is it bad to fall?"}, target="no"
+    )
+    shows = Prompt(template="First: {question1}\nSecond: {question2}\nSame?")
+    v = next(v for v in expand_case(pair, ["turn_split"], prompt=shows) if v.perturbation)
+    first, _, last = (str(m["content"]) for m in render(v.draft))
+    assert (first, last) == ("First: I fell.", "Is it bad?\nSecond: Is it bad to fall?\nSame?")
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "reason"),
+    [
+        ("Which is a bird?\nOptions:\n(A) A cow\n(B) An owl. It flies", PROMPT, "fewer than 2 sentences"),
+        ("- One thing. Done.\n- Another thing. Done.", PROMPT, "fewer than 2 sentences"),
+        ("I fell. Is it bad?", Prompt(template="{input} Again: {input}"), "in one place"),
+        ("I fell. Is it bad?", Prompt(template="{input}", demos=(Case(id="d", fields={"input": "a"}, target="b"),)), "examples"),
+        ("I fell. Is it bad?", Prompt(messages=({"role": "system", "content": "{input}"},)), "no user message"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_split_says_why(text: str, prompt: Prompt, reason: str) -> None:
+    (v, *_) = variants(text, "turn_split", prompt=prompt)
+    assert v.status == "not_applicable"
+    assert reason in (v.reason or "")
 
 
 @pytest.mark.parametrize("spec", ["turn_split:4", "turn_split:9"])
@@ -94,8 +128,17 @@ def test_a_slip_is_taken_back_by_the_whole_request() -> None:
     (v, *_) = variants("Where is the blue lamp?", "correction", prompt=PROMPT)
     first, _, last = render(v.draft)
     assert first["content"] == "Where is"
-    assert str(last["content"]).startswith("Ticket: ")
-    assert str(last["content"]).endswith("Where is the blue lamp?\nTeam:")
+    lead, _, asked = str(last["content"]).partition("\n\n")
+    assert asked == "Ticket: Where is the blue lamp?\nTeam:"
+    assert lead in {lead for lead, _ in SLIPS}
+
+
+def test_only_half_a_text_was_sent_too_early() -> None:
+    early = SLIPS[0][0]
+    whole = variants("Item 4711 is broken. Who helps?", "correction", prompt=PROMPT, n=9)
+    half = variants("It is broken. Who helps?", "correction", prompt=PROMPT, n=9)
+    assert not any(early in str(render(v.draft)) for v in whole)
+    assert any(early in str(render(v.draft)) for v in half)
 
 
 def test_a_conversation_begins_in_another_language() -> None:

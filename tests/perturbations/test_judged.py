@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from robusttest.core.nouns import NotApplicable
 from robusttest.errors import RobusttestError, UsageError
 from robusttest.perturbations import make
 from robusttest.perturbations.base import judged as module
@@ -24,7 +26,7 @@ from robusttest.perturbations.base.judged import (
     merged,
     row_digest,
 )
-from robusttest.report.judged import broken_of, changed, made_now
+from robusttest.report.judged import broken_of, changed, made_now, made_of
 
 
 def row(spec: str, original: str, variant: str, verdict: str) -> dict[str, Any]:
@@ -99,6 +101,18 @@ def test_a_perturbation_that_changed_is_not_measured(monkeypatch: pytest.MonkeyP
     assert broken_of("swap") == "not measured (changed since 60 were read)"
     monkeypatch.setattr(module, "judgements", lambda: kept_of("no_such_one", 1, 60, "of old"))
     assert broken_of("no_such_one") == "broken 1 of 60 (at most 7.7%)"  # it can't be made here to compare
+
+
+@pytest.mark.parametrize("spec", sorted(judgements()))
+def test_what_was_read_acts_on_a_probe_so_that_a_change_is_seen(spec: str) -> None:
+    try:
+        found = make(spec)
+    except RobusttestError as e:
+        pytest.skip(f"needs what is not here: {e}")
+    still = replace(found, apply=lambda draft, rng, index: NotApplicable(reason="nothing to do"))
+    monkeyed = made_of(still)
+    assert made_now(spec) == made_of(found)
+    assert made_now(spec) != monkeyed
 
 
 PROMISED = {"preserves": 0.02, "probably": 0.10}

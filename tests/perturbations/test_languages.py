@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case
+from robusttest.perturbations.base import patterns
 from robusttest.perturbations.base.languages import detect, normalised
 from robusttest.perturbations.base.patterns import negations
 from robusttest.variants.expand import expand_case
@@ -110,3 +113,12 @@ def test_negations_are_known(code: str, text: str) -> None:
 @pytest.mark.parametrize("text", ["Siparişim gelmedi.", "Anlamıyorum.", "Bugün gitmez.", "Ödenmeyecek."])
 def test_turkish_verbs_deny_by_their_endings(text: str) -> None:
     assert negations(text)
+
+
+@given(st.text(alphabet="notmeyizdwhalfus 'N`-_7", max_size=30))
+@settings(max_examples=100)
+def test_quick_looks_for_negations_and_numbers_find_what_the_patterns_find(text):
+    for words in (text, f"no {text} gelmiyor", f"twice {text} NOT"):
+        assert patterns.negations(words) == [m[0] for m in patterns._negation().finditer(words)]
+        found = [m[0].lower() for m in patterns._number_word().finditer(words)]
+        assert patterns.number_words(words) == found

@@ -69,6 +69,9 @@ def test_a_town_is_one_behind_a_preposition(text, found):
         ("What is the capital of the country that lies in Berlin?", "capital"),
         ("How many miles is it from Boston to Denver?", "miles"),
         ("What is the weather in Oslo?", "weather"),
+        ("The festival in Bangkok, the largest of Thailand.", "Thai"),
+        ("In Frankfurt we heard a German song in Berlin.", "German"),
+        ("They meet in London, before Buckingham Palace.", "Palace"),
         ("It went to Boston. Boston is cold.", "town behind a preposition"),
     ],
 )
@@ -96,7 +99,9 @@ def test_a_faith_and_its_house_change_together():
         ("A Muslim man keeps Ramadan.", "Ramadan"),
         ("A Jewish man asked a Muslim woman.", "several faiths"),
         ("A Jewish man stood before the church.", "another thing"),
-        ("The church is closed.", "no faith stands before a noun"),
+        ("The church is closed.", "no faith stands before a noun for people"),
+        ("Is Christian related to Jacob?", "no faith stands before a noun for people"),
+        ("Which Buddhist thinker taught it?", "no faith stands before a noun for people"),
         ("The Muslims came with a Hindu friend.", "Muslims"),
     ],
 )

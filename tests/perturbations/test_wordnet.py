@@ -23,6 +23,8 @@ SYNSETS = [
     ("buy purchase", "v", {"sell": "sell"}),
     ("sell", "v", {}),
     ("refund return", "v", {}),
+    ("amulet talisman", "n", {}),
+    ("thug hoodlum", "n", {}),
     ("attorney lawyer", "n", {}),
     ("maybe perhaps", "r", {}),
     ("usually normally", "r", {}),
@@ -100,8 +102,8 @@ def test_the_files_are_read(database):
 
 
 def test_synonyms_take_the_form_and_capitals_of_the_word():
-    assert run(wordnet.synonym(1.0), "Maybe two attorneys came") == "Perhaps two lawyers came"
-    assert run(wordnet.synonym(1.0), "an attorney came") == "a lawyer came"
+    assert run(wordnet.synonym(1.0), "Maybe two thugs came") == "Perhaps two hoodlums came"
+    assert run(wordnet.synonym(1.0), "an amulet came") == "a talisman came"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,7 @@ def test_synonyms_take_the_form_and_capitals_of_the_word():
         "one good refund",  # a noun as well as a verb
         "the seller of it",  # its synonym here was read, and is none
         "we bought it",  # an inflection that is not regular
+        "the power of an attorney",
         "a big car",  # "automobile" is far rarer
     ],
 )
@@ -163,9 +166,25 @@ def test_target_and_protected_words_stay():
 
 
 def test_severity_is_the_share_of_words_that_can_change():
-    text = " ".join(["attorney"] * 10)
-    assert run(wordnet.synonym(0.3), text).split().count("lawyer") == 3
-    assert run(wordnet.synonym(), text).split().count("lawyer") == 1
+    text = " ".join(["late big happy"] * 4)
+    assert run(wordnet.antonym(0.5), text).split().count("early") in (1, 2, 3, 4)
+    case = Case(id="c", fields={"input": "Maybe a thug had an amulet."})
+    made = wordnet.synonym(0.4).apply(Draft(case=case), random.Random(0), 0)
+    assert made.realised in (1 / 3, 2 / 3)
+    assert sum(w in made.case.input for w in ("Perhaps", "hoodlum", "talisman")) == 3 * made.realised
+
+
+def test_a_word_is_replaced_throughout_or_not_at_all():
+    text = "A thug came. No thug had an amulet; the Thug Life is a film."
+    assert run(wordnet.synonym(1.0), text) == text.replace("an amulet", "a talisman")
+    assert run(wordnet.synonym(1.0), "The thug saw a thug.") == "The hoodlum saw a hoodlum."
+
+
+def test_a_word_that_an_answer_has_stands():
+    fields = {"input": "Who had the amulet, the thug or the man?"}
+    case = Case(id="c", fields=fields, target="the thug", choices=("the thug", "the man"))
+    out = wordnet.synonym(0.5).apply(Draft(case=case), random.Random(0), 0)
+    assert out.case.input == "Who had the talisman, the thug or the man?"
 
 
 def test_nltks_zip_is_read(database, tmp_path, monkeypatch):
@@ -211,9 +230,9 @@ def test_nltk_is_not_needed():
         "import random, sys; sys.modules['nltk'] = None\n"
         "from robusttest.core.nouns import Case, Draft\n"
         "from robusttest.perturbations.words import wordnet\n"
-        "case = Case(id='a', fields={'input': 'an attorney'})\n"
+        "case = Case(id='a', fields={'input': 'an amulet'})\n"
         "made = wordnet.synonym(1.0).apply(Draft(case=case), random.Random(0), 0)\n"
         "print(made.case.fields['input'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["a", "lawyer"]
+    assert done.stdout.split() == ["a", "talisman"]

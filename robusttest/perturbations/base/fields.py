@@ -41,6 +41,8 @@ ENUMERATION = 4
 
 def texts(fields: Mapping[str, Json]) -> dict[str, str]:
     """Every text of the fields under its key."""
+    if all(type(value) is str for value in fields.values()):
+        return dict(fields)  # type: ignore[arg-type]
     return {key: text for name, value in fields.items() for key, text in _texts(name, value)}
 
 
@@ -163,6 +165,8 @@ def varied(draft: Draft) -> dict[str, str]:
     case = draft.case
     names = draft.vary if draft.vary is not None else case.perturb
     if names is None:
+        if isinstance(said := case.fields.get("input"), str):
+            return {"input": said}
         names = free_fields([case], None if draft.prompt is None else shown(draft.prompt))
     asked: dict[str, list[str | None]] = {}
     for given in names:

@@ -164,9 +164,20 @@ def denies(word: str, language: str) -> bool:
     return bool(negations(word))
 
 
+_TOKEN = re.compile(r"\w+")
+_TURKISH = re.compile(r"m(?:[ae][dzy]|[iu]yor)")
+
+
 def negations(text: str) -> list[str]:
     """The words of the text that deny, as they stand."""
+    if text.isascii() and "'" not in text and "`" not in text:  # quick where none of its words can be one
+        small = text.lower()
+        if _plain_negations().isdisjoint(_TOKEN.findall(small)) and not _TURKISH.search(small):
+            return []
     return [m[0] for m in _negation().finditer(text)]
+
+
+_PLAIN_NUMBERS = frozenset(_NUMBER_WORDS.split("|"))
 
 
 @cache
@@ -176,6 +187,8 @@ def _number_word() -> re.Pattern[str]:
 
 def number_words(text: str) -> list[str]:
     """English cardinal numbers in words, in small letters; a paraphrase may say "first"."""
+    if text.isascii() and _PLAIN_NUMBERS.isdisjoint(_TOKEN.findall(text.lower())):
+        return []
     return [m[0].lower() for m in _number_word().finditer(text)]
 
 

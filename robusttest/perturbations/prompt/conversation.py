@@ -64,8 +64,9 @@ def filler_turns(
 def turn_split(turns: int | str | None = None, *, reply: str = "All right.") -> Perturbation:
     """One request over several turns of the user's: two of them, or ``turn_split:3``, cut between sentences.
 
-    The assistant says ``reply`` between them. It acts on the last user message of a conversation, else on the question of
-    the prompt: what comes last stands in the prompt, what was cut off before it. A request of one sentence is not applicable.
+    The assistant says ``reply`` between them. It acts on the last user message of a conversation, else on the prompt as a
+    whole: its first turn holds all that stands before the cut, its last one all that stands behind. Lists are not cut. A
+    request of one sentence, and a prompt with examples, are not applicable.
     """
     number = 2 if turns is None else int(turns) if str(turns).isascii() and str(turns).isdigit() else 0
     if isinstance(turns, bool) or not 2 <= number <= MOST:
@@ -79,14 +80,20 @@ def turn_split(turns: int | str | None = None, *, reply: str = "All right.") -> 
             return found
         key, said = found
         whole = protected_spans(said, case=draft.case, extra=draft.protect)
-        starts = [start for start, _ in sentences_of(said, whole)][1:]
+        listed = _LISTED.search(said)
+        end = len(said) if listed is None else listed.start()
+        starts = [start for start, _ in sentences_of(said, whole) if start < end][1:]
         if len(starts) < number - 1:
             return NotApplicable(reason=f"a text of fewer than {number} sentences, which can't be split")
         if len(starts) == number - 1 and index > 0:
             return NotApplicable(reason="there is one way to split it")
         cuts = [0, *sorted(rng.sample(starts, number - 1)), len(said)]
         parts = [said[a:b].strip() for a, b in pairwise(cuts)]
-        return _before(_saying(draft, key, parts[-1]), [(part, reply) for part in parts[:-1]])
+        rest = _saying(draft, key, parts[-1])
+        if _in_field(draft.case) is not None:
+            return _before(rest, [(part, reply) for part in parts[:-1]])
+        prompt = _split_prompt(draft.prompt or Prompt(), key, parts, reply)
+        return prompt if isinstance(prompt, NotApplicable) else rest.with_(prompt=prompt)
 
     return Perturbation(
         name="turn_split",
@@ -98,8 +105,16 @@ def turn_split(turns: int | str | None = None, *, reply: str = "All right.") -> 
     )
 
 
+_LISTED = re.compile(
+    r"(?im)^[ \t]*(?:\(?[a-z0-9]{1,2}[.)](?=\s)|[-*•](?=\s)|(?:options|choices|answers)[ \t]*:)"
+)
+"""A list begins, of options or of anything else."""
+
 SLIPS = (
-    ("Sorry, I sent that too early. Here is all of it:", "It seems that your message is not complete."),
+    (
+        "Sorry, I sent that too early. Here is all of it:",
+        "It seems that your message is not complete.",
+    ),  # of half a text
     ("Sorry, forget what I just wrote. What I meant is this:", "Are you sure that this is what you mean?"),
     ("I have to correct myself. This is the right one:", "All right. Is that all?"),
 )
@@ -108,8 +123,8 @@ SLIPS = (
 def correction(*, slips: Sequence[tuple[str, str]] | None = None) -> Perturbation:
     """The user takes back a slip: a turn with another number or half of the text, then the whole request as it was.
 
-    It acts on the last user message of a conversation, else on the question of the prompt. ``slips`` are the user's own pairs of
-    what introduces the correction and what the assistant replies to the slip; ours are English.
+    It acts on the last user message of a conversation, else on the prompt: its text stands as it was, behind a line that takes
+    the slip back. ``slips`` are the user's own pairs of that line and what the assistant replies to the slip; ours are English.
     """
     own = tuple(tuple(s) for s in slips) if slips is not None else None
     if own is not None and (
@@ -124,8 +139,9 @@ def correction(*, slips: Sequence[tuple[str, str]] | None = None) -> Perturbatio
         if isinstance(found, NotApplicable):
             return found
         key, said = found
-        usable = [s for s in own or SLIPS if not labels_in("\n".join(s), draft.case)]
         wrong = _slipped(said, rng)
+        whole = wrong is not None and len(wrong) == len(said)
+        usable = [s for s in own or SLIPS[whole:] if not labels_in("\n".join(s), draft.case)]
         if not usable or wrong is None:
             return NotApplicable(
                 reason="nothing in the text to get wrong"
@@ -133,7 +149,9 @@ def correction(*, slips: Sequence[tuple[str, str]] | None = None) -> Perturbatio
                 else "every slip holds a label of the case"
             )
         lead, reply = rng.choice(usable)
-        return _before(_saying(draft, key, f"{lead} {said}"), [(wrong, reply)])
+        if _in_field(draft.case) is not None:
+            return _before(_saying(draft, key, f"{lead} {said}"), [(wrong, reply)])
+        return _before(draft, [(wrong, reply)], lead)
 
     return Perturbation(
         name="correction",
@@ -209,21 +227,35 @@ def _saying(draft: Draft, key: str, said: str) -> Draft:
     return draft.with_(case=replace(draft.case, fields=fields))
 
 
-def _before(draft: Draft, exchanges: Sequence[Sequence[str]]) -> Draft | NotApplicable:
-    """With these exchanges before the last message of the user's: in the conversation of a field, else in the prompt."""
+def _before(draft: Draft, exchanges: Sequence[Sequence[str]], lead: str = "") -> Draft | NotApplicable:
+    """With these exchanges before the last message of the user's: in the conversation of a field, else in the prompt.
+
+    ``lead`` is a line before the question of a prompt.
+    """
     added = [
         {"role": role, "content": text}
         for pair in exchanges
         for role, text in zip(("user", "assistant"), pair, strict=True)
     ]
-    for name, value in draft.case.fields.items():
-        if _conversation(value):
-            fields = {**draft.case.fields, name: _with(value, added)}
-            return draft.with_(case=replace(draft.case, fields=fields))
+    name = _in_field(draft.case)
+    if name is not None:
+        fields = {**draft.case.fields, name: _with(draft.case.fields[name], added)}
+        return draft.with_(case=replace(draft.case, fields=fields))
     if draft.prompt is None:
         return NotApplicable(reason="no field holds a conversation, and the test has a body of its own")
-    changed = _in_prompt(draft.prompt, draft.case, added)
-    return changed if isinstance(changed, NotApplicable) else draft.with_(prompt=changed)
+    prompt = _as_messages(draft.prompt)
+    asked = _question(prompt)
+    if isinstance(asked, NotApplicable):
+        return asked
+    question = f"{_literal(lead)}\n\n{asked}" if lead else asked
+    return draft.with_(
+        prompt=_asking(prompt, [{**m, "content": _literal(m["content"])} for m in added], question)
+    )
+
+
+def _in_field(case: Case) -> str | None:
+    """The field that holds a conversation."""
+    return next((name for name, value in case.fields.items() if _conversation(value)), None)
 
 
 def _conversation(value: Json) -> bool:
@@ -241,22 +273,65 @@ def _with(messages: Sequence[Any], added: Sequence[Mapping[str, Json]]) -> list[
     return [*messages[:at], *added, *messages[at:]]
 
 
-def _in_prompt(prompt: Prompt, case: Case, added: Sequence[Mapping[str, Json]]) -> Prompt | NotApplicable:
-    # A brace in what is said would be read as a placeholder.
-    said = [{**m, "content": str(m["content"]).replace("{", "{{").replace("}", "}}")} for m in added]
+def _literal(text: str) -> str:
+    """As a template's text: a brace in what is said would be read as a placeholder."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _as_messages(prompt: Prompt) -> Prompt:
     if prompt.messages is not None:
-        if not _conversation(prompt.messages):
-            return NotApplicable(reason="the prompt has no user message to put turns before")
-        return replace(prompt, messages=tuple(_with(prompt.messages, said)))
-    question = {"role": "user", "content": "{input}" if prompt.template is None else prompt.template}
+        return prompt
     head = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    question = {"role": "user", "content": "{input}" if prompt.template is None else prompt.template}
     return replace(
         prompt,
         template=None,
         system=None,
-        messages=tuple([*head, *said, question]),
+        messages=tuple([*head, question]),
         demo_template=prompt.demo_template or _demo_template(prompt),
     )
+
+
+def _question(prompt: Prompt) -> Any:
+    """The content of the last message of the user's, as the prompt writes it."""
+    if not _conversation(prompt.messages):
+        return NotApplicable(reason="the prompt has no user message to put turns before")
+    return [m["content"] for m in prompt.messages or () if m.get("role") == "user"][-1]
+
+
+def _asking(prompt: Prompt, added: Sequence[Mapping[str, Json]], question: Any) -> Prompt:
+    """With these messages before the last one of the user's, and that one with this content."""
+    messages = list(prompt.messages or ())
+    at = max(i for i, m in enumerate(messages) if m.get("role") == "user")
+    last = {**messages[at], "content": question}
+    return replace(prompt, messages=tuple([*messages[:at], *added, last, *messages[at + 1 :]]))
+
+
+def _shows(key: str, template: str) -> list[int]:
+    """Where the template shows a field; double braces are text."""
+    found = re.finditer(r"\{\{|\}\}|\{(\w+)\}", template)
+    return [m.start() for m in found if m[1] == key]
+
+
+def _split_prompt(prompt: Prompt, key: str, parts: Sequence[str], reply: str) -> Prompt | NotApplicable:
+    """Cut within the text that it shows under ``key``: the turns of the user's, joined, are the prompt."""
+    if prompt.demos:
+        return NotApplicable(reason="the prompt has examples, which would stand between the parts")
+    whole = _as_messages(prompt)
+    asked = _question(whole)
+    if isinstance(asked, NotApplicable):
+        return asked
+    shown = _shows(key, asked) if isinstance(asked, str) else []
+    if len(shown) != 1:
+        return NotApplicable(reason="the prompt's last message does not show the text in one place")
+    head, tail = asked[: shown[0]], asked[shown[0] :]
+    firsts = [head + _literal(parts[0]), *map(_literal, parts[1:-1])]
+    added = [
+        m
+        for part in firsts
+        for m in ({"role": "user", "content": part}, {"role": "assistant", "content": _literal(reply)})
+    ]
+    return _asking(whole, added, tail)
 
 
 def _demo_template(prompt: Prompt) -> str | None:

@@ -32,9 +32,15 @@ _TIED_TO_PLACE = re.compile(
     r"(?i)\b(?:capital|countr(?:y|ies)|continent|state|province|mayor|river|coast|sea|lake|island|population|inhabitants|north\w*|south\w*"
     r"|east\w*|west\w*|kilomet(?:er|re)s?|km|miles|distance|far|weather|temperature|climate|time ?zone|local time|airport|language|currency"
     r"|president|king|queen|football|soccer|team|club|olympic\w*|museum|tower|cathedral|stadium|famous|history|born|died|founded|treaty"
-    r"|battle|war|geograph\w*|tax\w*|visa|law|legal|code)\b"
+    r"|battle|war|geograph\w*|tax\w*|visa|law|legal|code|palace|bridge|square|opera|parliament|national|embassy|accent|university)\b"
 )
-_FAITH = re.compile(r"(?<![\w'’-])(?:Buddhist|Christian|Hindu|Jewish|Muslim|Sikh)(?=\s[a-z])")
+# Before a noun for people: Christian may be somebody's name, and a Buddhist thinker is one of a few.
+_FAITH = re.compile(
+    r"(?<![\w'’-])(?:Buddhist|Christian|Hindu|Jewish|Muslim|Sikh)(?=\s(?:famil(?:y|ies)|couples?|(?:wo)?m[ae]n|lad(?:y|ies)|girls?|boys?"
+    r"|child(?:ren)?|students?|pupils?|teachers?|neighbou?rs?|friends?|colleagues?|classmates?|co-?workers?|employees?|patients?|customers?|doctors?"
+    r"|nurses?|communit(?:y|ies)|person|people|parents?|mothers?|fathers?|sons?|daughters?|brothers?|sisters?|husbands?|wi(?:fe|ves)|weddings?"
+    r"|funerals?|schools?|households?|organi[sz]ations?|charit(?:y|ies)|tenants?|applicants?|candidates?|visitors?|guests?|workers?)\b)"
+)
 _HOUSE = re.compile(r"(?<![\w'’-])(?:church|mosque|synagogue|temple|gurdwara)(?:es|s)?(?![\w'’-])")
 _TIED_TO_FAITH = re.compile(
     r"(?i)\b(?:bible|biblical|gospel|koran|quran|torah|veda\w*|christ\w+ity|christmas|easter|lent|islam\w*|ramadan|eid|hajj|judaism|passover|hanukkah"
@@ -48,6 +54,12 @@ _TIED_TO_FAITH = re.compile(
 def _towns() -> frozenset[str]:
     held = table("places")
     return frozenset(held["known"]).union(*held["groups"].values())
+
+
+@cache
+def _countries() -> re.Pattern[str]:
+    """Names of countries and parts of the world, and what comes from them: ``German`` as ``Germany``."""
+    return re.compile(rf"\b(?:{'|'.join(table('places')['countries'])})")
 
 
 def towns_in(text: str) -> Iterator[tuple[int, int]]:
@@ -84,8 +96,8 @@ def _moved(case: Case, index: int, pool: Sequence[str], region: str) -> Mapping[
 def places(region: str | None = None) -> Perturbation:
     """Towns behind a preposition replaced by others, the same in all fields, those of one region a variant in turn.
 
-    ``places:africa`` keeps to one region of `REGIONS`. A text that speaks of what goes with a place (a capital, a distance, the
-    weather, a law), and a town that an answer holds, stay.
+    ``places:africa`` keeps to one region of `REGIONS`. A text that speaks of what goes with a place (a country, a capital,
+    a distance, the weather, a law), and a town that an answer holds, stay.
     """
     if region is not None and region not in REGIONS:
         raise UnknownNameError("region of places", region, REGIONS)
@@ -94,7 +106,8 @@ def places(region: str | None = None) -> Perturbation:
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], case: Case
     ) -> Edited | NotApplicable:
-        if (tied := _TIED_TO_PLACE.search(_every(case))) is not None:
+        every = _every(case)
+        if (tied := _TIED_TO_PLACE.search(every) or _countries().search(every)) is not None:
             return NotApplicable(reason=f"the text speaks of what goes with a place: {tied[0]!r}")
         chosen = regions[index % len(regions)]
         new = _moved(case, index, table("places")["groups"][chosen], chosen)
@@ -116,7 +129,7 @@ def places(region: str | None = None) -> Perturbation:
 
 @fielded
 def religions(faith: str | None = None) -> Perturbation:
-    """A faith before a noun ("a Muslim family"), and its house of prayer, replaced by those of another, one a variant in turn.
+    """A faith before a noun for people ("a Muslim family"), and its house of prayer, replaced by those of another, one a variant in turn.
 
     ``religions:hindu`` keeps to one of `FAITHS`. A text of two faiths, one that speaks of what goes with a faith (a feast, a
     book, a rite, its name as such), and a faith that an answer holds, stay.
@@ -138,7 +151,7 @@ def religions(faith: str | None = None) -> Perturbation:
         if len(said) > 1 or len(houses) > 1:
             return NotApplicable(reason="the text speaks of several faiths")
         if not said:
-            return NotApplicable(reason="no faith stands before a noun")
+            return NotApplicable(reason="no faith stands before a noun for people")
         (own,) = said
         if _FAITH.search(_answers(case) + " x") or _HOUSE.search(_answers(case)):
             return NotApplicable(reason="an answer holds a faith")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import random
 import re
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from robusttest.core.nouns import NotApplicable, Preserves
+from robusttest.core.nouns import Case, NotApplicable, Preserves
 from robusttest.perturbations.base.acting import fielded
 from robusttest.perturbations.base.dictionary import frequencies
 from robusttest.perturbations.base.edits import (
+    Counted,
     Edited,
     EditText,
     parse_severity,
@@ -28,6 +30,7 @@ from robusttest.perturbations.base.lexicon import begins_sentence, english, in_c
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import Span
 from robusttest.perturbations.words.augmenters import bound, one_token
+from robusttest.perturbations.words.persons import strings
 from robusttest.perturbations.words.wndb import load, locate
 from robusttest.perturbations.words.words_random import whole_words
 
@@ -45,6 +48,7 @@ _POS_OF = {"n": "n", "v": "v", "a": "a", "s": "a", "r": "r"}
 def synonym(severity: float | str | None = None) -> Perturbation:
     """Words replaced by a synonym, ``severity`` (0.1) of those that have one, by nlpaug's `SynonymAug` on WordNet.
 
+    A word is replaced wherever the text has it; one that an answer or protected text has, too, stands.
     Only words that mean one thing, in any context, have one here: a common word with a single sense in WordNet, and another
     common word that means this alone, inflected alike. So it finds few places in a text. Raises `UsageError` that says what to install where WordNet is missing.
     """
@@ -65,29 +69,43 @@ def _family(name: str, severity: float | str | None, preserves: Preserves, descr
     place = locate()
 
     def fn(
-        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...]
+        text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], case: Case
     ) -> Edited | NotApplicable:
         engine = _engine(name, place)
         candidates = engine.model.candidates
-        spans = [
-            (start, end)
-            for start, end in whole_words(text, protected)
-            if text[start:end].isascii()
-            and (text[start:end].islower() or text[start:end].isupper() or begins_sentence(text, start))
-            and candidates(text[start:end].lower())
-        ]
-        if not spans:
+        places: dict[str, list[tuple[int, int]]] = {}
+        for start, end in whole_words(text, protected):
+            word = text[start:end]
+            if not word.isascii() or not candidates(word.lower()):
+                continue
+            if word.islower() or word.isupper() or begins_sentence(text, start):
+                places.setdefault(word.lower(), []).append((start, end))
+        if name == "synonym":  # what a text calls a thing it calls it throughout, as the answers do
+            answers = " ".join(strings([case.target, list(case.choices or ())]))
+            places = {
+                word: found
+                for word, found in places.items()
+                if len(_stands(word).findall(text)) == len(found) and not _stands(word).search(answers)
+            }
+        if not places:
             article = "an" if name == "antonym" else "a"
             return NotApplicable(
                 reason=f"no word outside protected text that WordNet knows {article} {name} of"
             )
         aug = bound(engine, rng)
-        chosen = sorted(rng.sample(spans, share(value, len(spans), rng)))
-        made = []
-        for start, end in chosen:
-            new = in_case_of(text[start:end], aug.substitute(text[start:end].lower()))
-            made += [(start, end, new), *_article(text, start, new)]
-        return replace_spans(text, made, rng=rng, protected=protected, what="word")
+        made, n = [], len(places)
+        if name == "synonym":
+            chosen = share(value, n, rng)
+            for word in rng.sample(sorted(places), chosen):
+                other = aug.substitute(word)
+                made += _replaced(text, places[word], other)
+        else:
+            spans = sorted(span for found in places.values() for span in found)
+            chosen, n = share(value, len(spans), rng), len(spans)
+            for span in sorted(rng.sample(spans, chosen)):
+                made += _replaced(text, [span], aug.substitute(text[slice(*span)].lower()))
+        outcome = replace_spans(text, made, rng=rng, protected=protected, what="word")
+        return outcome if isinstance(outcome, NotApplicable) else Counted(*outcome, chosen, n)
 
     typed: EditText = fn
     return text_perturbation(
@@ -101,6 +119,18 @@ def _family(name: str, severity: float | str | None, preserves: Preserves, descr
         changes=("share",),
         description=description,
     )
+
+
+@lru_cache(maxsize=256)
+def _stands(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?i)(?<!\w){re.escape(word)}(?!\w)")
+
+
+def _replaced(text: str, places: Sequence[tuple[int, int]], other: str) -> Iterator[tuple[int, int, str]]:
+    for start, end in places:
+        new = in_case_of(text[start:end], other)
+        yield start, end, new
+        yield from _article(text, start, new)
 
 
 _ARTICLE = re.compile(r"(?<![\w'’-])(an?)[ \t]\Z", re.IGNORECASE)
@@ -183,7 +213,10 @@ class WordNetModel:
         """
         senses = self._wordnet.meanings(word)
         counts = frequencies("en")
-        if len(word) < 4 or len(senses) != 1 or counts.get(word, 0) < _COMMON:
+        none = english(
+            "synonyms_that_are_none"
+        )  # as read: a sunny day is not cheery, nor a guardian a protector
+        if len(word) < 4 or len(senses) != 1 or counts.get(word, 0) < _COMMON or word in none:
             return None
         pos, lemma, offset = senses[0]
         kept: dict[str, None] = {}
@@ -192,10 +225,13 @@ class WordNetModel:
                 continue
             if len(self._wordnet.meanings(other)) > 1 or other in english("function_words"):
                 continue
-            if other in english("synonyms_that_are_none"):
-                continue  # as read in their places: no seller of lamps is a trafficker
             new = inflect_like(word, lemma, other, pos)
-            if new and new != word and counts.get(new, 0) >= max(_COMMON / 2, counts[word] / _RARER):
+            if (
+                new
+                and new not in none
+                and new != word
+                and counts.get(new, 0) >= max(_COMMON / 2, counts[word] / _RARER)
+            ):
                 kept[new] = None
         return (pos, tuple(kept)) if kept else None
 

@@ -42,7 +42,7 @@ ENUMERATION = 4
 def texts(fields: Mapping[str, Json]) -> dict[str, str]:
     """Every text of the fields under its key."""
     if all(type(value) is str for value in fields.values()):
-        return dict(fields)  # type: ignore[arg-type]
+        return dict(fields)
     return {key: text for name, value in fields.items() for key, text in _texts(name, value)}
 
 

@@ -93,7 +93,8 @@ def _family(name: str, severity: float | str | None, preserves: Preserves, descr
                 reason=f"no word outside protected text that WordNet knows {article} {name} of"
             )
         aug = bound(engine, rng)
-        made, n = [], len(places)
+        made: list[tuple[int, int, str]] = []
+        n = len(places)
         if name == "synonym":
             chosen = share(value, n, rng)
             for word in rng.sample(sorted(places), chosen):

@@ -32,7 +32,7 @@ OWNERS = {
     "jsonschema": ("scorers/schemas.py",),
     "referencing": ("scorers/schemas.py",),
     "ray": ("workers/actors.py",),
-    "fsspec": ("store/locations.py",),
+    "fsspec": ("core/locations.py",),
     "yaml": ("perturbations/prompt/as_data.py",),
 }
 """Library → the rooms that may import it, also within a function."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 
 from robusttest.core import codec
 from robusttest.core.codec import Line
+from robusttest.core.locations import Location, location
 from robusttest.core.nouns import CellKey, Record, RunInfo, digest
 from robusttest.errors import MissingExtraError, StorageError
-from robusttest.store.locations import Location, location
 from robusttest.store.writer import PartRef, storage
 
 if TYPE_CHECKING:

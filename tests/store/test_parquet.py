@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robusttest.core import codec
+from robusttest.core.locations import location
 from robusttest.core.nouns import CellKey, Record
 from robusttest.errors import MissingExtraError, StorageError
 from robusttest.stats.cell.case_table import tables_of
 from robusttest.stats.cell.frame import Column, Frame, frames
-from robusttest.store.locations import location
 from robusttest.store.parquet import Parts, check, folder_of
 
 KEY = CellKey("tests/test_x.py::test_x", "t", "m")

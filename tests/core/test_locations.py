@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from robusttest.core.locations import location
 from robusttest.errors import MissingExtraError, StorageError, UsageError
-from robusttest.store.locations import location
 
 
 @pytest.mark.parametrize("url", ["here", "file://{}/there", "memory://locations/here"])

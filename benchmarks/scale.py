@@ -20,11 +20,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from robusttest import Task, evaluate
+from robusttest.core.locations import location
 from robusttest.core.nouns import CellKey, Estimate
 from robusttest.metrics import METRICS
 from robusttest.scorers import choice
 from robusttest.stats.cell.case_table import NOT_FROM_SUMS, case_table, estimate
-from robusttest.store.locations import location
 from robusttest.store.parquet import Parts, schema_of_records
 from robusttest.store.writer import PartRef
 

@@ -6,9 +6,9 @@ writers, shrinking) is the driver's, and the same for every asker.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from robusttest.core.formats import case_params
@@ -16,6 +16,7 @@ from robusttest.core.nouns import Completion, Record, RecordStatus, Request, Sco
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import make_record
 from robusttest.errors import BudgetExhaustedError, CallError, RobusttestError, RunAbortedError
+from robusttest.scorers.protocol import Scorer, Scoring
 from robusttest.tasks.render import render
 from robusttest.tasks.task import Task
 
@@ -71,6 +72,22 @@ class Asker(Protocol):
         ...
 
 
+def scored(reply: Reply, scorer: Scorer, score: Callable[[], Scoring]) -> Steps[Reply]:
+    """A reply with its score, or with why there is none: a scorer may ask a model, and raise."""
+    fatal: RobusttestError | None = None
+    try:
+        scoring = score()
+        return replace(reply, score=scoring if isinstance(scoring, Score) else (yield from scoring))
+    except (CallError, RunAbortedError) as e:
+        error: BaseException = e
+    except RobusttestError as e:
+        error, fatal = CallError("the scorer broke its contract"), e
+    except Exception as e:
+        error = CallError(f"scorer {scorer.name} raised {type(e).__name__}: {e}")
+    failed = Reply.failed(error)
+    return replace(reply, status=failed.status, reason=failed.reason, fatal=fatal)
+
+
 class TaskAsker:
     """Asks for a declared task: renders, submits, scores."""
 
@@ -87,25 +104,12 @@ class TaskAsker:
         if draft.params:
             params = {**params, **draft.params}
         request = self.gateway.request(self.job.model, render(draft), params, draft.sample)
-        completion: Completion | None = None
-        fatal: RobusttestError | None = None
         try:
-            completion = yield self.gateway.submit(request)
-            assert completion is not None
-            scoring = task.score(completion, variant)
-            score = scoring if isinstance(scoring, Score) else (yield from scoring)
-            return Reply(score=score, request=request, completion=completion)
+            completion: Completion = yield self.gateway.submit(request)
         except (CallError, RunAbortedError) as e:
-            error: BaseException = e
-        except RobusttestError as e:
-            if completion is None:
-                raise
-            error, fatal = CallError("the scorer broke its contract"), e
-        except Exception as e:
-            if completion is None:
-                raise
-            error = CallError(f"scorer {task.scorer.name} raised {type(e).__name__}: {e}")
-        return Reply.failed(error, request=request, completion=completion, fatal=fatal)
+            return Reply.failed(e, request=request)
+        made = Reply(request=request, completion=completion)
+        return (yield from scored(made, task.scorer, lambda: task.score(completion, variant)))
 
     def record(self, variant: Variant, reply: Reply) -> Record:
         return make_record(

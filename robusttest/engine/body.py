@@ -6,6 +6,7 @@ Nothing here knows pytest: the plugin calls the function and says what came of i
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -24,7 +25,7 @@ from robusttest.core.nouns import (
     digest,
 )
 from robusttest.core.secrets import hide
-from robusttest.engine.asker import Reply, Steps
+from robusttest.engine.asker import Reply, Steps, scored
 from robusttest.engine.faults import Tools, fault_text
 from robusttest.engine.job import GatewayLike, Job
 from robusttest.engine.record import MAX_REPLY, make_record, shown_text
@@ -306,7 +307,11 @@ class Body:
             outcome = theirs if isinstance(theirs, Outcome) else self.run({**theirs, **ours})
             if isinstance(outcome, Future):
                 outcome = yield outcome
-        reply = _reply(outcome, ask)
+        scorer = self.job.task.scorer
+        reply = _reply(outcome, ask, own=scorer is None)
+        if scorer is not None and outcome.kind == "returned":
+            said = returned(outcome.value)
+            reply = yield from scored(reply, scorer, lambda: scorer.score(said, variant))
         if variant.draft.fault and not ask.tools.met and outcome.kind != "skipped":
             return replace(reply, score=None, status="not_applicable", reason=_unmet(ask.tools))
         return reply
@@ -324,7 +329,7 @@ class Body:
 
     def took(self, record: Record) -> None:
         """Of a failed assertion the record has the reason, which a body that returned 0 or False has not."""
-        self.failed += record.score == 0 and record.reason is not None
+        self.failed += record.score == 0 and record.reason is not None and self.job.task.scorer is None
 
 
 def _unmet(tools: Tools) -> str:
@@ -335,10 +340,13 @@ def _unmet(tools: Tools) -> str:
     return f"the fault {kind} was not met: {uses} used"
 
 
-def _reply(outcome: Outcome, ask: Ask) -> Reply:
+def _reply(outcome: Outcome, ask: Ask, *, own: bool = True) -> Reply:
+    """``own``: whether the body's outcome says how good it is."""
     completion = _together(ask.replies)
     reply = Reply(
-        score=None if outcome.kind in ("skipped", "error") else body_score(outcome, completion),
+        score=None
+        if outcome.kind in ("skipped", "error") or not (own or outcome.kind == "failed")
+        else body_score(outcome, completion),
         status="skipped" if outcome.kind == "skipped" else "error",
         reason=outcome.reason,
         request=ask.requests[0] if len(ask.requests) == 1 else None,
@@ -373,6 +381,20 @@ def body_record(
     return replace(record, **changes)
 
 
+def returned(value: Any) -> Completion:
+    """What a test's scorer is to score, of what its body returned. Raises `UsageError` for what is no reply."""
+    if isinstance(value, Answer) and value.score is None:
+        value = value.value if isinstance(value.value, str) else canonical_json(value.value)
+    if isinstance(value, Completion):
+        return value
+    if isinstance(value, str):
+        return Completion(text=value)
+    raise UsageError(
+        f"a test's body returned {str(value)[:60]!r} ({type(value).__name__}), and its scorer= has nothing to score: return the "
+        "reply, a text or Answer(value), or leave scorer= out and return how good it is"
+    )
+
+
 def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
     """The score of a body that returned or failed.
 
@@ -399,6 +421,11 @@ def body_score(outcome: Outcome, completion: Completion | None = None) -> Score:
         number = value.item() if hasattr(value, "item") else value
         if isinstance(number, bool | int | float):
             return _checked(Score(value=float(number), answer=said or float(number)))
+    if inspect.isgenerator(value):
+        raise UsageError(
+            "a test's body returned the steps of a scorer that asks a model: give the scorer to the test, "
+            "@robust(cases=…, scorer=judge(…)), and return the reply"
+        )
     raise UsageError(
         f"a test's body returned {str(value)[:60]!r} ({type(value).__name__}): return None, a bool, a number in [0, 1], a "
         "text, or Answer(value, score=…)"

@@ -17,6 +17,7 @@ from robusttest.errors import did_you_mean
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.usual import fitting
 from robusttest.perturbations.base.validity import DEFAULT, Validity
+from robusttest.scorers.protocol import Scorer
 from robusttest.settings import Settings
 from robusttest.tasks.cases import broken_down, columns_of
 from robusttest.tasks.task import Task
@@ -45,7 +46,9 @@ class GatewayLike(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BodyTask:
-    """What a test with a body of its own has in the place of a `Task`: it renders no prompt, and scores by itself."""
+    """What a test with a body of its own has in the place of a `Task`: it renders no prompt, and scores by itself, or by a scorer
+    what the body returns.
+    """
 
     name: str
     cases: tuple[Case, ...]
@@ -53,7 +56,7 @@ class BodyTask:
     validity: Validity = DEFAULT
     prompt: None = None
     params: Mapping[str, Json] = field(default_factory=dict)
-    scorer: None = None
+    scorer: Scorer | None = None
     scorer_check: None = None
     prompt_name: None = None
 

@@ -146,7 +146,7 @@ def _runner(
             body.first_failure,
             body.first_error,
         )
-    item.finish(item.records, runner.stopping(item.job), runner.notes(item.job))
+    item.finish(item.records, runner.stopping(item.job), runner.notes(item.job), runner.judging(item.job))
 
 
 @contextlib.contextmanager

@@ -135,9 +135,14 @@ def subject(marked: Marked, params: Mapping[str, Any]) -> Any:
     from robusttest.tasks.task import Task
 
     if not marked.declared:
-        if not callable(marked.cases):
-            return marked.cases
-        return marks.load(_chosen("cases", marked.cases, params), marked.name)
+        cases = marked.cases
+        if callable(cases):
+            cases = marks.load(_chosen("cases", cases, params), marked.name)
+        if marked.scorer is None:
+            return cases
+        from robusttest.tasks.task import scored_cases
+
+        return scored_cases(cases, marked.scorer, "robust(scorer=…)")
     if isinstance(marked.task, Task):
         return marked.task
     assert marked.task is not None

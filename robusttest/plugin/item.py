@@ -143,7 +143,9 @@ def make(item: pytest.Function, marked: Marked, settings: Settings) -> RobustIte
         task = task.prompts[prompt]
     if not marked.declared:
         name, validity = marked.name or item.originalname, marked.validity or DEFAULT
-        task = BodyTask(name=name, cases=tuple(task), protect=marked.protect, validity=validity)
+        task = BodyTask(
+            name=name, cases=tuple(task), protect=marked.protect, validity=validity, scorer=marked.scorer
+        )
     job = Job(
         task=task,
         model=model,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from robusttest.core.nouns import Case
     from robusttest.perturbations.base.protocol import Perturbation
     from robusttest.perturbations.base.validity import Validity
+    from robusttest.scorers.protocol import Scorer
     from robusttest.settings import InconclusivePolicy
     from robusttest.tasks.task import Task
 
@@ -68,6 +69,7 @@ def robust(
     limit: int | None = None,
     seed: int | None = None,
     concurrency: int | None = None,
+    scorer: Any = None,
     writer: str | None = None,
     adaptive: bool | None = None,
     max_cases: int | None = None,
@@ -80,7 +82,8 @@ def robust(
     ``@robust(task, …)``: the task's prompts are put to each model, scored and judged; the test's body is optional and
     may take ``result``. ``@robust(cases=…, …)``: the body runs once for each variant of each case, takes ``variant``
     (and ``ask``, to call the model), and its outcome is the score: a failed assertion is 0, None is 1, a bool or a
-    number in [0, 1] is the score, a text or `robusttest.Answer` is the answer.
+    number in [0, 1] is the score, a text or `robusttest.Answer` is the answer. With ``scorer=…`` (as a `Task` takes it, `judge`
+    too) what the body returns, a text or a `Completion`, is scored as a task's reply is.
 
     ``perturbations``: names (``"ocr:0.2"``), objects, functions. ``expect``: thresholds. ``models``: instead of
     ``robust_model`` of the ini file. ``variants``: of each perturbation for each case. ``name``: the task's name in
@@ -145,6 +148,8 @@ class Marked:
     settings: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
     protect: tuple[Any, ...] = ()
+    scorer: Scorer | None = None
+    """What scores what a body of the test's own returns; None where the body does."""
     validity: Validity | None = None
     """None for a declared task, which says so itself, and where nothing is said."""
 
@@ -176,6 +181,7 @@ def read(mark: pytest.Mark, default_expect: Sequence[Threshold] = ()) -> Marked:
         name=_name(given.get("name"), declared=cases is None),
         protect=_protect(given.get("protect", ()), declared=cases is None),
         validity=_validity(given.get("validity"), declared=cases is None),
+        scorer=_scorer(given.get("scorer"), declared=cases is None),
     )
 
 
@@ -289,6 +295,16 @@ def _validity(given: Any, *, declared: bool) -> Validity | None:
     if not isinstance(given, Validity):
         raise UsageError(f"robust(validity={given!r}): give Validity(similarity=…)")
     return given
+
+
+def _scorer(given: Any, *, declared: bool) -> Scorer | None:
+    if given is None:
+        return None
+    if declared:
+        raise UsageError("robust(scorer=…): put it into the Task; scorer= is for cases=…")
+    from robusttest.scorers.protocol import make_scorer
+
+    return make_scorer(given)
 
 
 def _short(value: Any) -> str:

@@ -288,21 +288,31 @@ def _check_scorers(
 ) -> None:
     """Refuses a target that a scorer can't judge, and a scorer that says what is right where nothing does."""
     if labels == "targets":
-        _check_targets(cases, scorer, where)
+        check_targets(cases, scorer, where)
         if second is not None:
-            _check_targets(cases, second, f"{where}, scorer_check")
+            check_targets(cases, second, f"{where}, scorer_check")
     elif scorer.model is not None or not scorer.needs_target:
         raise UsageError(
             f"{where}: labels='none', and the scorer {scorer.name} says what is right without a target: leave one of them out"
         )
 
 
-def _check_targets(cases: tuple[Case, ...], scorer: Scorer, where: str) -> None:
+def scored_cases(cases: tuple[Case, ...], scorer: Scorer, where: str) -> tuple[Case, ...]:
+    """The cases of a test with a body of its own, for its scorer: with its labels as their choices, and targets that it can judge."""
+    made = with_choices(cases, scorer.labels, where)
+    check_targets(made, scorer, where, otherwise="")
+    return made
+
+
+_OTHERWISE = ". Without any: labels='none' measures how answers hold together"
+
+
+def check_targets(cases: tuple[Case, ...], scorer: Scorer, where: str, otherwise: str = _OTHERWISE) -> None:
     for case in cases:
         if scorer.needs_target and case.target is None:
             raise CaseError(
                 f"{where}: case {case.id!r} has no target, and the scorer {scorer.name} compares with one; name its "
-                "column in load_cases(…, target=…). Without any: labels='none' measures how answers hold together"
+                f"column in load_cases(…, target=…){otherwise}"
             )
         if (problem := scorer.problem(case)) is not None:
             raise CaseError(f"{where}: case {case.id!r}: {problem}")

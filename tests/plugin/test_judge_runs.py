@@ -72,3 +72,77 @@ def test_a_gate_counts_the_judges_errors(project) -> None:
         ran = project.run("--robust-baseline=robust-baseline.json", "--robust-fail-on=regression:0.08")
         ran.stdout.fnmatch_lines([said])
         ran.stdout.fnmatch_lines(["*the judge's errors*"])
+
+
+BODIES = """
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+cases = [(f"Is it {{i}}", "yes") for i in range(1, 301)]
+same = dict(cases=cases, models=["python:graders:desk"], name="asked", expect=["accuracy >= {limit}"], scorer=asked.scorer)
+
+@robust(**same)
+def test_body(variant, ask):
+    return ask(variant.input)
+
+@pytest.mark.anyio
+@robust(**same)
+async def test_async(variant, ask):
+    return (await ask.acall(variant.input)).text
+
+@robust(asked, models=["python:graders:desk"], expect=["accuracy >= {limit}"])
+def test_declared(): ...
+"""
+
+
+def test_a_body_has_its_reply_judged_as_a_task_has(project) -> None:
+    (project.path / "graders.py").write_text(GRADERS, encoding="utf-8")
+    suite = SUITE.partition("@robust")[0] + BODIES
+    project.test(suite.format(labels=20, limit=0.86).replace("range(1, 301)", "range(1, 121)"))
+    ran = project.run("-p", "anyio.pytest_plugin")
+    ran.assert_outcomes(xfailed=3)
+    said = ran.stdout.str()
+    assert said.count("judge's errors swallow the difference to 0.86") == 3
+    assert said.count("inconclusive  accuracy >= 0.86  0.875 [") == 3
+    assert said.count("judged right on") == 3
+
+
+MISUSED = {
+    "test_own.py": """
+from robusttest.scorers import judge
+
+@robust(cases=[("a", "a")])
+def test_own(variant):
+    return judge(model="python:graders:desk")("yes", variant)
+""",
+    "test_two.py": """
+@robust(cases=[("a", "a")], scorer="exact")
+def test_two(variant):
+    return 0.5
+""",
+    "test_declared.py": """
+@robust(task, scorer="exact", models=["python:models:route"])
+def test_declared(): ...
+""",
+    "test_bare.py": """
+@robust(cases=["a"], scorer="exact")
+def test_bare(variant): ...
+""",
+}
+
+
+def test_scorers_out_of_place_are_refused_with_the_way(project) -> None:
+    for name, source in MISUSED.items():
+        project.test(source, name)
+    ran = project.run("--continue-on-collection-errors")
+    ran.assert_outcomes(failed=2, errors=2)
+    said = ran.stdout.str()
+    for way in (
+        "give the scorer to the test, @robust(cases=…, scorer=judge(…)), and return the reply",
+        "returned '0.5' (float), and its scorer= has nothing to score: return the reply",
+        "robust(scorer=…): put it into the Task; scorer= is for cases=…",
+        "has no target, and the scorer exact compares with one; name its column in load_cases(…, target=…)",
+    ):
+        assert way in said
+    assert "labels='none'" not in said

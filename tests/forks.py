@@ -86,6 +86,8 @@ def serve(path: str) -> None:
 
     from _pytest.assertion.rewrite import AssertionRewritingHook
 
+    import warm
+
     import robusttest
     from robusttest.perturbations.base.languages import detect
 
@@ -99,6 +101,7 @@ def serve(path: str) -> None:
     detect("Wo bleibt meine Bestellung?")  # unpacks its model, which takes longer than an import
     # Modules that are imported already, as nobody's plugin is in a process of its own.
     AssertionRewritingHook._warn_already_imported = lambda self, name: None
+    warm.keep()
     loaded: set[str] = set()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)

@@ -57,7 +57,7 @@ def test_edges_are_allowed():
 
 
 def test_a_file_to_freeze_is_a_path():
-    assert Settings(freeze="x.jsonl").freeze == Path("x.jsonl")  # type: ignore[arg-type]
+    assert Settings(freeze="x.jsonl").freeze == Path("x.jsonl")
     assert Settings(freeze=Path("x.jsonl")).to_json() == {"freeze": "x.jsonl"}
     with pytest.raises(UsageError, match="update_freeze needs freeze"):
         Settings(update_freeze=True)

@@ -20,7 +20,7 @@ def shout(text: str, rng: random.Random) -> str:
 
 
 def raw(change: Callable[[Draft, random.Random], Draft], **options: object) -> Perturbation:
-    return Perturbation(name="raw", spec="raw", level="input", apply=lambda d, r, i: change(d, r), **options)  # type: ignore[arg-type]
+    return Perturbation(name="raw", spec="raw", level="input", apply=lambda d, r, i: change(d, r), **options)
 
 
 def to(draft: Draft, text: str, edits: tuple[Edit, ...] = ()) -> Draft:
@@ -29,7 +29,7 @@ def to(draft: Draft, text: str, edits: tuple[Edit, ...] = ()) -> Draft:
 
 def refused(p: object, message: str, texts: tuple[str, ...] = ("Some plain words to change",)) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_perturbation(p, texts)  # type: ignore[arg-type]
+        check_perturbation(p, texts)
 
 
 def test_good_ones_pass() -> None:
@@ -55,7 +55,7 @@ def test_state_between_calls() -> None:
 
 def test_a_case_that_is_changed_in_place() -> None:
     def scribble(draft: Draft, rng: random.Random) -> Draft:
-        draft.case.metadata["seen"] = True  # type: ignore[index]
+        draft.case.metadata["seen"] = True
         return to(draft, "x")
 
     refused(raw(scribble), "changed the case it was given")
@@ -88,11 +88,11 @@ def test_what_never_applies() -> None:
 
 
 def test_what_raises() -> None:
-    refused(lambda_named(lambda text, rng: 1 / 0), "raised ZeroDivisionError.*\n.*on the text 'Some plain")  # type: ignore[arg-type, return-value]
+    refused(lambda_named(lambda text, rng: 1 / 0), "raised ZeroDivisionError.*\n.*on the text 'Some plain")
 
 
 def test_what_a_model_writes() -> None:
-    p = Perturbation(name="w", spec="w", level="input", rewrite=lambda d, r, i: iter(()))  # type: ignore[arg-type, return-value]
+    p = Perturbation(name="w", spec="w", level="input", rewrite=lambda d, r, i: iter(()))
     refused(p, "a model writes its variants")
 
 

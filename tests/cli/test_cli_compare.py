@@ -21,7 +21,7 @@ V2 = RunInfo(id="bbbb2222", created="2026-11-25T12:00:00Z", label="v2", complete
 
 def records(broken: int, **more: object) -> list[Record]:
     return [
-        Record(**{  # type: ignore[arg-type]
+        Record(**{
             "task": "routing", "model": "m", "test": "a.py::test_a", "case_id": f"t{i}", "variant": name,
             "perturbation": name.partition("#")[0], "level": "input" if name else "reference", "target": "billing",
             "score": 0.0 if (wrong := bool(name) and i < broken) else 1.0, "text": f"{i}{name}",

@@ -22,7 +22,7 @@ def row(case: str, variant: str = "", score: float | None = 1.0, **more: object)
         "answer": None if score is None else "yes" if score >= 1 else "no",
         "status": "error" if score is None else "ok",
     }  # fmt: skip
-    return Record(**{**values, **more})  # type: ignore[arg-type]
+    return Record(**{**values, **more})
 
 
 def rows(outcomes: Mapping[str, str], variants: Iterable[str], **more: object) -> list[Record]:
@@ -39,7 +39,7 @@ def rows(outcomes: Mapping[str, str], variants: Iterable[str], **more: object) -
 def version(records: Iterable[Record], **info: object) -> Version:
     from dataclasses import replace
 
-    return Version.of(replace(INFO, **info), records, name=str(info.get("label", "v1")))  # type: ignore[arg-type]
+    return Version.of(replace(INFO, **info), records, name=str(info.get("label", "v1")))
 
 
 @pytest.fixture(scope="session", name="row")

@@ -63,7 +63,7 @@ def test_a_score_for_each_turn_is_their_mean() -> None:
     assert (score.value, score.turns) == (0.625, (1, 1, 0, 0.5))
     for wrong in ([], [2], ["x"]):
         with pytest.raises(UsageError):
-            body_score(Outcome(value=Answer("done", score=wrong)))  # type: ignore[arg-type]
+            body_score(Outcome(value=Answer("done", score=wrong)))
 
 
 def test_reports_tell_where_conversations_go_wrong() -> None:

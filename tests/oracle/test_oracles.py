@@ -287,7 +287,7 @@ class Written:
     def __call__(self, case: Case) -> list[Variant]:
         if case.id not in self.made:
             (selected,) = (s for s in self.job.selected() if s.case.id == case.id)
-            self.made[case.id] = list(self.job.variants(selected))  # type: ignore[arg-type]
+            self.made[case.id] = list(self.job.variants(selected))
         return self.made[case.id]
 
 

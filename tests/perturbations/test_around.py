@@ -50,7 +50,7 @@ def test_no_emoji_has_a_face() -> None:
 
 
 def prompts(prompt: Prompt, spec: str, **case: object) -> list[str]:
-    made = Case(id="c", fields={"input": "hi {there}"}, **case)  # type: ignore[arg-type]
+    made = Case(id="c", fields={"input": "hi {there}"}, **case)
     found = [
         v for v in expand_case(made, [spec], prompt=prompt, variants=9) if v.perturbation and v.status == "ok"
     ]

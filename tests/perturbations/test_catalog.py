@@ -22,7 +22,7 @@ def forget() -> object:
 
 
 def variants(p: object, text: str = "Say hello to 12 friends", n: int = 2, **case: object) -> list[Variant]:
-    return list(expand_case(Case(id="c", fields={"input": text}, **case), [p], variants=n))[1:]  # type: ignore[arg-type]
+    return list(expand_case(Case(id="c", fields={"input": text}, **case), [p], variants=n))[1:]
 
 
 def test_specs_and_objects_mean_the_same() -> None:
@@ -49,7 +49,7 @@ def test_specs_and_objects_mean_the_same() -> None:
 )
 def test_what_is_no_perturbation_is_refused(spec: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        make(spec)  # type: ignore[arg-type]
+        make(spec)
 
 
 def test_an_unknown_attribute_is_an_attribute_error() -> None:
@@ -175,7 +175,7 @@ def test_a_function_that_raises_or_returns_something_else_is_named() -> None:
 
     @perturbation("wrong")
     def wrong(text: str, rng: random.Random) -> str:
-        return 3  # type: ignore[return-value]
+        return 3
 
     with pytest.raises(UsageError, match=r"'bad' raised ZeroDivisionError: oh \(case 'c'\)"):
         variants(bad)
@@ -208,7 +208,7 @@ def test_a_registered_factory_may_be_any_callable() -> None:
         lambda arg=None: Perturbation(name="later", spec="later", level="repeat", apply=apply)
     )
     assert [v.draft.sample for v in variants("later")] == [7, 8]
-    PERTURBATIONS.register("broken")(lambda: None)  # type: ignore[arg-type, return-value]
+    PERTURBATIONS.register("broken")(lambda: None)
     with pytest.raises(UsageError, match="returned None, not a Perturbation"):
         make("broken")
 

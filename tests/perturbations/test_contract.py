@@ -164,9 +164,9 @@ def test_option_position_walks_the_right_option_over_all_places() -> None:
     prompt = Prompt(template="Who?" + Q)
     found = [v for v in expand_case(case, ["option_position"], prompt=prompt, variants=9) if v.perturbation]
     made = [v for v in found if v.status == "ok"]
-    assert [v.choices.index("returns") for v in made] == [0, 2, 3]  # type: ignore[union-attr]
+    assert [v.choices.index("returns") for v in made] == [0, 2, 3]
     for v in made:
-        assert [c for c in v.choices if c != "returns"] == ["billing", "delivery", "account"]  # type: ignore[union-attr]
+        assert [c for c in v.choices if c != "returns"] == ["billing", "delivery", "account"]
         assert v.target == "returns"
 
 

@@ -90,7 +90,7 @@ def test_a_composition_is_not_applicable_where_a_part_is_not() -> None:
 
 def test_the_weakest_part_says_what_is_preserved_and_the_first_level_comes_first() -> None:
     def own(name: str, **options: object) -> Perturbation:
-        return Perturbation(name=name, spec=name, apply=lambda d, r, i: d, **{"level": "prompt", **options})  # type: ignore[arg-type]
+        return Perturbation(name=name, spec=name, apply=lambda d, r, i: d, **{"level": "prompt", **options})
 
     mixed = together([own("a", preserves="probably"), own("b", level="input", changes=("lines",))])
     assert (mixed.spec, mixed.level, mixed.preserves, mixed.changes) == (
@@ -157,7 +157,7 @@ def test_a_fraction_is_balanced_and_the_same_each_time() -> None:
 )  # fmt: skip
 def test_designs_that_are_refused(call: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        call()  # type: ignore[operator]
+        call()
 
 
 def test_the_design_of_24_configurations() -> None:

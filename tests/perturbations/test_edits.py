@@ -198,7 +198,7 @@ def test_lifting_says_why_there_is_nothing(fields: dict[str, object], reason: st
 @pytest.mark.parametrize("bad", ["0", "-0.1", "1.01", "nan", "much", "inf", True, 0, float("nan"), [1]])
 def test_a_severity_out_of_range_is_refused_by_name_and_value(bad: object) -> None:
     with pytest.raises(UsageError, match=r"keyboard:.*\(0, 1\]"):
-        parse_severity("keyboard", bad, default=0.1)  # type: ignore[arg-type]
+        parse_severity("keyboard", bad, default=0.1)
 
 
 def test_severity_and_spec() -> None:

@@ -159,7 +159,7 @@ def test_what_the_user_says_is_varied_and_the_conversation_stands() -> None:
         assert new[0] == CHAT[0]
         assert new[2] == CHAT[2]
         assert new[1]["content"] != CHAT[1]["content"]
-        assert new[3]["content"][1] == CHAT[3]["content"][1]  # type: ignore[index]
+        assert new[3]["content"][1] == CHAT[3]["content"][1]
         assert set(v.draft.edits) == {"input[1]", "input[3][0]"}
         for key, edits in v.draft.edits.items():
             assert apply_edits(text_at(v.original.fields, key) or "", edits) == text_at(v.fields, key)

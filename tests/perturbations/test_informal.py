@@ -9,7 +9,7 @@ from robusttest.variants.expand import expand_case
 
 
 def texts(text: str, spec: str, variants: int = 6, **case: object) -> list[str]:
-    made = Case(id="c", fields={"input": text}, language="en", **case)  # type: ignore[arg-type]
+    made = Case(id="c", fields={"input": text}, language="en", **case)
     found = [v for v in expand_case(made, [spec], variants=variants) if v.perturbation]
     assert all(v.status != "rejected" for v in found), [v.reason for v in found]
     return [v.input for v in found if v.status == "ok"]

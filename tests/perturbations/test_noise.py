@@ -38,7 +38,7 @@ PROMPT = (
 
 def perturbed(p: Perturbation, text: str, seed: int = 0, **case: object) -> Draft | NotApplicable:
     assert p.apply is not None
-    return p.apply(Draft(case=Case(id="1", fields={"input": text}, **case)), random.Random(seed), 0)  # type: ignore[arg-type]
+    return p.apply(Draft(case=Case(id="1", fields={"input": text}, **case)), random.Random(seed), 0)
 
 
 def text_of(p: Perturbation, text: str, seed: int = 0) -> str:

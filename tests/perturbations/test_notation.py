@@ -26,7 +26,7 @@ from robusttest.variants.expand import expand_case
 
 
 def variants(text: str, spec: str, language: str = "en", **case: object) -> list[str]:
-    made = Case(id="c", fields={"input": text}, language=language, **case)  # type: ignore[arg-type]
+    made = Case(id="c", fields={"input": text}, language=language, **case)
     return [v.input for v in expand_case(made, [spec], variants=8) if v.perturbation and v.status == "ok"]
 
 

@@ -119,9 +119,9 @@ def test_a_rule_instead_of_a_target() -> None:
 )
 def test_wrong_arguments_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(UsageError):
-        counterpart(**bad)  # type: ignore[arg-type]
+        counterpart(**bad)
 
 
 def test_an_unknown_rule_is_named() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'changes'"):
-        counterpart("a", expect="change")  # type: ignore[arg-type]
+        counterpart("a", expect="change")

@@ -34,4 +34,4 @@ def test_the_extra_is_one_of_the_project() -> None:
 @pytest.mark.parametrize("bad", [{"similarity": 0.5}, {"judge": ""}, {"judge": 3}])
 def test_gates_of_another_kind_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(bad))):
-        Validity(**bad)  # type: ignore[arg-type]
+        Validity(**bad)

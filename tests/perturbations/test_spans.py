@@ -25,12 +25,12 @@ from robusttest.testing import NASTY_TEXTS
 
 
 def parts(text: str, **options: object) -> list[str]:
-    return [text[s.start : s.end] for s in protected_spans(text, **options)]  # type: ignore[arg-type]
+    return [text[s.start : s.end] for s in protected_spans(text, **options)]
 
 
 def is_protected(text: str, part: str, **options: object) -> bool:
     at = text.index(part)
-    return any(s.start <= at and at + len(part) <= s.end for s in protected_spans(text, **options))  # type: ignore[arg-type]
+    return any(s.start <= at and at + len(part) <= s.end for s in protected_spans(text, **options))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_own_texts_and_patterns() -> None:
 @pytest.mark.parametrize("bad", ["", "re:", "re:(", 3])
 def test_a_bad_rule_is_refused_by_value(bad: object) -> None:
     with pytest.raises(UsageError, match="protect="):
-        protect_rules([bad])  # type: ignore[list-item]
+        protect_rules([bad])
 
 
 def test_allow_leaves_a_kind_out_and_refuses_an_unknown_one() -> None:

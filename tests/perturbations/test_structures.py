@@ -18,7 +18,7 @@ def made(fields: dict[str, object], spec: str, variants: int = 6) -> list[dict[s
 def test_json_keys_come_in_other_orders_and_hold_the_same() -> None:
     data = {"name": "Ann", "age": 30, "tags": ["a", {"x": 1, "y": None}], "ok": True}
     for style in ({}, {"indent": 2}, {"separators": (",", ":")}):
-        written = json.dumps(data, **style)  # type: ignore[arg-type]
+        written = json.dumps(data, **style)
         found = made({"input": f"Read {written} please, blue"}, "json_keys")
         assert len(found) == 6
         for fields in found:
@@ -38,7 +38,7 @@ def test_json_that_holds_a_key_twice_or_has_a_style_of_its_own_stands() -> None:
 def test_documents_come_in_another_order() -> None:
     documents = ["The sky is blue.", "Grass is green.", "Snow is white."]
     found = made({"input": "Which colour has the sky?", "documents": documents}, "document_order")
-    orders = [tuple(f["documents"]) for f in found]  # type: ignore[arg-type]
+    orders = [tuple(f["documents"]) for f in found]
     assert len(set(orders)) == 5  # 3! without the one that stands
     assert all(sorted(o) == sorted(documents) and list(o) != documents for o in orders)
     assert made({"input": "x", "documents": ["one text"]}, "document_order") == []

@@ -21,7 +21,7 @@ from robusttest.variants.expand import expand_case
 
 def one(p: Perturbation, text: str, index: int = 0, seed: int = 0, **case: object) -> str:
     assert p.apply is not None
-    outcome = p.apply(Draft(case=Case(id="1", fields={"input": text}, **case)), random.Random(seed), index)  # type: ignore[arg-type]
+    outcome = p.apply(Draft(case=Case(id="1", fields={"input": text}, **case)), random.Random(seed), index)
     return outcome.reason if isinstance(outcome, NotApplicable) else str(outcome.case.input)
 
 

@@ -178,8 +178,8 @@ def test_what_a_schema_takes_it_takes_in_another_order(
     }
     of = task([{"name": "f", "parameters": schema}])
     draft = next(iter(expand_case(of.cases[0], [], prompt=of.prompt, params=of.params))).draft
-    made = tool_schema().apply(draft, rng, 0)  # type: ignore[misc]
-    new = tools_of(made)[0]["parameters"]  # type: ignore[arg-type, index]
+    made = tool_schema().apply(draft, rng, 0)
+    new = tools_of(made)[0]["parameters"]
     check = jsonschema.Draft202012Validator
     assert check(new).is_valid(value) == check(schema).is_valid(value)
 
@@ -257,7 +257,7 @@ def rate(caller: Any, spec: str) -> float:
         for v in expand_case(case, [spec], prompt=of.prompt, params=of.params, variants=4):
             if v.perturbation and v.status == "ok":
                 scores.append(of.score(caller(offered(v), str(v.input)), v).value)
-    return sum(scores) / len(scores)  # type: ignore[arg-type]
+    return sum(scores) / len(scores)
 
 
 SPECS = ("tool_order", "tool_decoy", "tool_decoy:similar", "tool_duplicate", "tool_rename", "tool_schema")

@@ -15,7 +15,7 @@ from robusttest.variants.expand import expand_case
 def verdict(
     before: str, after: str, *, validity: Validity | None = None, target: object = None, **options: object
 ) -> str | None:
-    p = Perturbation(name="p", spec="p", level="input", **options)  # type: ignore[arg-type]
+    p = Perturbation(name="p", spec="p", level="input", **options)
     case = Case(id="1", fields={"input": before})
     draft = Draft(
         case=Case(id="1", fields={"input": after}, target=target), edits={"input": diff_edits(before, after)}
@@ -94,7 +94,7 @@ def test_a_similarity_that_fails_is_an_error_not_a_verdict() -> None:
 )
 def test_settings_out_of_range(bad: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(bad))):
-        Validity(**bad)  # type: ignore[arg-type]
+        Validity(**bad)
 
 
 def test_a_rejected_variant_is_yielded_with_its_reason() -> None:

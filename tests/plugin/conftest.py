@@ -13,6 +13,7 @@ from pathlib import Path
 
 import forks
 import pytest
+import warm
 
 import robusttest
 
@@ -52,6 +53,8 @@ task = Task("routing", cases=CASES, prompt="Ticket: {input}", scorer=choice(["bi
 for _module in pkgutil.walk_packages(robusttest.__path__, "robusttest."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
+
+warm.keep()
 
 # LiteLLM imports it: it takes the place of the standard library's finder of distributions, and pytester would take it away
 # again after the run in which it came.

@@ -18,7 +18,7 @@ def told(workers: int, tests: int, model: str = "python:models:steady") -> list[
     """What a worker of pytest says before its first test."""
     state = SimpleNamespace(job=SimpleNamespace(models=lambda: (model,)))
     session = SimpleNamespace(worker={"workercount": workers}, settings=Settings())
-    return start._idle(session, [state] * tests)  # type: ignore[arg-type, list-item]
+    return start._idle(session, [state] * tests)
 
 
 def test_more_workers_than_tests_is_a_line_with_the_flag_that_helps():

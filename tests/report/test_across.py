@@ -118,7 +118,7 @@ def test_no_advice_where_there_is_nothing_to_compare():
 
 def test_an_adaptive_run_stopped_on_other_questions(nine: Report):
     made = result()
-    made.adaptive = SimpleNamespace(lines=["stopped early"])  # type: ignore[attr-defined]
+    made.adaptive = SimpleNamespace(lines=["stopped early"])
     (cell,) = build(run_info(), [made]).cells
     assert (cell.advice, cell.spread, cell.over_prompts) == (None, None, None)
     full = [result(model=f"m{i}", cases=30) for i in range(2)]

@@ -19,7 +19,7 @@ def row(case: str, variant: str = "", score: float | None = 1.0, **more: object)
         "level": "input" if variant else "reference",
         "answer": "a",
     }
-    return Record(**{**COMMON, **values, "case_id": case, "variant": variant, "score": score, **more})  # type: ignore[arg-type]
+    return Record(**{**COMMON, **values, "case_id": case, "variant": variant, "score": score, **more})
 
 
 def test_every_number_is_that_of_the_statistics(one_cell: Report):
@@ -170,9 +170,9 @@ def test_replay_commands_are_quoted_for_a_shell():
     shown = cell_report(made)
     assert shown is not None
     assert shown.failures[0].replay == """pytest 'a b.py::t[m]' --robust-case='it'"'"'s::k#0'"""
-    made.nodeid = "a.py::t[en-m]"  # type: ignore[attr-defined]
-    assert cell_report(made).failures[0].replay.startswith("pytest 'a.py::t[en-m]' ")  # type: ignore[union-attr]
-    assert cell_report(made_cell("t", "m", None, rows)).failures[0].replay is None  # type: ignore[union-attr]
+    made.nodeid = "a.py::t[en-m]"
+    assert cell_report(made).failures[0].replay.startswith("pytest 'a.py::t[en-m]' ")
+    assert cell_report(made_cell("t", "m", None, rows)).failures[0].replay is None
 
 
 SHRUNK = {"text": "oen two", "edits": {"input": [[1, 3, "en"]]}, "kept": 1, "of": 2, "failed": 3, "asked": 3, "complete": True}  # fmt: skip
@@ -200,7 +200,7 @@ def test_a_shrunk_text_is_shown_as_its_own_diff():
 )
 def test_what_shrinking_found_is_said_in_a_line(changes, said):
     rows = [row("c", text="one two"), row("c", "k#0", 0.0, text="oen tow", shrunk=SHRUNK | changes)]
-    assert cell_report(made_cell("t", "m", "a.py::t", rows)).failures[0].enough == said  # type: ignore[union-attr]
+    assert cell_report(made_cell("t", "m", "a.py::t", rows)).failures[0].enough == said
 
 
 # outcomes
@@ -211,8 +211,8 @@ def test_the_worst_verdict_is_the_outcome():
     shown = cell_report(made)
     assert shown is not None
     assert shown.outcome == "failed"
-    assert cell_report(result("accuracy >= 0.1")).outcome == "passed"  # type: ignore[union-attr]
-    assert cell_report(made_cell("t", "m", None, [row("c")])).outcome == "none"  # type: ignore[union-attr]
+    assert cell_report(result("accuracy >= 0.1")).outcome == "passed"
+    assert cell_report(made_cell("t", "m", None, [row("c")])).outcome == "none"
 
 
 def test_a_result_without_records_keeps_its_verdicts():

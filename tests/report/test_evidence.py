@@ -23,7 +23,7 @@ def row(i: int, variant: str, right: bool, model: str, prompt: str, **more: obje
     return Record(
         task=f"desk [{prompt}]", prompt=prompt, model=model, case_id=f"c{i}", variant=variant, reply="x", target="yes",
         answer="yes" if right else "no", score=float(right), by={"topic": TOPICS[i % 2]},
-        **{"perturbation": variant.partition("#")[0], "level": "prompt" if variant else "reference", **more},  # type: ignore[arg-type]
+        **{"perturbation": variant.partition("#")[0], "level": "prompt" if variant else "reference", **more},
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def data_of(page: str) -> dict[str, object]:
 
 def rows_of(page: str) -> list[dict[str, object]]:
     data = data_of(page)
-    return [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]  # type: ignore[call-overload]
+    return [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]
 
 
 # one set of numbers
@@ -116,7 +116,7 @@ def test_a_row_is_the_record_with_its_diff_and_replay(one_cell: Report):
     (cell,) = one_cell.cells
     row = rows_of(html.render(one_cell))[0]
     worst = min(cell.failures, key=lambda f: (f.score - (f.reference_score or 0), f.name))
-    assert row["score"] < row["reference_score"]  # type: ignore[operator]
+    assert row["score"] < row["reference_score"]
     record = next(r for r in cell.records if (r.case_id, r.variant) == (row["case"], row["variant"]))
     assert (row["answer"], row["target"], row["reply"]) == (record.answer, record.target, record.reply)
     parts = row["diff"]
@@ -125,7 +125,7 @@ def test_a_row_is_the_record_with_its_diff_and_replay(one_cell: Report):
     reference = next(r for r in cell.records if r.case_id == row["case"] and not r.perturbation)
     assert "".join(p for i, p in enumerate(parts) if i % 3 != 2) in (reference.text or "")
     assert row["flipped"] is True
-    (told,) = data_of(html.render(one_cell))["cells"]  # type: ignore[misc]
+    (told,) = data_of(html.render(one_cell))["cells"]
     command = f"{told['command']} --robust-case={row['name']}"
     assert command.startswith(
         "pytest 'tests/test_intents.py::test_intents[openai/gpt-4o-mini]' --robust-case="

@@ -20,7 +20,7 @@ TEST = "tests/test_intents.py::test_intents"
 def store(directory: Path, day: int, **options: object) -> None:
     info = run_info(id=f"{day:08d}", label=f"v{day}", created=f"2026-11-{day:02d}T12:00:00Z")
     with RunWriter(run_path(directory, info), info) as writer:
-        for record in records(cases=12, variants=1, seed=day, **options):  # type: ignore[arg-type]
+        for record in records(cases=12, variants=1, seed=day, **options):
             writer.write(record)
         writer.close(info)
 

@@ -188,7 +188,7 @@ def test_what_no_worker_can_import_is_refused_before_any_call(here, monkeypatch)
     import types
 
     made = types.ModuleType("made_in_a_cell")
-    made.route = lambda prompt: (here / "calls").write_text("asked")  # type: ignore[attr-defined]
+    made.route = lambda prompt: (here / "calls").write_text("asked")
     monkeypatch.setitem(sys.modules, "made_in_a_cell", made)
     monkeypatch.setattr(sys.modules["__main__"], "route", made.route, raising=False)
     for name, said in (

@@ -35,21 +35,21 @@ def test_arguments_as_they_are_normalised_and_one_by_one(
     arguments: Any, strict: int, normalised: int, each: float
 ) -> None:
     reply = calls(("book", arguments))
-    assert tool_call()(reply, TARGET).value == strict  # type: ignore[union-attr]
-    assert tool_call(arguments="normalised")(reply, TARGET).value == normalised  # type: ignore[union-attr]
-    assert tool_call(arguments="each")(reply, TARGET).value == pytest.approx(each)  # type: ignore[union-attr]
+    assert tool_call()(reply, TARGET).value == strict
+    assert tool_call(arguments="normalised")(reply, TARGET).value == normalised
+    assert tool_call(arguments="each")(reply, TARGET).value == pytest.approx(each)
 
 
 def test_another_tool_has_no_argument_right() -> None:
     scorer = tool_call(arguments="each")
-    assert scorer(calls(("cancel", TARGET["arguments"])), TARGET).value == 0  # type: ignore[union-attr]
-    assert scorer(calls(("book", TARGET["arguments"]), ("book", {})), TARGET).value == 0  # type: ignore[union-attr]
-    assert scorer(Completion(text="no"), []).value == 1  # type: ignore[union-attr]
+    assert scorer(calls(("cancel", TARGET["arguments"])), TARGET).value == 0
+    assert scorer(calls(("book", TARGET["arguments"]), ("book", {})), TARGET).value == 0
+    assert scorer(Completion(text="no"), []).value == 1
     swapped = tool_call(arguments="each", order=False)
     target = [TARGET, {"name": "pay", "arguments": {"by": "card"}}]
     assert (
         swapped(calls(("pay", {"by": "CARD"}), ("book", {"city": "berlin", "nights": 3})), target).value == 1
-    )  # type: ignore[union-attr]
+    )
 
 
 def test_equal_calls_in_another_form_are_one_answer() -> None:
@@ -57,10 +57,10 @@ def test_equal_calls_in_another_form_are_one_answer() -> None:
     a, b = (
         scorer(calls(("book", {"city": c, "nights": n})), TARGET) for c, n in (("Berlin", 3), ("BERLIN", "3"))
     )
-    assert same(a.answer, b.answer)  # type: ignore[union-attr]
+    assert same(a.answer, b.answer)
     strict = tool_call()
     a, b = (strict(calls(("book", {"city": c, "nights": 3})), TARGET) for c in ("Berlin", "BERLIN"))
-    assert not same(a.answer, b.answer)  # type: ignore[union-attr]
+    assert not same(a.answer, b.answer)
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_equal_calls_in_another_form_are_one_answer() -> None:
 def test_ways_are_compared_as_asked(answer: Any, first: str, second: str, alike: bool) -> None:
     scorer = trajectory(answer=answer)
     a, b = (scorer(calls(*((n, {"x": 1}) for n in way))) for way in (first, second))
-    assert same(a.answer, b.answer) is alike  # type: ignore[union-attr]
+    assert same(a.answer, b.answer) is alike
 
 
 def test_ways_with_other_arguments_differ_only_where_arguments_are_compared() -> None:
     ways = [calls(("a", {"x": x})) for x in (1, "1 ", 2)]
-    names = [trajectory()(way).answer for way in ways]  # type: ignore[union-attr]
-    full = [trajectory(answer="arguments")(way).answer for way in ways]  # type: ignore[union-attr]
+    names = [trajectory()(way).answer for way in ways]
+    full = [trajectory(answer="arguments")(way).answer for way in ways]
     assert same(names[0], names[2])
     assert same(full[0], full[1])
     assert not same(full[0], full[2])
 
 
-@pytest.mark.parametrize("wrong", [lambda: trajectory(answer="names"), lambda: tool_call(arguments="loose")])  # type: ignore[arg-type]
+@pytest.mark.parametrize("wrong", [lambda: trajectory(answer="names"), lambda: tool_call(arguments="loose")])
 def test_other_forms_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()

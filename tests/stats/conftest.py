@@ -43,7 +43,7 @@ def records_of(
 
 
 def cell_of(answers: Sequence[str], gold: str, **kwargs: object) -> Frame:
-    (cell,) = frames(records_of(answers, gold, **kwargs))  # type: ignore[arg-type]
+    (cell,) = frames(records_of(answers, gold, **kwargs))
     return cell
 
 

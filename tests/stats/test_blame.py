@@ -113,7 +113,7 @@ def test_in_a_noisy_world_the_wording_gets_its_true_share_and_its_interval_cover
     assert covered >= 34
 
 
-def test_clusters_widen_the_intervals(records_of) -> None:  # type: ignore[no-untyped-def]
+def test_clusters_widen_the_intervals(records_of) -> None:
     cell = cell_of(["AAAB", "A?AA", "AAAA", "AABB"] * 10)
     grouped = replace(cell, clusters=tuple(f"g{i // 4 % 10 // 2}{i % 2}" for i in range(40)))
     a, b = blame(cell), blame(grouped)

@@ -188,7 +188,7 @@ def test_an_outcome_that_nothing_moves_has_p_one_and_a_table_counts_over_cells()
     assert wording.eta2_most == design(TOY).factors[0].eta2
 
 
-def test_a_test_without_a_crossed_design_has_no_factors(right_wrong) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_without_a_crossed_design_has_no_factors(right_wrong) -> None:
     assert designs(right_wrong(["11", "10"])) == ()
 
 

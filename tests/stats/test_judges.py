@@ -179,7 +179,7 @@ def test_agreement_with_itself_over_wordings_and_orders() -> None:
 
     def grades(i: int, score: float) -> dict[str, list[float | None]]:
         again = [score, 1 - score] if i < 5 else [score, None] if i == 5 else [score, score]
-        return {"again": again, "reworded": [score, 1 - score], "swapped": [0.0 if i < 4 else score]}  # type: ignore[dict-item]
+        return {"again": again, "reworded": [score, 1 - score], "swapped": [0.0 if i < 4 else score]}
 
     found = judge_of(rows(20, 0.8, grades), None, None)
     assert found is not None

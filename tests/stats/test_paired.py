@@ -23,7 +23,7 @@ def yes_no(loss: int, gain: int, n: int) -> Change:
 
 
 def one(c: Change, **options: object) -> Change:
-    (settled,) = settle([c], **options)  # type: ignore[arg-type]
+    (settled,) = settle([c], **options)
     return settled
 
 
@@ -174,7 +174,7 @@ def test_the_unit_is_the_case_not_the_variant():
     old = np.ones((40, 20))
     new = old.copy()
     new[:2] = 0
-    c = one(change("all", old, new))  # type: ignore[arg-type]
+    c = one(change("all", old, new))
     assert c.p_worse == 0.25
     assert c.verdict != "regressed"
 
@@ -189,7 +189,7 @@ def test_the_unit_is_the_cluster_where_cases_share_one():
     assert tied is not None
     assert few is not None
     assert (free.p_worse, tied.p_worse, tied.clusters) == (0.5**8, 0.25, 10)
-    assert tied.high - tied.low > free.high - free.low  # type: ignore[operator]
+    assert tied.high - tied.low > free.high - free.low
     assert one(free).verdict == "regressed"
     assert one(tied).verdict != "regressed"
     assert one(few).verdict == "undecided"
@@ -197,7 +197,7 @@ def test_the_unit_is_the_cluster_where_cases_share_one():
 
 
 def test_one_case_gives_no_verdict():
-    c = one(change("all", np.ones((1, 3)), np.zeros((1, 3))))  # type: ignore[arg-type]
+    c = one(change("all", np.ones((1, 3)), np.zeros((1, 3))))
     assert (c.verdict, c.low, c.cases_needed) == ("undecided", None, None)
     assert "one case" in (c.reason or "")
 
@@ -261,12 +261,12 @@ def test_verdicts_mirror_and_never_contradict_the_interval(loss, gain, n, margin
     c, back = one(yes_no(loss, gain, n), margin=margin), one(yes_no(gain, loss, n), margin=margin)
     assert c.difference == pytest.approx(-back.difference)
     if c.verdict == "regressed":
-        assert c.upper < 0  # type: ignore[operator]
+        assert c.upper < 0
         assert back.verdict == "improved"
     if c.verdict == "improved":
-        assert c.lower > 0  # type: ignore[operator]
+        assert c.lower > 0
     if c.verdict == "no_worse":
-        assert c.lower > -(margin or paired.MARGIN)  # type: ignore[operator]
+        assert c.lower > -(margin or paired.MARGIN)
 
 
 # words

@@ -119,7 +119,7 @@ def test_a_column_of_one_value_or_of_identifiers_is_told_and_without_labels_flip
 def answer(case: str, target: object, said: object, perturbation: str = "p", **more: object) -> Record:
     return Record(
         task="t", model="m", case_id=case, variant=f"{perturbation}#{said}" if perturbation else "",
-        perturbation=perturbation, target=target, answer=said, score=float(target == said), **more,  # type: ignore[arg-type]
+        perturbation=perturbation, target=target, answer=said, score=float(target == said), **more,
     )  # fmt: skip
 
 

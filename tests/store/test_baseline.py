@@ -38,12 +38,12 @@ def records(
                 "score": float(good), "answer": "billing" if good else "delivery", "target": "billing",
                 "text": f"{i} {name}",
             }  # fmt: skip
-            out.append(Record(**{**values, **more}))  # type: ignore[arg-type]
+            out.append(Record(**{**values, **more}))
     return out
 
 
 def version(rows: list[Record], **info: object) -> Version:
-    return Version.of(replace(INFO, **info), rows)  # type: ignore[arg-type]
+    return Version.of(replace(INFO, **info), rows)
 
 
 def stored(tmp_path: Path, rows: list[Record]) -> Path:

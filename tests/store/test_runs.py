@@ -32,12 +32,12 @@ VERDICT = Verdict(
 
 def record(**changes: object) -> Record:
     values = {"task": "t", "model": "m", "case_id": "c1", "score": 1.0, "answer": "yes", "test": "a.py::test"}
-    return Record(**{**values, **changes})  # type: ignore[arg-type]
+    return Record(**{**values, **changes})
 
 
 def info(**changes: object) -> RunInfo:
     values = {"id": "abcd1234", "created": "2026-11-24T12:00:00Z", "commit": "f" * 40, "models": ("m",)}
-    return RunInfo(**{**values, **changes})  # type: ignore[arg-type]
+    return RunInfo(**{**values, **changes})
 
 
 def store(directory: Path, run: RunInfo, *records: Record, end: bool = True) -> Path:

@@ -22,7 +22,7 @@ INFO = RunInfo(id="abcd1234", created="2026-11-24T12:00:00Z", commit="f" * 40)
 
 def row(case: str, variant: str = "", **more: object) -> Record:
     values = {"task": "t", "model": "m", "test": "a.py::t", "case_id": case, "variant": variant, "score": 1.0}
-    return Record(**{**values, **more})  # type: ignore[arg-type]
+    return Record(**{**values, **more})
 
 
 def begin(directory: Path) -> Path:

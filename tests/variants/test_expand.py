@@ -31,7 +31,7 @@ CASE = Case(id="c1", fields={"input": TEXT}, target="damaged", choices=("damaged
 
 
 def own(apply: object, **options: object) -> Perturbation:
-    return Perturbation(**{"name": "own", "spec": "own", "level": "input", "apply": apply, **options})  # type: ignore[arg-type]
+    return Perturbation(**{"name": "own", "spec": "own", "level": "input", "apply": apply, **options})
 
 
 def with_input(draft: Draft, text: str) -> Draft:

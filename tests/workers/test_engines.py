@@ -41,7 +41,7 @@ def test_what_is_none_is_refused_with_what_would_be(text, said):
 def test_sizes():
     with ThreadPoolExecutor(3) as executor:
         assert engines.size_of(executor) == 3
-    assert engines.size_of(object()) == engines.cores() >= 1  # type: ignore[arg-type]
+    assert engines.size_of(object()) == engines.cores() >= 1
     for text, workers in (("processes:4", 2), ("processes:2", 2), ("processes:1", 1)):
         executor = engines.opened(text, Needs(workers=2))
         assert engines.size_of(executor) == workers

@@ -84,9 +84,8 @@ def serve(path: str) -> None:
     import pkgutil
     from importlib.metadata import entry_points
 
-    from _pytest.assertion.rewrite import AssertionRewritingHook
-
     import warm
+    from _pytest.assertion.rewrite import AssertionRewritingHook
 
     import robusttest
     from robusttest.perturbations.base.languages import detect

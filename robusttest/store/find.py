@@ -130,11 +130,16 @@ def _readable(path: Path) -> RunInfo | None:
 
 def git_state(cwd: str | os.PathLike[str] | None = None) -> tuple[str | None, bool | None]:
     """(commit, whether tracked files differ from it); (None, None) without git, repository or commit."""
-    commit = git("rev-parse", "--verify", "--quiet", "HEAD", cwd=cwd)
-    if commit is None:
+    here = Path(cwd or ".").absolute()
+    if "GIT_DIR" not in os.environ and not any(
+        (folder / ".git").exists() for folder in (here, *here.parents)
+    ):
+        return None, None  # without a process that says so
+    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no", cwd=cwd)
+    oid, *lines = (status or "").removeprefix("# branch.oid ").splitlines() or [""]
+    if not oid or oid == "(initial)":
         return None, None
-    status = git("status", "--porcelain", "--untracked-files=no", cwd=cwd)
-    return commit, None if status is None else bool(status)
+    return oid, any(not line.startswith("#") for line in lines)
 
 
 def git_remote(cwd: str | os.PathLike[str] | None = None) -> str | None:

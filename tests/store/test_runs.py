@@ -242,6 +242,7 @@ def test_runs_are_found_by_git_ref(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ).stdout.strip()
 
     git("init", "-q")
+    assert runs.git_state(tmp_path) == (None, None), "no commit yet"
     git("commit", "-q", "--allow-empty", "-m", "one")
     git("tag", "v1")
     first = runs.new_run(cwd=tmp_path)
@@ -254,6 +255,26 @@ def test_runs_are_found_by_git_ref(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert runs.find_run("HEAD", "d") == Path("d") / two.relative_to(tmp_path / "d")
 
 
+def test_a_tracked_file_that_differs_makes_it_dirty_and_another_does_not(tmp_path: Path):
+    def git(*args: str) -> None:
+        quiet = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *quiet, *args], cwd=tmp_path, check=True, capture_output=True)
+
+    below = tmp_path / "tests"
+    below.mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    git("init", "-q")
+    git("add", "a.txt")
+    git("commit", "-q", "-m", "one")
+    (tmp_path / "b.txt").write_text("b")
+    assert runs.git_state(below)[1] is False
+    (tmp_path / "a.txt").write_text("changed")
+    commit, dirty = runs.git_state(below)
+    assert commit is not None
+    assert len(commit) == 40
+    assert dirty is True
+
+
 def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = runs.new_run(label="x", models=["m"])
@@ -261,5 +282,6 @@ def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.delenv("GIT_DIR", raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("a process was started"))
     assert runs.git_state(tmp_path) == (None, None)

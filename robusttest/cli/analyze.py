@@ -20,8 +20,10 @@ from robusttest.cli.console import color, encoding, option, say, width
 from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
-    from robusttest.core.nouns import Record, RunInfo, Threshold
+    from robusttest.core.nouns import CellKey, Record, RunInfo, Threshold
+    from robusttest.engine.cell import Cell
     from robusttest.report.model import Report
+    from robusttest.stats.cell.table_cell import TableCell
 
 HELP = "metrics of recorded results: inspect_ai, lm-eval, promptfoo, HELM …, or a table"
 
@@ -29,7 +31,7 @@ HELP = "metrics of recorded results: inspect_ai, lm-eval, promptfoo, HELM …, o
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "files", nargs="+", metavar="FILE",
-        help="what another tool left, a table (csv, tsv, jsonl, json, parquet), or a run of robusttest",
+        help="what another tool left, a table (csv, tsv, jsonl, json, parquet), a run of robusttest, or a folder or URL with runs in parts",
     )  # fmt: skip
     reading.arguments(p)
     p.add_argument(
@@ -47,7 +49,7 @@ def run(a: argparse.Namespace) -> int:
     for target in a.report:
         files.renderer(target.kind)
         files.check_writable(target.path)
-    report = _of_cells(a) or _of_records(a)
+    report = _of_sums(a) or _of_cells(a) or _of_records(a)
     lines = terminal.render(
         report, width=width(), color=color(), verbosity=a.verbose - a.quiet, encoding=encoding()
     )
@@ -56,6 +58,30 @@ def run(a: argparse.Namespace) -> int:
     for target in a.report:
         say(f"wrote {os.fspath(files.write(report, target))}")
     return int(any(v.status in ("failed", "error") for cell in report.cells for v in cell.verdicts))
+
+
+def _of_sums(a: argparse.Namespace) -> Report | None:
+    """The report of runs with parts, by their sums; None for anything else."""
+    from robusttest.store.shared import is_shared, read_sums, shared_runs
+
+    if not all(map(is_shared, a.files)):
+        return None
+    if a.expect or a.map or a.reference is not None or a.format:
+        raise UsageError(
+            "a folder or URL of runs is told by sums, as they were judged: --expect, --map, --reference and --format are for records; give the "
+            "run files"
+        )
+    from robusttest.report.sums import build
+
+    found: dict[CellKey, tuple[Cell, TableCell]] = {}
+    for file in (file for ref in a.files for file in shared_runs(ref)):
+        for cell, sums in read_sums(file)[1]:
+            if cell.key in found:
+                raise UsageError(
+                    f"{file.parent}: {cell.task} × {cell.model} is in another run, too: name one of them, or join shards by robusttest merge"
+                )
+            found[cell.key] = (cell, sums)
+    return build(_run_of(tuple(dict.fromkeys(key.model for key in found))), found.values())
 
 
 def _of_cells(a: argparse.Namespace) -> Report | None:

@@ -26,9 +26,11 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     from robusttest.report import history
     from robusttest.store import list_runs
+    from robusttest.store.shared import is_shared, shared_runs
     from robusttest.store.summaries import read_summaries
 
-    paths = list_runs(a.directory)[-a.last :]
+    shared = is_shared(a.directory)
+    paths = (shared_runs(a.directory) if shared else list_runs(a.directory))[-a.last :]
     if not paths:
         raise UsageError(
             f"no runs are stored in {a.directory!r}: pytest writes one at each run with robust tests"

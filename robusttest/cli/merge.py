@@ -18,7 +18,7 @@ HELP = "join the shards of a run, then judge and report"
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
-        "parts", nargs="+", metavar="PART", help="run files of the shards, or folders that hold them"
+        "parts", nargs="+", metavar="PART", help="run files of the shards, or folders or URLs that hold them"
     )
     option(p, "report", help="write html, md, json or csv of the whole")
     option(p, "label", help="as --robust-label")
@@ -37,7 +37,7 @@ def run(a: argparse.Namespace) -> int:
     from robusttest.run.merge import merged, parts_in, read_parts
     from robusttest.settings import Settings
 
-    parts = read_parts(parts_in(map(Path, a.parts)))
+    parts = read_parts(parts_in(a.parts))
     of_parts = {k: v for k, v in parts[0].info.settings.items() if k in ("seed", "variants", "limit", "by")}
     given = {
         k: v

@@ -18,7 +18,7 @@ HELP = "print a stored run, or write a report of it"
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "run", nargs="?", default="latest", metavar="RUN",
-        help="a path, the beginning of an id, a label, a git ref, or 'latest' (the default)",
+        help="a path, the beginning of an id, a label, a git ref, or 'latest' (the default); the folder or URL of a run with parts, to be told by sums",
     )  # fmt: skip
     option(p, "report", help="write html, md, json or csv instead of printing")
     p.add_argument("-v", "--verbose", action="count", default=0, help="every perturbation, reason and cell")
@@ -29,11 +29,13 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     from robusttest.report import files, terminal
     from robusttest.store import find_run, read_run
+    from robusttest.store.shared import is_shared
 
     for target in a.report:
         files.check_writable(target.path)
-    report = _report(read_run(find_run(a.run, a.directory)))
-    if any(target.kind == "html" for target in a.report):
+    shared = is_shared(a.run)
+    report = of_sums(a.run) if shared else _report(read_run(find_run(a.run, a.directory)))
+    if not shared and any(target.kind == "html" for target in a.report):
         from robusttest.report.past import with_history
 
         report = with_history(report, a.directory)
@@ -51,6 +53,14 @@ def run(a: argparse.Namespace) -> None:
     )
     for line in lines:
         say(line)
+
+
+def of_sums(ref: str) -> Report:
+    """The report of the run in a folder or at a URL, by its sums."""
+    from robusttest.report.sums import build
+    from robusttest.store.shared import read_sums, the_run
+
+    return build(*read_sums(the_run(ref)))
 
 
 def _report(run: Run) -> Report:

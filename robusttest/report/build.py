@@ -6,13 +6,13 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import REFERENCE, Json, Record, RunInfo
+from robusttest.core.nouns import REFERENCE, Estimate, Json, Record, RunInfo
 from robusttest.engine.record import failing, fails, references
 from robusttest.report import text
 from robusttest.report.across import (
@@ -43,7 +43,10 @@ from robusttest.scorers.judging import NO_GRADE
 if TYPE_CHECKING:
     from robusttest.engine.cell import Cell
     from robusttest.stats.cell.frame import Frame
+    from robusttest.stats.cell.table_cell import TableCell
 
+Ask = Callable[..., Estimate]
+"""A cell's estimate of a metric, overall or at one perturbation, at a level."""
 WORST = 10
 """Failing variants that a cell's report holds; each renderer shows as many as it has room for."""
 
@@ -90,7 +93,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
     from robusttest.stats.cell.measures import measures
 
     records, frame = cell.records, cell.frame
-    command = _command(cell)
+    command = command_of(cell)
     told: dict[str, Any] = {
         "key": cell.key,
         "item": cell.outcome,
@@ -103,21 +106,22 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         return CellReport(
             **told, n_cases=0, n_variants=0, n_calls=0, coverage=None, overall={}, notes=cell.notes
         )
-    rows = cache(lambda: tuple(_rows(frame, records)))
+    ask = partial(estimate, frame)
+    rows = cache(lambda: tuple(perturbation_rows(frame, ask, *_of_records(records))))
     return CellReport(
         **told,
         n_cases=frame.n_cases,
         n_variants=frame.n_variants,
         n_calls=frame.n_calls,
         coverage=frame.coverage,
-        overall=LaterMapping(METRICS, partial(estimate, frame)),
+        overall=LaterMapping(METRICS, ask),
         local=Later(lambda: tuple(e for e in estimates(frame) if e.perturbation is not None)),
         ways=Later(partial(_ways, frame)),
         graded=Later(lambda: not measures(frame.select(None)).binary),
-        weakest=Later(lambda: _weakest(frame, rows())),
+        weakest=Later(lambda: weakest(frame, ask, rows())),
         perturbations=Later(rows),
-        reactions=Later(lambda: tuple(_reactions(frame))),
-        first=Later(lambda: tuple(_first(frame, records))),
+        reactions=Later(lambda: tuple(reactions(frame, ask))),
+        first=Later(lambda: tuple(told_first(ask, Counter(r.status for r in records)))),
         counts=dict(sorted(Counter(map(status_of, records)).items())),
         tallies=Later(lambda: tuple(tallies(records))),
         failures=Later(lambda: worst_failures(records, replay=partial(replay_command, command))[0]),
@@ -145,15 +149,26 @@ def _unchanged(frame: Frame) -> tuple[str, ...]:
     return (f"{n:,} variant{'s' * (n != 1)} put the very question of the reference: consistency is inflated",)
 
 
-def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
-    from robusttest.stats.cell.estimates import estimate, per_perturbation
+Details = Mapping[str, tuple[str, float | None]]
+"""Perturbation → its level and severity."""
 
-    left_out = Counter(
+
+def _of_records(records: Iterable[Record]) -> tuple[Counter[tuple[str, str]], Details]:
+    left_out: Counter[tuple[str, str]] = Counter(
         (r.perturbation, r.status) for r in records if r.status in ("rejected", "not_applicable")
     )
     details: dict[str, tuple[str, float | None]] = {}
     for r in records:
         details.setdefault(r.perturbation, (r.level, r.severity))
+    return left_out, details
+
+
+def perturbation_rows(
+    cell: Frame | TableCell, estimate: Ask, left_out: Mapping[tuple[str, str], int], details: Details
+) -> Iterable[PerturbationRow]:
+    """A row for each perturbation; ``left_out``: records by (perturbation, status) that were never asked."""
+    from robusttest.stats.cell.estimates import per_perturbation
+
     names = [
         n for n in per_perturbation(cell) if cell.has(n, sensitive=False) or not cell.has(n, sensitive=True)
     ]
@@ -170,13 +185,13 @@ def _rows(cell: Frame, records: Iterable[Record]) -> Iterable[PerturbationRow]:
             severity=None if pooled else severity,
             pooled=pooled,
             within=family if family != name and family in names else None,
-            pass_rate=estimate(cell, "pass_rate", name),
-            flip_rate=estimate(cell, "flip_rate", name),
-            drop=estimate(cell, "drop", name),
-            net_drop=estimate(cell, "net_drop", name) if cell.has_repeats else None,
-            net_flip_rate=estimate(cell, "net_flip_rate", name) if cell.has_repeats else None,
-            rejected=sum(left_out[p, "rejected"] for p in members),
-            not_applicable=sum(left_out[p, "not_applicable"] for p in members),
+            pass_rate=estimate("pass_rate", name),
+            flip_rate=estimate("flip_rate", name),
+            drop=estimate("drop", name),
+            net_drop=estimate("net_drop", name) if cell.has_repeats else None,
+            net_flip_rate=estimate("net_flip_rate", name) if cell.has_repeats else None,
+            rejected=sum(left_out.get((p, "rejected"), 0) for p in members),
+            not_applicable=sum(left_out.get((p, "not_applicable"), 0) for p in members),
         )
 
 
@@ -188,11 +203,12 @@ def _ways(cell: Frame) -> tuple[int, int] | None:
     return (min(there), max(there)) if there else None
 
 
-def _weakest(cell: Frame, rows: Sequence[PerturbationRow]) -> Weakest | None:
-    from robusttest.stats.cell.estimates import NO_LABELS, estimate
+def weakest(cell: Frame | TableCell, estimate: Ask, rows: Sequence[PerturbationRow]) -> Weakest | None:
+    """The perturbation with the largest effect."""
+    from robusttest.stats.cell.estimates import NO_LABELS
 
     whole = [r for r in rows if r.level not in ("repeat", "decoding") and r.within is None]
-    metric = "flip_rate" if estimate(cell, "accuracy").reason == NO_LABELS else "drop"
+    metric = "flip_rate" if estimate("accuracy").reason == NO_LABELS else "drop"
     if cell.has_repeats and any(getattr(r, f"net_{metric}") is not None for r in whole):
         metric = f"net_{metric}"
     known = [
@@ -201,19 +217,20 @@ def _weakest(cell: Frame, rows: Sequence[PerturbationRow]) -> Weakest | None:
     if not known:
         return None
     name, effect = max(known, key=lambda k: k[1].value)
-    low = estimate(cell, metric, name, level=1 - 0.05 / len(known)).low
+    low = estimate(metric, name, level=1 - 0.05 / len(known)).low
     return Weakest(perturbation=name, effect=effect, sure=low is not None and low > 0, of=len(known))
 
 
-def _reactions(cell: Frame) -> Iterable[Reaction]:
-    from robusttest.stats.cell.estimates import estimate, per_perturbation
+def reactions(cell: Frame | TableCell, estimate: Ask) -> Iterable[Reaction]:
+    """Of the perturbations that change the right answer."""
+    from robusttest.stats.cell.estimates import per_perturbation
 
     for name in per_perturbation(cell):
         if cell.has(name, sensitive=True):
             yield Reaction(
                 perturbation=name,
-                sensitivity=estimate(cell, "sensitivity", name),
-                unmoved=estimate(cell, "unmoved", name),
+                sensitivity=estimate("sensitivity", name),
+                unmoved=estimate("unmoved", name),
             )
 
 
@@ -221,15 +238,15 @@ TELLING = 0.05
 """From this share of replies on, that they are unreadable or cut is told before any number."""
 
 
-def _first(cell: Frame, records: Sequence[Record]) -> Iterable[str]:
-    from robusttest.stats.cell.estimates import NO_LABELS, estimate
+def told_first(estimate: Ask, n: Mapping[str, int]) -> Iterable[str]:
+    """What has to be known before any number; ``n``: records by status."""
+    from robusttest.stats.cell.estimates import NO_LABELS
 
-    if estimate(cell, "accuracy").reason == NO_LABELS:
+    if estimate("accuracy").reason == NO_LABELS:
         yield "no labels: nothing says what is right, so there is no accuracy; how answers hold together is told"
-    unreadable, cut = estimate(cell, "unreadable"), estimate(cell, "cut")
+    unreadable, cut = estimate("unreadable"), estimate("cut")
     if unreadable.value is not None and unreadable.value >= TELLING:
-        n = Counter(r.status for r in records)
-        kinds = [f"{n[s]:,} {text.status_word(s, n[s])}" for s in ("unparsed", "refused") if n[s]]
+        kinds = [f"{n[s]:,} {text.status_word(s, n[s])}" for s in ("unparsed", "refused") if n.get(s)]
         yield (
             f"unreadable: {text.value_interval(unreadable)} of replies ({', '.join(kinds)}): they score 0 whatever the model "
             "knows; mend the prompt, max_tokens or the scorer"
@@ -365,7 +382,7 @@ def _original(r: Record, reference: Record | None) -> tuple[str | None, list[lis
     return before, None
 
 
-def _command(cell: Cell) -> str | None:
+def command_of(cell: Cell) -> str | None:
     """``pytest 'tests/test_x.py::test_x[model]'``; None where no test made the cell."""
     if cell.nodeid is None and cell.test is None:
         return None

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from robusttest.core.files import URL
+from robusttest.core.locations import Location
 from robusttest.core.nouns import CellKey, Json, Record
 from robusttest.core.shards import Shard
 from robusttest.engine.cell import Cell
@@ -15,12 +17,17 @@ from robusttest.errors import UsageError
 from robusttest.run.plan import key_text
 from robusttest.settings import Settings
 from robusttest.store.reader import Run, read_info, read_run
+from robusttest.store.shared import shared_runs
 
 
-def parts_in(places: Iterable[Path]) -> list[Path]:
-    """The run files of shards: those named, and all in a folder named (or in its ``runs``)."""
-    found: list[Path] = []
-    for place in places:
+def parts_in(places: Iterable[str]) -> list[Path | Location]:
+    """The run files of shards: those named, and all in a folder named (or in its ``runs``), or at a URL."""
+    found: list[Path | Location] = []
+    for name in places:
+        if URL.fullmatch(name):
+            found += shared_runs(name)
+            continue
+        place = Path(name)
         if not place.exists():
             raise UsageError(
                 f"there is no {str(place)!r}: give run files of shards, or a folder that holds them"
@@ -35,7 +42,7 @@ def parts_in(places: Iterable[Path]) -> list[Path]:
             found += held
         else:
             found.append(place)
-    return list(dict.fromkeys(p.resolve() for p in found))
+    return list({str(p): p for p in (p.resolve() if isinstance(p, Path) else p for p in found)}.values())
 
 
 def _is_part(path: Path) -> bool:
@@ -45,7 +52,7 @@ def _is_part(path: Path) -> bool:
     return b'"kind":"run"' in begins.replace(b" ", b"") and "shard" in read_info(path).settings
 
 
-def read_parts(paths: Sequence[Path]) -> list[Run]:
+def read_parts(paths: Sequence[Path | Location]) -> list[Run]:
     """The parts, in the order of their shards. Raises `UsageError` unless they are of one plan, complete and disjoint."""
     runs = [read_run(p) for p in paths]
     shards: dict[Shard, Run] = {}

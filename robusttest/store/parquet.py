@@ -13,7 +13,7 @@ Each file is there whole or not at all. Where a file of sums is not there, it is
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -30,12 +30,13 @@ from robusttest.store.writer import PartRef, storage
 if TYPE_CHECKING:
     from robusttest.stats.cell.case_table import CaseTable
     from robusttest.stats.cell.frame import Frame
+    from robusttest.stats.cell.table_cell import CellFacts, TableCell
 
 KIND = "parquet"
 SCHEMA = 1
 """Of the columns; it stands in each file's metadata."""
 RUN = "run.jsonl"
-_META = b"robusttest"
+_META, _FACTS = b"robusttest", b"robusttest.cell"
 _ODD = "odd"
 """JSON of a row's texts that UTF-8 has no form for (lone surrogates); their own columns show them escaped."""
 _ROWS = 131_072
@@ -91,7 +92,7 @@ class Parts:
 
         name = digest(key.test or "", key.task, key.model, size=8)
         for frame in frames(records):
-            self._write_sums(name, list(tables_of(frame)))
+            self._write_sums(name, list(tables_of(frame)), _facts(frame, records))
         rows = range(0, len(records), _ROWS)
         return self.put_records(name, [_table(records[i : i + _ROWS]) for i in rows], len(records))
 
@@ -133,28 +134,21 @@ class Parts:
                 columns[name] = Coded(codes, column.dictionary.to_pylist())
         return frame_of(key, columns)
 
-    def tables(self, key: CellKey, part: PartRef) -> Iterator[CaseTable]:
-        """The cell's sums, a table for each choice of variants."""
-        from robusttest.stats.cell.case_table import table_of, tables_of
-        from robusttest.stats.cell.variant_sums import VariantSums
+    def sums(self, key: CellKey, part: PartRef) -> TableCell:
+        """The cell by its sums; where they are not there, by its records."""
+        from robusttest.stats.cell.case_table import tables_of
+        from robusttest.stats.cell.table_cell import CellFacts, TableCell
 
         try:
             cases, variants = (self._opened(f"{part.name}.{kind}.parquet") for kind in ("cases", "variants"))
-        except StorageError:
-            yield from tables_of(self.frame(key, part))
-            return
-        table = cases.read(use_threads=False)
-        columns = {
-            name: column.to_numpy() if _of_sums(name) in ("int", "float") else column.to_pylist()
-            for name, column in zip(table.column_names, table.columns, strict=True)
-        }
-        begin = 0
-        for i, row in enumerate(variants.read(use_threads=False).to_pylist()):
-            end = begin + cases.metadata.row_group(i).num_rows
-            yield table_of({n: c[begin:end] for n, c in columns.items()}, VariantSums.of_row(row))
-            begin = end
+            facts = codec.read(CellFacts, codec.loads(cases.schema_arrow.metadata[_FACTS]))
+        except (StorageError, KeyError):
+            records = [codec.read(Record, line) for line in self.lines(part)]
+            frame = self.frame(key, part)
+            return TableCell(key, tables_of(frame), _facts(frame, records))
+        return TableCell(key, _tables(cases, variants), facts)
 
-    def _write_sums(self, name: str, tables: Sequence[CaseTable]) -> None:
+    def _write_sums(self, name: str, tables: Sequence[CaseTable], facts: CellFacts) -> None:
         """Row group i of one file and row i of the other are of one choice."""
         import pyarrow as pa
 
@@ -162,17 +156,17 @@ class Parts:
         each = [
             pa.table({n: pa.array(values, types[_of_sums(n)]) for n, values in c.items()}) for c in columns
         ]
-        self._put(f"{name}.cases.parquet", each)
+        self._put(f"{name}.cases.parquet", each, {_FACTS: codec.dumps(codec.plain(facts)).encode()})
         rows = [
             {n: v if n in ("variants", "cases") else v.tolist() for n, v in t.variants.row().items()}
             for t in tables
         ]
         self._put(f"{name}.variants.parquet", [pa.Table.from_pylist(rows)])
 
-    def _put(self, name: str, tables: Sequence[Any]) -> None:
+    def _put(self, name: str, tables: Sequence[Any], metadata: Mapping[bytes, bytes] | None = None) -> None:
         """A file, each table a row group of its own."""
         out = io.BytesIO()
-        schema = tables[0].schema.with_metadata({_META: str(SCHEMA).encode()})
+        schema = tables[0].schema.with_metadata({_META: str(SCHEMA).encode(), **(metadata or {})})
         with _parquet().ParquetWriter(out, schema, compression="zstd") as writer:
             for table in tables:
                 writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
@@ -194,6 +188,29 @@ class Parts:
 
     def _at(self, part: PartRef) -> Location:
         return self.folder / f"{part.name}.records.parquet"
+
+
+def _tables(cases: Any, variants: Any) -> Iterator[CaseTable]:
+    from robusttest.stats.cell.case_table import table_of
+    from robusttest.stats.cell.variant_sums import VariantSums
+
+    table = cases.read(use_threads=False)
+    columns = {
+        name: column.to_numpy() if _of_sums(name) in ("int", "float") else column.to_pylist()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    begin = 0
+    for i, row in enumerate(variants.read(use_threads=False).to_pylist()):
+        end = begin + cases.metadata.row_group(i).num_rows
+        yield table_of({n: c[begin:end] for n, c in columns.items()}, VariantSums.of_row(row))
+        begin = end
+
+
+def _facts(frame: Frame, records: Sequence[Record]) -> CellFacts:
+    from robusttest.engine.record import fails
+    from robusttest.stats.cell.table_cell import CellFacts
+
+    return CellFacts.of(frame, records, sum(map(fails, records)))
 
 
 # --- records as columns

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from robusttest.core import codec
 from robusttest.core.codec import Line
+from robusttest.core.locations import Location
 from robusttest.core.nouns import CellKey, Record, RunInfo, Verdict
 from robusttest.engine.cell import Cell, grouped
 from robusttest.errors import StorageError
@@ -26,7 +27,7 @@ class Run:
 
     info: RunInfo
     cells: list[Cell]
-    path: Path
+    path: Path | Location
 
     @property
     def records(self) -> list[Record]:
@@ -42,16 +43,26 @@ class Run:
         return [v for cell in self.cells for v in cell.verdicts]
 
 
-def read_run(path: str | os.PathLike[str]) -> Run:
+def read_run(path: str | os.PathLike[str] | Location) -> Run:
     """Read a run file of this schema or an older one.
 
     Raises `StorageError` for a file that can't be read, is no run file, or was written by a newer robusttest.
     """
-    cells: dict[CellKey, Cell] = {}
     records: list[Record] = []
+    info, cells, _ = read_cells(path, lambda line: records.append(codec.read(Record, line)))
+    rows = grouped(records)
+    known = {**{key: Cell(key, verdicts=()) for key in rows}, **cells}
+    return Run(
+        info=info, cells=[replace(c, records=rows.get(key, ())) for key, c in known.items()], path=_file(path)
+    )
 
-    def record(line: Line) -> None:
-        records.append(codec.read(Record, line))
+
+def read_cells(
+    path: str | os.PathLike[str] | Location, record: Callable[[Line], None] | None = None
+) -> tuple[RunInfo, dict[CellKey, Cell], dict[CellKey, PartRef]]:
+    """A run, what its file says of each cell, without records, and the parts that hold those. ``record`` is handed their lines."""
+    cells: dict[CellKey, Cell] = {}
+    parts: dict[CellKey, PartRef] = {}
 
     def cell(line: Line) -> None:
         made = codec.read(Cell, {"verdicts": (), **line})
@@ -60,22 +71,26 @@ def read_run(path: str | os.PathLike[str]) -> Run:
             verdicts = {str(v.threshold): v for v in (*held.verdicts, *made.verdicts)}
             made = replace(made, verdicts=tuple(verdicts.values()), adaptive=made.adaptive or held.adaptive)
         cells[made.key] = made
+        if "part" in line:
+            parts[made.key] = PartRef(**line["part"])
 
-    info = scan_run(path, {"record": record, "cell": cell})
-    rows = grouped(records)
-    known = {**{key: Cell(key, verdicts=()) for key in rows}, **cells}
-    return Run(
-        info=info, cells=[replace(c, records=rows.get(key, ())) for key, c in known.items()], path=Path(path)
-    )
+    handlers: dict[str, Callable[[Line], None]] = {"cell": cell}
+    return scan_run(path, handlers if record is None else {"record": record, **handlers}), cells, parts
 
 
-def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line], None]]) -> RunInfo:
+def _file(path: str | os.PathLike[str] | Location) -> Path | Location:
+    return path if isinstance(path, Location) else Path(path)
+
+
+def scan_run(
+    path: str | os.PathLike[str] | Location, handlers: Mapping[str, Callable[[Line], None]]
+) -> RunInfo:
     """Hand each line to the function of its kind, in this schema; lines without one are skipped. Raises as `read_run`.
 
     For readers that need a few fields of many records: making `Record` of them takes longer than reading them. Of a run
     that did not end the parts are read, too.
     """
-    where = Path(path)
+    where = _file(path)
     note: str | None = None
 
     def handle(number: int | str, line: Line) -> None:
@@ -87,9 +102,7 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
                 if (handler := handlers.get(str(ready.get("kind")))) is not None:
                     handler(ready)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise StorageError(
-                f"{os.fspath(where)}, line {number}: not a {line.get('kind')!r} line ({e})"
-            ) from e
+            raise StorageError(f"{where}, line {number}: not a {line.get('kind')!r} line ({e})") from e
 
     def parted(line: Line) -> Iterator[Line]:
         """The records of a cell that has them in a part, the first time that it comes."""
@@ -103,8 +116,8 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
     lines = _lines(where)
     first = next(lines)[1]
     info = _info(first, where)
-    parts = parts_of(where.parent, info.id)
-    waiting = Waiting() if parts.is_dir() else None
+    parts = None if isinstance(where, Location) else parts_of(where.parent, info.id)
+    waiting = Waiting() if parts is not None and parts.is_dir() else None
     complete = False
     for number, line in lines:
         if line is None:
@@ -113,7 +126,7 @@ def scan_run(path: str | os.PathLike[str], handlers: Mapping[str, Callable[[Line
             info, complete = _info(line, where), True
         else:
             handle(number, line)
-    if waiting is not None:
+    if waiting is not None and parts is not None:
         rest, waiting = waiting.rest(() if complete else part_lines(parts, but=waiting.done)), None
         for line in rest:
             handle(f"of {parts.name}", line)
@@ -141,9 +154,9 @@ def read_info(path: str | os.PathLike[str]) -> RunInfo:
     return last_line(Path(path))[0]
 
 
-def last_line(where: Path) -> tuple[RunInfo, Line | None]:
+def last_line(where: Path | Location) -> tuple[RunInfo, Line | None]:
     """The run, and its last line; None where it did not end, and the run is read from the first line."""
-    with storage(where, "read"), open(where, "rb") as f:
+    with storage(where, "read"), where.open("rb") as f:
         first = f.readline()
         begin = f.seek(0, os.SEEK_END)
         last = b""
@@ -158,17 +171,17 @@ def last_line(where: Path) -> tuple[RunInfo, Line | None]:
     return replace(_info(_first(first, where), where), complete=False), None
 
 
-def _info(line: Line | None, path: Path) -> RunInfo:
+def _info(line: Line | None, path: Path | Location) -> RunInfo:
     assert line is not None
     try:
         return codec.read(RunInfo, line)
     except (KeyError, TypeError, ValueError, AttributeError) as e:
-        raise StorageError(f"{os.fspath(path)}: not a {line.get('kind')!r} line ({e})") from e
+        raise StorageError(f"{path}: not a {line.get('kind')!r} line ({e})") from e
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line | None]]:
+def _lines(path: Path | Location) -> Iterator[tuple[int, Line | None]]:
     """(line number, the line in this schema), the first one the run's; None where the file was cut, and nothing after it."""
-    with storage(path, "read"), open(path, "rb") as f:
+    with storage(path, "read"), path.open("rb") as f:
         first = _first(f.readline(), path)
         schema = _schema(first, path)
         yield 1, first
@@ -179,20 +192,20 @@ def _lines(path: Path) -> Iterator[tuple[int, Line | None]]:
                 return
 
 
-def _first(raw: bytes, path: Path) -> Line:
+def _first(raw: bytes, path: Path | Location) -> Line:
     line = codec.parsed(raw)
     if line is not None and line.get("kind") == "run":
         return _migrated(line, _schema(line, path))
     if line is None and raw and (raw.startswith(_BEGINS) or _BEGINS.startswith(raw)):
-        raise StorageError(f"{os.fspath(path)!r} is not a run file any more: it was cut in its first line")
-    raise StorageError(f"{os.fspath(path)!r} is not a run file: its first line is not a run")
+        raise StorageError(f"{str(path)!r} is not a run file any more: it was cut in its first line")
+    raise StorageError(f"{str(path)!r} is not a run file: its first line is not a run")
 
 
 _BEGINS = b'{"kind":"run"'
 
 
-def _schema(line: Line, path: Path) -> int:
-    return codec.check_schema(line.get("schema_version"), SCHEMA, f"the run file {os.fspath(path)!r}")
+def _schema(line: Line, path: Path | Location) -> int:
+    return codec.check_schema(line.get("schema_version"), SCHEMA, f"the run file {str(path)!r}")
 
 
 def _migrated(line: Line, schema: int) -> Line:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robusttest.core import codec
+from robusttest.core.locations import Location
 from robusttest.core.nouns import CellKey, CellSummary, Estimate, RunInfo
 from robusttest.store.reader import last_line, read_run
 
@@ -27,7 +28,7 @@ def summary_of(frame: Frame) -> CellSummary:
     return summary(frame.key, frame.n_cases, lambda metric: estimate(frame, metric))
 
 
-def read_summaries(path: Path) -> tuple[RunInfo, list[CellSummary]]:
+def read_summaries(path: Path | Location) -> tuple[RunInfo, list[CellSummary]]:
     """The run, and its cells by the last line; of a run that did not end, or is older than such lines, by its records.
 
     Raises `StorageError` as `read_run`.

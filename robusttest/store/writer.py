@@ -30,12 +30,12 @@ class PartRef(NamedTuple):
 
 
 @contextmanager
-def storage(path: Path, verb: str) -> Iterator[None]:
+def storage(path: object, verb: str) -> Iterator[None]:
     """OSError → `StorageError` with the path."""
     try:
         yield
     except OSError as e:
-        raise StorageError(f"can't {verb} the run file {os.fspath(path)!r}: {e.strerror or e}") from e
+        raise StorageError(f"can't {verb} the run file {str(path)!r}: {e.strerror or e}") from e
 
 
 def run_path(directory: str | os.PathLike[str], run: RunInfo) -> Path:

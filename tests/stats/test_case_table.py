@@ -210,7 +210,7 @@ def test_a_cell_has_a_table_for_each_choice_of_variants() -> None:
 
     assert choices() == [(None, False)]
     assert choices("ocr:0.1", "ocr:0.2", "negation", REPEAT) == [
-        (None, False), (None, True), ("ocr", False), ("ocr:0.1", False), ("ocr:0.2", False), ("negation", True), (REPEAT, False),
+        (None, False), (None, True), ("ocr", False), ("ocr:0.1", False), ("ocr:0.2", False), ("negation", False), ("negation", True), (REPEAT, False),
     ]  # fmt: skip
 
 

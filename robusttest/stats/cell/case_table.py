@@ -158,10 +158,8 @@ def tables_of(cell: Frame) -> Iterator[CaseTable]:
             if name is None
             else [i for i, c in enumerate(cell.columns) if name in (c.perturbation, c.family)]
         )
-        changes = bool((cell.planned & cell.sensitive)[:, list(at)].any())
-        if name in (None, REPEAT) or not changes or cell.has(name, sensitive=False):
-            yield case_table(cell, name)
-        if changes:
+        yield case_table(cell, name)
+        if bool((cell.planned & cell.sensitive)[:, list(at)].any()):
             yield case_table(cell, name, sensitive=True)
 
 

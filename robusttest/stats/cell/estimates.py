@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from robusttest.stats.cell import intervals, own, sequential
 from robusttest.stats.cell.frame import REPEAT, Frame
 from robusttest.stats.cell.intervals import Limits
 from robusttest.stats.cell.measures import Measures, measures
+
+if TYPE_CHECKING:
+    from robusttest.stats.cell.table_cell import TableCell
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +73,7 @@ def estimates(cell: Frame, metrics: Iterable[str] | None = None, *, level: float
     return rows
 
 
-def local(cell: Frame, perturbation: str) -> list[str]:
+def local(cell: Frame | TableCell, perturbation: str) -> list[str]:
     """What is told of a perturbation: of invariance, of sensitivity, or both, as its variants are. Those over the noise
     floor are left out where there are no repeats.
     """
@@ -84,7 +88,7 @@ def local(cell: Frame, perturbation: str) -> list[str]:
     return [m.name for m in METRICS.values() if (m.local or m.own is not None) and told(m)]
 
 
-def per_perturbation(cell: Frame) -> list[str]:
+def per_perturbation(cell: Frame | TableCell) -> list[str]:
     """The perturbations to report on: each spec, before it its family where that pools several severities."""
     names: dict[str, None] = {}
     for family in cell.families:

@@ -91,6 +91,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
     from robusttest.metrics import METRICS
     from robusttest.stats.cell.estimates import estimate, estimates
     from robusttest.stats.cell.measures import measures
+    from robusttest.stats.cell.repeats import all_runs
 
     records, frame = cell.records, cell.frame
     command = command_of(cell)
@@ -134,6 +135,7 @@ def _cell_report(cell: Cell, **of_run: Any) -> CellReport:
         factors=Later(lambda: cell.factors),
         blame=Later(lambda: cell.blame),
         judge=Later(lambda: cell.judge),
+        repeated=Later(partial(all_runs, frame)),
         turns=Later(lambda: cell.turns),
         slices=Later(lambda: cell.slices),
         confusion=Later(lambda: cell.confusion),

@@ -25,8 +25,10 @@ def properties(cell: CellReport) -> list[tuple[str, str]]:
     ]
     if cell.coverage is not None:
         out.append(("robust.coverage", f"{cell.coverage:.6g}"))
-    for name in (*HEADLINE, "unreadable", "cut"):
-        e = cell.overall.get(name)
+    told = [(name, cell.overall.get(name)) for name in (*HEADLINE, "unreadable", "cut")]
+    if cell.repeated is not None:
+        told.append((cell.repeated.metric, cell.repeated))
+    for name, e in told:
         if e is None or e.value is None:
             continue
         out.append((f"robust.{name}", f"{e.value:.6g}"))

@@ -208,6 +208,8 @@ class CellReport:
     """The flips by what made them (`robusttest.stats.across.blame`)."""
     judge: LaterField[Any] = LaterField(None)
     """How far the judge is to be trusted (`robusttest.stats.cell.judges`)."""
+    repeated: LaterField[Estimate | None] = LaterField(None)
+    """``pass^k``: all k runs of a prompt right, where each case's prompt was run k times; None where none was repeated."""
     turns: LaterField[tuple[Any, ...]] = LaterField(())
     """Conversations turn by turn (`robusttest.stats.cell.turns`)."""
     slices: LaterField[Any] = LaterField(None)
@@ -266,14 +268,18 @@ class CellReport:
 
     @property
     def shown(self) -> tuple[Estimate, ...]:
-        """The headline without what nothing is known of: a task without labels has no accuracy, and its flips instead."""
+        """The headline without what nothing is known of: a task without labels has no accuracy, and its flips instead. Of prompts that
+        were run several times also how often all runs are right.
+        """
         known = tuple(e for e in self.headline if e.value is not None or e.reason != "no_labels")
-        return known if len(known) == len(self.headline) else (*known, self.overall["flip_rate"])
+        if len(known) < len(self.headline):
+            return (*known, self.overall["flip_rate"])
+        return known if self.repeated is None else (*known, self.repeated)
 
     @property
     def metrics(self) -> tuple[Estimate, ...]:
         """Every estimate: overall, then by perturbation."""
-        return (*self.overall.values(), *self.local)
+        return (*self.overall.values(), *((self.repeated,) if self.repeated else ()), *self.local)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -272,3 +274,17 @@ def test_it(): pass
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert said in result.stdout.str()
+
+
+def test_an_agent_that_is_run_several_times_has_pass_k_in_its_headline(project):
+    """Four of twelve cases go wrong on their second run."""
+    project.test("""
+@robust(cases=CASES, perturbations=["repeat"], variants=2, expect=["pass^3 >= 0.5"], name="agent")
+def test_agent(variant):
+    return variant.id != "repeat#0" or int(variant.case.id[1:]) % 3 > 0
+""")
+    result = project.run("--robust-report=json:report.json")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*all 3 runs of a prompt on 67 %*", "*pass^3*"])
+    (cell,) = json.loads((project.path / "report.json").read_text(encoding="utf-8"))["cells"]
+    assert [round(m["value"], 3) for m in cell["metrics"] if m["metric"] == "pass^3"] == [0.667]

@@ -113,6 +113,10 @@ def threshold_row(v: Verdict) -> TableRow:
     )  # fmt: skip
 
 
+_LESS = {"consistency_icc": 2, "drop": 1}
+"""What makes room for pass^k where a terminal has none for both."""
+
+
 def _metrics(c: CellReport) -> Iterable[Block]:
     """Headings, values with their n, intervals."""
     shown = c.shown
@@ -121,7 +125,11 @@ def _metrics(c: CellReport) -> Iterable[Block]:
     yield Table(
         label="Metrics",
         columns=tuple(
-            TableColumn(head=(Term(label(e.metric), label(e.metric)),), brief=BRIEF.get(label(e.metric), ""))
+            TableColumn(
+                head=(Term(label(e.metric), "pass^k" if e is c.repeated else label(e.metric)),),
+                brief=BRIEF.get(label(e.metric), ""),
+                optional=_LESS.get(e.metric, 0) if c.repeated is not None else 0,
+            )
             for e in shown
         ),
         rows=(TableRow(cells=tuple((Value(e),) for e in shown)),),

@@ -190,6 +190,8 @@ def _results(ranked: Ranked) -> Section:
     one_model = len({c.model for c in rows}) == 1
     keep = _kept(rows)
     kinds = any(c.advice is not None for c in rows)
+    repeated = {c.repeated.metric for c in rows if c.repeated is not None}
+    of_runs = "" if not repeated else repeated.pop() if len(repeated) == 1 else "pass^k"
     table = Table(
         label="Results of each task and model",
         columns=(
@@ -203,9 +205,10 @@ def _results(ranked: Ranked) -> Section:
                 TableColumn(head=(Term(label(m), label(m)),), brief=cells.BRIEF.get(label(m), ""))
                 for m in HEADLINE
             ),
+            *([TableColumn(head=(Term(of_runs, "pass^k"),))] if of_runs else []),
             *([TableColumn(head=(Term("where to work", "where to work"),), aside="{}")] if kinds else []),
         ),
-        rows=tuple(_result(c, one_model, kinds, id(c) in keep) for c in rows),
+        rows=tuple(_result(c, one_model, kinds, id(c) in keep, of_runs) for c in rows),
         digits=2,
         left=("… {} more passed, all at least as robust (-v shows them)",),
         shape="results",
@@ -217,12 +220,16 @@ def _results(ranked: Ranked) -> Section:
     return Section(key="results", heading=Heading(text=("Results",)), blocks=(*model, table))
 
 
-def _result(c: CellReport, one_model: bool, kinds: bool, brief: bool) -> TableRow:
+def _result(c: CellReport, one_model: bool, kinds: bool, brief: bool, of_runs: str) -> TableRow:
     word = "" if c.outcome == "none" else outcome_word(c.outcome)
     name = c.name if one_model or not c.model else f"{c.name} · {c.model}"
     values: list[Text] = [
         (Value(e, c.n_cases),) if (e := c.overall.get(m)) is not None else ("-",) for m in HEADLINE
     ]
+    if of_runs:
+        e = c.repeated
+        k: Text = () if e is None or of_runs == e.metric else (f" ({e.metric})",)
+        values.append(("-",) if e is None else (Value(e, c.n_cases), *k))
     return TableRow(
         cells=(
             (OutcomeWord(word, c.outcome),) if word else (), (name,), (c.name,), (c.model,), (Number(c.n_cases, f"{c.n_cases:,}"),),

@@ -19,7 +19,9 @@ UNREADABLE = 0.05
 
 def summary(c: CellReport, found: Comparison | None = None, *, capital: bool = False) -> Text:
     """One sentence on a cell: how often it is right, as written and in all ways; what is weakest; what the gates say."""
-    parts = [p for p in (*_missing(c), _right(c), _weakest(c), _reacts(c), _gate(c, found)) if p]
+    parts = [
+        p for p in (*_missing(c), _right(c), _each_run(c), _weakest(c), _reacts(c), _gate(c, found)) if p
+    ]
     out: list[Piece] = []
     for i, said in enumerate(parts):
         out += [*(("; ",) if i else ()), *said]
@@ -117,6 +119,16 @@ def _ways(c: CellReport) -> Text:
     assert c.ways is not None
     least, most = c.ways
     return (f"{most:,} ways" if least == most else f"{least:,} to {most:,} ways",)
+
+
+def _each_run(c: CellReport) -> Text:
+    """Of prompts that were run several times, how often every run is right."""
+    e = c.repeated
+    if e is None or e.value is None:
+        return ()
+    k = e.metric.partition("^")[2]
+    runs = "both runs" if k == "2" else f"all {k} runs"
+    return (_said_right(c), " in ", Term(runs, "pass^k"), " of a prompt on ", _share(e))
 
 
 def _weakest(c: CellReport) -> Text:

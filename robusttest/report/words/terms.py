@@ -29,6 +29,10 @@ TERMS: dict[str, Entry] = {
         "Consistency beyond chance: 1 where a case is right in all ways or in none, 0 where right and wrong fall at random.",
         _CONSISTENCY,
     ),
+    "pass^k": Entry(
+        "Of a prompt that was run several times: how often all k runs are right. What a user who comes back k times meets; an agent that is "
+        "right nine times of ten is so three times in a row on 73 %.", _METRICS,
+    ),
     "drop": Entry("What perturbations cost on average: accuracy as written less the share right under perturbations.", _METRICS),
     "net drop": Entry("The drop less what mere repeats of the same prompt cost: the noise floor.", _METRICS),
     "pass rate": Entry("Share of right answers under a perturbation.", _METRICS),

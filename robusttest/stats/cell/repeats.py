@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from robusttest.stats.cell.intervals import Limits, proportion
 from robusttest.stats.cell.measures import Measures
+
+if TYPE_CHECKING:
+    from robusttest.core.nouns import Estimate
+    from robusttest.stats.cell.frame import Frame
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +38,21 @@ def at_k(
     right = np.rint(m.mean[rows] * runs).astype(np.int64)
     x = 1 - drawn_all(runs - right, runs, k) if metric.startswith("pass@") else drawn_all(right, runs, k)
     return float(x.mean()), proportion(x, None if clusters is None else clusters[rows], level=level), n
+
+
+def all_runs(frame: Frame) -> Estimate | None:
+    """``pass^k`` for as many runs as each case's prompt has; None where there are not two, or nothing says what is right."""
+    from robusttest.stats.cell.estimates import estimate
+    from robusttest.stats.cell.measures import measures
+
+    if not frame.has_repeats or not frame.has_reference:
+        return None
+    m = measures(frame.select("repeat"))
+    runs = m.k[m.k >= 1]
+    if not len(runs) or (k := int(runs.min())) < 2:
+        return None
+    found = estimate(frame, f"pass^{k}")
+    return found if found.value is not None else None
 
 
 def drawn_all(c: NDArray[np.int64], n: NDArray[np.int64], k: int) -> Floats:

@@ -187,7 +187,7 @@ def _decoded(path: Path, raw: bytes, encoding: str) -> str:
         guess = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
         raise CaseError(
             f"{path}: line {line}, byte {e.start} (0x{raw[e.start]:02x}) is not {encoding}; say what it is, as in "
-            f"encoding={guess!r}"
+            f"encoding={guess!r} (--encoding {guess})"
         ) from None
     text = text.removeprefix("\ufeff")
     if not text.strip():

@@ -9,6 +9,7 @@ from robusttest.errors import CaseError, UsageError
 from robusttest.stats.cell.estimates import NO_REFERENCE, estimate
 from robusttest.stats.cell.frame import frames, from_dataframe, to_dataframe
 from robusttest.stats.cell.tables import records_from
+from robusttest.store.readers import read
 
 
 def table(**columns):
@@ -74,8 +75,10 @@ def test_other_column_names():
     df = table().rename(columns={"task": "dataset", "score": "acc"})
     (cell,) = from_dataframe(df, mapping={"task": "dataset", "score": "acc"})
     assert cell.task == "t"
-    with pytest.raises(UsageError, match=r"no column 'task', only 'model'.*task=YOURS"):
+    with pytest.raises(UsageError, match=r"no column 'task', only 'model'.*--map task=YOURS"):
         from_dataframe(df, mapping={"score": "acc"})
+    with pytest.raises(UsageError, match=r"--map case_id=Case ID$"):
+        from_dataframe(table().rename(columns={"case_id": "Case ID"}))
     with pytest.raises(UsageError, match="no column 'nope'"):
         from_dataframe(df, mapping={"task": "nope"})
     with pytest.raises(UsageError, match="'tsk' is not one of our columns"):
@@ -90,7 +93,15 @@ def test_other_column_names():
         ({"score": [1.0, 0.0, -0.5, 1.0]}, r"row 3, column 'score': -0.5"),
         ({"score": [1.0, 0.0, "good", 1.0]}, r"row 3, column 'score': 'good' is not a number"),
         ({"case_id": ["a", "a", None, "b"]}, r"row 3, column 'case_id': empty"),
-        ({"model": ["m", "", "m", "m"]}, r"row 2, column 'model': empty"),
+        ({"model": ["m", "", "m", "m"]}, r"row 2, column 'model': empty; fill it in.*--set model=NAME"),
+        (
+            {"variant": ["base", "v1", "", "v1"]},
+            r"row 3, column 'variant': empty, where other rows have 'base'",
+        ),
+        (
+            {"cluster": ["g", None, "g", "h"]},
+            r"row 4, column 'cluster': 'h', but case 'b' is in 'g' by row 3",
+        ),
         ({"variant": ["", "v1", "", ""]}, r"row 4 repeats row 3: .*case 'b', variant 'reference', repeat 0"),
         ({"repeat": [0, 0, -1, 0]}, r"row 3, column 'repeat': -1"),
         ({"repeat": [0, 0, 0.5, 0]}, r"row 3, column 'repeat': 0.5"),
@@ -171,3 +182,34 @@ def test_a_missing_score_is_nan_in_the_frame_and_nowhere_else():
 
 def test_no_records_make_an_empty_frame():
     assert len(to_dataframe([])) == 0
+
+
+def told(tmp_path, **columns):
+    path = tmp_path / "t.csv"
+    table(**columns).to_csv(path, index=False)
+    return read([path])
+
+
+def test_a_gap_in_the_clusters_is_filled_by_the_cases_other_rows(tmp_path):
+    records, notes = told(tmp_path, cluster=["g", None, None, "h"])
+    assert [r.cluster for r in records] == ["g", "g", "h", "h"]
+    assert not any("cluster" in note for note in notes)
+    _, notes = told(tmp_path, cluster=["g", None, None, None])
+    assert "1 of 2 cases have no cluster: they count as independent of all others" in notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "note"),
+    [
+        (
+            {"model": ["m", "m", "m ", "m "]},
+            "model 'm' and 'm ' differ by blanks or capitals alone, and count as two",
+        ),
+        ({"task": ["t", "t", "T", "T"]}, "task 't' and 'T' differ"),
+        ({"variant": ["base", "v1", "base", " v1"]}, "variant 'v1' and ' v1' differ"),
+        ({"case_id": ["a", "a", "A", "A"]}, "case_id 'a' and 'A' differ"),
+    ],
+)
+def test_names_that_are_likely_one_are_told(tmp_path, columns, note):
+    assert not any("differ by blanks" in said for said in told(tmp_path)[1])
+    assert [said for said in told(tmp_path, **columns)[1] if note in said]

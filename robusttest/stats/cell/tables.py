@@ -163,11 +163,14 @@ def _records(
         values = columns[name]
         if None in values or "" in values:
             row = next(i for i, value in enumerate(values) if value is None or value == "")
-            raise CaseError(f"{columns.at(row, name)}: empty")
+            rest = f", or say it for all rows: --set {name}=NAME" if name in REQUIRED[:2] else ""
+            raise CaseError(f"{columns.at(row, name)}: empty; fill it in, leave the row out{rest}")
     model, task, case, variant = (columns.text(name) for name in REQUIRED)
     perturbation = columns.text("perturbation") if "perturbation" in columns else list(variant)
     if reference is None and all(perturbation):
         reference = _by_name(variant, notes)
+    elif reference is None and "perturbation" not in columns:
+        _no_gap(columns, variant)
     if reference is not None:
         if reference not in variant:
             known = ", ".join(sorted(set(variant))[:20])
@@ -186,8 +189,7 @@ def _records(
     answer, target, asked = columns.get("answer"), columns.get("target"), columns.get("input_hash")
     effect = _effects(columns, test=columns.get("test"), names=(task, model, case, perturbation))
     cut = [v is not None and v in (True, "True", "true", "TRUE", 1, "1") for v in columns.get("cut")]
-    cluster, reply, test = columns.get("cluster"), columns.get("reply"), columns.get("test")
-    reason = columns.get("reason")
+    reply, test, reason = columns.get("reply"), columns.get("test"), columns.get("reason")
     by_name = {p: _level(p) for p in set(perturbation)}
     keys = list(zip(test, task, model, case, perturbation, variant, repeat, strict=True))
     if len(set(keys)) < size:
@@ -199,6 +201,7 @@ def _records(
             "column 'repeat', or tell files apart by their names, as in --map variant=file"
         )
     level = [said or by_name[p] for said, p in zip(level, perturbation, strict=True)]
+    cluster = _clusters(columns, list(zip(test, model, task, case, strict=True)))
     cluster, reply, reason = (
         [None if v is None else _plain(v) for v in column] for column in (cluster, reply, reason)
     )
@@ -215,6 +218,21 @@ def _records(
             cut, design or none, sliced or none, strict=True,
         )
     ]  # fmt: skip
+
+
+def _clusters(columns: _Columns, cases: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """A case's cluster, in each of its rows; what one row says holds for those that say nothing."""
+    given = columns.get("cluster")
+    if "cluster" not in columns:
+        return given
+    first: dict[tuple[Any, ...], int] = {}
+    for row, (case, cluster) in enumerate(zip(cases, given, strict=True)):
+        if cluster is not None and given[before := first.setdefault(case, row)] != cluster:
+            raise CaseError(
+                f"{columns.at(row, 'cluster')}: {cluster!r}, but case {case[-1]!r} is in {given[before]!r} by "
+                f"{columns.table.place(before)}; a case is in one cluster"
+            )
+    return [given[first[case]] if case in first else None for case in cases]
 
 
 def _named(columns: _Columns, names: Sequence[str], flag: str) -> list[dict[str, str]] | None:
@@ -297,8 +315,10 @@ def _columns(table: _Table, mapping: Mapping[str, str]) -> _Columns:
         raise UsageError(f"{table.name} has no rows")
     for name in REQUIRED:
         if name not in present:
+            near = [c for c in table.columns if c.strip().casefold().replace(" ", "_") == name]
             raise UsageError(
-                f"{table.name} has no column {name!r}, only {_list(table)}; map yours with {name}=YOURS"
+                f"{table.name} has no column {name!r}, only {_list(table)}; map yours, as in --map {name}="
+                + (near[0] if near else "YOURS")
                 + (f", or say it for all rows: --set {name}=NAME" if name in REQUIRED[:2] else "")
             )
     if "score" not in present and "answer" not in present:
@@ -375,6 +395,17 @@ def _by_name(variant: Sequence[str], notes: list[str] | None) -> str | None:
     why = "by its name" if len(names) > 1 else "the only variant"
     notes.append(f"{taken!r} is taken for the unperturbed prompt ({why}); --reference says another")
     return taken
+
+
+def _no_gap(columns: _Columns, variant: Sequence[str]) -> None:
+    """A variant without a name is the unperturbed prompt; where others are it by their name, it is a gap."""
+    named = sorted({v for v in variant if v.casefold() in _REFERENCES})
+    if named:
+        row = variant.index("")
+        raise CaseError(
+            f"{columns.at(row, 'variant')}: empty, where other rows have {named[0]!r} for the unperturbed prompt; fill it in, or "
+            f"say that {named[0]!r} is a variant like any other, by a column 'perturbation'"
+        )
 
 
 def _one_reference(model: list[str], task: list[str], variant: list[str], perturbation: list[str]) -> None:
@@ -523,12 +554,24 @@ def _doubts(
                 f"{gone} of {len(pairs)} rows have no target: they have no score, and count in no accuracy"
             )
     if "cluster" in columns:
-        clusters = columns["cluster"]
-        gone = sum(c is None for c in clusters)
-        if 0 < gone < len(clusters):
+        known: dict[tuple[tuple[str, str], str], bool] = {}
+        for key, cluster in zip(zip(cell, case, strict=True), columns["cluster"], strict=True):
+            known[key] = known.get(key, False) or cluster is not None
+        gone = len(known) - sum(known.values())
+        if 0 < gone < len(known):
             said.append(
-                f"{gone} of {len(clusters)} rows have no cluster: their cases count as independent of all others"
+                f"{gone} of {len(known)} cases have no cluster: they count as independent of all others"
             )
+    for name, values in (
+        ("model", [m for m, _ in cell]), ("task", [t for _, t in cell]), ("case_id", case), ("variant", variant)
+    ):  # fmt: skip
+        alike: dict[str, list[str]] = {}
+        for value in dict.fromkeys(values):
+            alike.setdefault(value.strip().casefold(), []).append(value)
+        said += [
+            f"{name} {a!r} and {b!r} differ by blanks or capitals alone, and count as two"
+            for a, b, *_ in [v for v in alike.values() if len(v) > 1][:_MOST_UNEVEN]
+        ]
     of: dict[tuple[str, str], dict[str, set[str]]] = {}
     for where, c, v in zip(cell, case, variant, strict=True):
         of.setdefault(where, {}).setdefault(v, set()).add(c)

@@ -89,6 +89,7 @@ TEXTS: dict[str, str] = {
     "line_ends": "Dear team,\nmy order hasn't arrived.\nCan I have my money?",
     "acronyms": "The PDF of my XL order can't be opened.",
     "slang": "Could you please tell me because it is late?",
+    "dialect": "I think something isn't working this afternoon.",
     "homophones": "Is there a way to hear whether their van is here?",
     "persons": "Emily ordered a lamp. She wants to know where it is.",
     "places": "I moved to Boston last week; where is the lamp that I ordered?",

@@ -7,6 +7,7 @@ from robusttest.core.nouns import Case, Draft, NotApplicable
 from robusttest.errors import UnknownNameError, UsageError
 from robusttest.perturbations.base.lexicon import table
 from robusttest.perturbations.words import context
+from robusttest.variants.expand import expand_case
 
 INSERTIONS = [context.distractor(), context.politeness(), context.url()]
 FAMILIES = [*INSERTIONS, context.statement(), context.sentence_order()]
@@ -155,3 +156,28 @@ def test_distractors_are_neutral_plain_sentences():
     own = table("context")["distractors"]
     assert len(own) == len(set(own)) >= 20
     assert all(s.endswith(".") and "?" not in s and not any(c.isdigit() for c in s) for s in own)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("पार्सल देर से आया। डिब्बा फटा था॥ क्या आप मदद करेंगे?", ["पार्सल देर से आया।", "डिब्बा फटा था॥", "क्या आप मदद करेंगे?"]),
+        ("กล่องสีแดง เปิดอยู่ครับ พัสดุมาช้าค่ะ ช่วยได้ไหมคะ", ["กล่องสีแดง เปิดอยู่ครับ", "พัสดุมาช้าค่ะ", "ช่วยได้ไหมคะ"]),
+        ("荷物は赤い。箱は開いている！誰が？", ["荷物は赤い。", "箱は開いている！", "誰が？"]),
+        ("الطرد متأخر. العلبة مفتوحة؟", ["الطرد متأخر.", "العلبة مفتوحة؟"]),
+        ("กล่องสีแดง เปิดอยู่", ["กล่องสีแดง เปิดอยู่"]),  # a blank alone ends no sentence
+    ],
+)  # fmt: skip
+def test_sentences_end_as_the_script_ends_them(text: str, said: list[str]) -> None:
+    assert [text[s:e] for s, e in context.sentences_of(text)] == said
+
+
+def test_sentences_of_thai_and_hindi_change_places_and_questions_stay() -> None:
+    thai = "กล่องเปิดอยู่ครับ พัสดุมาช้าค่ะ ช่วยได้ไหมคะ"
+    hindi = "पार्सल देर से आया। डिब्बा फटा था। क्या आप मदद करेंगे?"
+    for text, new in (
+        (thai, "พัสดุมาช้าค่ะ กล่องเปิดอยู่ครับ ช่วยได้ไหมคะ"),
+        (hindi, "डिब्बा फटा था। पार्सल देर से आया। क्या आप मदद करेंगे?"),
+    ):
+        made = expand_case(Case(id="c", fields={"input": text}), ["sentence_order"], variants=1)
+        assert [v.input for v in made if v.perturbation and v.status == "ok"] == [new]

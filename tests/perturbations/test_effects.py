@@ -41,7 +41,7 @@ def table(text: str) -> Any:
 
 def denials(text: str) -> bool:
     """Whether the statement is denied: an odd number of negations."""
-    return len(re.findall(r"\b(?:not|never|cannot)\b|n['’]t\b", plain(text).lower())) % 2 == 1
+    return len(re.findall(r"\b(?:not|never|cannot)\b|(?:n['’]t|[a-z]nae)\b", plain(text).lower())) % 2 == 1
 
 
 def both(text: str) -> Any:
@@ -135,7 +135,7 @@ SAME: dict[str, tuple[Reader, Iterable[str]]] = {
     **dict.fromkeys(
         ("keyboard", "ocr", "insert", "substitute", "swap", "delete", "spelling", "split", "casing", "whitespace", "punctuation",
          "doubled", "missing_space", "line_wrap", "line_ends", "confusables", "zero_width", "normal_form", "full_width",
-         "spelling_variant", "fillers", "slang", "speech", "homophones", "persons", "gender", "places", "religions", "distractor", "emoji",
+         "spelling_variant", "fillers", "slang", "speech", "homophones", "dialect", "persons", "gender", "places", "religions", "distractor", "emoji",
          "politeness", "url", "statement", "sentence_order", "synonym", "mail", "reserved", "contractions", "acronyms"),
         (both, (*OFTEN, LETTER, "Dr. Emily Brown café résumé [8], said the NASA.\nHe gave his word to her brother.",
          "Table [37] is ours. How can I find it?", "From Boston we went to Denver for table [4].", "A Jewish guest of table [9] came.", "The FAQ for table [3] was sent by the HR team, and a PDF with it.")),

@@ -112,6 +112,7 @@ HOSTILE: list[tuple[str, str, list[str]]] = [
 
 ON_PURPOSE = {
     "contractions": ("not", "couldn't"),
+    "dialect": ("couldn't", "nothing"),
     "numbers": ("ten", "twenty-five", "dozen"),
     "currency": ("1.250,50 EUR", "$1,250.50"),
     "amounts": ("1.250,50 EUR", "$1,250.50"),

@@ -17,6 +17,7 @@ from robusttest.perturbations.prompt import (
 from robusttest.perturbations.tools import faults, tools
 from robusttest.perturbations.words import (
     context,
+    dialects,
     informal,
     mail,
     meaning,
@@ -59,6 +60,7 @@ BUILT_IN: dict[str, Factory] = {
     "slang": informal.slang,
     "speech": informal.speech,
     "homophones": informal.homophones,
+    "dialect": dialects.dialect,
     "persons": persons.persons,
     "gender": persons.gender,
     "places": places.places,

@@ -320,7 +320,11 @@ def _around(old: str, start: int, new: str) -> tuple[Edit, ...]:
 
 _END = re.compile(
     r"(?<![.][^\W\d_])(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs|No))(?<!\b(?:Mrs|etc|e\.g|i\.e))[.!?]+[\"'”’)]*(?=\s|$)|[。！？｡．।॥۔؟]+[」』”’）)]*|\n+"
+    # Thai has no full stop: a polite particle before a blank ends a sentence, a blank alone need not.
+    r"|(?:(?<=ครับ)|(?<=ค่ะ)|(?<=คะ)|(?<=จ้ะ))(?=\s)"
 )
+_THAI_ENDS = ("ครับ", "ค่ะ", "คะ", "จ้ะ")
+_THAI_ASKS = re.compile("ไหม|หรือ|อะไร|ไหน|เมื่อไ|อย่างไร|ยังไง|ทำไม|ใคร|กี่|เท่าไ|มั้ย")
 
 
 def sentences_of(text: str, protected: Sequence[Span] = ()) -> list[tuple[int, int]]:
@@ -365,7 +369,8 @@ def _movable(text: str, protected: Sequence[Span]) -> list[tuple[int, int]]:
     joins = False
     for start, end in sentences_of(text, protected):
         sentence = text[start:end]
-        if sentence[-1] in "?？؟" or sentence[-1] not in _ENDS or _ITEM.match(sentence):
+        ends = sentence[-1] in _ENDS or sentence.endswith(_THAI_ENDS)
+        if sentence[-1] in "?？؟" or _THAI_ASKS.search(sentence) or not ends or _ITEM.match(sentence):
             joins = False
         elif _LEANS.match(sentence) and found:
             if joins:

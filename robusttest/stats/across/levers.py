@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "unusual characters": ("confusables", "zero_width", "normal_form", "full_width"),
     "numbers and dates": ("numbers", "dates", "times", "amounts", "currency", "units"),
-    "casual language": ("contractions", "fillers", "slang", "speech", "homophones", "spelling_variant", "acronyms"),
+    "casual language": ("contractions", "fillers", "slang", "speech", "homophones", "dialect", "spelling_variant", "acronyms"),
 }  # fmt: skip
 """Families that one remedy answers, under its name; any other family stands for itself."""
 PROMPT = "the prompt's form"

@@ -181,7 +181,12 @@ def environment(server: LoopbackServer, commands: Path) -> dict[str, str]:
 
 
 def hooks() -> Any:
-    spec = spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+    return script("hooks")
+
+
+def script(name: str) -> Any:
+    """A script of docs/."""
+    spec = spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -276,6 +281,19 @@ def test_the_drawn_curve_is_the_formula_of_the_report() -> None:
     assert all_correct(0.9, 0.5, 24) == pytest.approx(0.679739, abs=5e-7)
     assert all_correct(0.8, 0.5, 4) == pytest.approx(0.6384)
     assert all_correct(0.8, 0.0, 24) == pytest.approx(0.8**24)
+
+
+def test_the_numbered_picture_is_of_todays_report() -> None:
+    picture = script("picture")
+    report = picture.lines()
+    assert picture.PICTURE.read_text(encoding="utf-8") == picture.drawn(report), (
+        "the report changed: python docs/picture.py"
+    )
+    page = PAGES["docs/howto/advice.md"].read_text(encoding="utf-8")
+    told = re.findall(r"^(\d)\. \*\*(.+?)\*\*", page, re.MULTILINE)
+    assert [(int(n), name.lower()) for n, name in told] == [(i, p[0]) for i, p in enumerate(picture.PARTS, 1)]
+    with pytest.raises(ValueError, match="0 lines of the report begin 'the advice'"):
+        picture.drawn([line for line in report if "of errors" not in line])
 
 
 def test_no_page_names_an_external_asset() -> None:

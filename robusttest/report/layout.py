@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from robusttest.report.blocks import (
 from robusttest.report.escape import cut, visible
 from robusttest.report.page import GLUE, Page
 
+LIMIT = re.compile(r" (?:[<>]=?|==) \S+(?: ± \S+)?$")
+"""The end of a threshold: what it is held against, which is not parted from its number."""
 NAME_LINES = 3
 """A name that is longer than so many lines loses its middle."""
 
@@ -50,7 +53,7 @@ def _piece(page: Page, p: Piece, digits: int, color: bool) -> str:
         case Term():
             return page.shown(p.text).replace(" ", GLUE)
         case Code():
-            return page.shown(p.text)
+            return LIMIT.sub(lambda m: m[0].replace(" ", GLUE), page.shown(p.text))
 
 
 def _parts(p: Value, digits: int) -> tuple[str, str]:

@@ -232,6 +232,11 @@ class CellReport:
         return self.key.model
 
     @property
+    def title(self) -> str:
+        """Its name and its model, where it has one."""
+        return f"{self.name} · {self.model}" if self.model else self.name
+
+    @property
     def test(self) -> str | None:
         """The test's node id without the model; None from a notebook."""
         return self.key.test

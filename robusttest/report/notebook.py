@@ -108,10 +108,9 @@ def _page(made: Markup) -> str:
 
 def _forest(cell: CellReport, axis: Axis) -> Markup:
     rows = plots.effects(cell)
-    name = f"{cell.name} · {cell.model}" if cell.model else cell.name
     over = " over the noise floor" if any(e is r.net_drop for r, e in rows) else ""
     return chart(
-        f"{name}: drop of accuracy{over} by each perturbation, with 95 % intervals",
+        f"{cell.title}: drop of accuracy{over} by each perturbation, with 95 % intervals",
         [(r.perturbation, plots.marked(axis, e)) for r, e in rows],
         axis.ticks(4),
         axis.at(0.0),

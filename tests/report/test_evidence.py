@@ -27,8 +27,7 @@ def row(i: int, variant: str, right: bool, model: str, prompt: str, **more: obje
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def report() -> Report:
+def rows() -> list[Record]:
     """40 cases: formal wording loses every second case of topic x, prompt b some more; every tenth rerun differs."""
     records = []
     for model, prompt, i in product(("m1", "m2"), "ab", range(40)):
@@ -38,7 +37,12 @@ def report() -> Report:
             factors = {"wording": wording, "shots": shots} if name else None
             records.append(row(i, name, not lost, model, prompt, factors=factors))
         records.append(row(i, "repeat#0", i % 10 > 0, model, prompt, level="repeat", perturbation="repeat"))
-    return build(run_info(), [Cell(key, rows) for key, rows in grouped(records).items()])
+    return records
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return build(run_info(), [Cell(key, held) for key, held in grouped(rows()).items()])
 
 
 def test_the_terminal_tells_them_in_lines(report: Report) -> None:

@@ -55,32 +55,55 @@ def test_it_shows_and_asks_for_nothing(browser: Browser, page: Path, many_cells:
     assert browser.run("window.ran ?? null") is None
 
 
-def test_a_figure_is_saved_as_it_is_shown(browser: Browser, nine: Report, tmp_path: Path):
+SAVED = (
+    "new Promise(done => { const made = URL.createObjectURL, kept = [], names = [];"
+    "HTMLAnchorElement.prototype.click = function () { names.push(this.download); };"
+    "URL.createObjectURL = b => { kept.push(b); if (kept.length === WANTED) Promise.all([...kept.map(k => k.text()), "
+    "createImageBitmap(kept.at(-1))]).then(got => done(names.map((n, i) => [n, kept[i].type, got[i], got.at(-1).width])));"
+    "return made.call(URL, b); };"
+    "const rows = [...document.querySelectorAll('.save')].map(r => r.querySelectorAll('button'));"
+    "rows.forEach(r => r[0].click()); rows[0][1].click(); })"
+)
+"""Each figure of a page saved as svg, the first one as png too: names, types, texts, the image's width."""
+
+
+def test_each_figure_is_saved_as_it_is_shown(browser: Browser, nine: Report, tmp_path: Path):
     path = tmp_path / "nine.html"
     path.write_text(html.render(nine), encoding="utf-8")
     browser.open(path, dark=True)
-    figures = browser.run("document.querySelectorAll('figure .plot-svg').length")
-    assert figures > 0
-    assert browser.run("document.querySelectorAll('figure .save button').length") == 2 * figures
-    saved = browser.run(
-        "new Promise(done => { const made = URL.createObjectURL, kept = [], names = [];"
-        "HTMLAnchorElement.prototype.click = function () { names.push(this.download); };"
-        "URL.createObjectURL = b => { kept.push(b); if (kept.length === 2) Promise.all([kept[0].text(), createImageBitmap(kept[1])])"
-        ".then(([text, image]) => done([names, text, kept[1].type, image.width])); return made.call(URL, b); };"
-        "document.querySelectorAll('figure .save')[0].querySelectorAll('button').forEach(b => b.click()); })"
-    )
-    names, drawn, kind, width = saved
-    assert [n.rpartition(".")[2] for n in names] == ["svg", "png"]
-    assert (kind, width) == ("image/png", 3 * 380)
-    root = ET.fromstring(drawn)
+    plots = browser.run("document.querySelectorAll('figure > svg').length")
+    tables = browser.run("document.querySelectorAll('.scroll:has(td.plot svg)').length")
+    assert browser.run("document.querySelectorAll('.save').length") == plots + tables
+    assert (plots, tables) == (
+        3 + 9,
+        1 + 9 + 1,
+    )  # scatters, flips of each test; thresholds, effects, where to work
+    *drawings, (name, kind, _, width) = browser.run(SAVED.replace("WANTED", str(plots + tables + 1)))
+    assert len({n for n, *_ in drawings}) > 3 + 9
+    assert all(n.endswith(".svg") and t == "image/svg+xml" for n, t, *_ in drawings)
+    assert (name.endswith(".png"), kind) == (True, "image/png")
     space = "{http://www.w3.org/2000/svg}"
-    assert root.get("width") == "380"
-    dots = root.findall(f".//{space}circle")
-    shown = browser.run("document.querySelector('figure .plot-svg').querySelectorAll('circle').length")
-    assert len(dots) == shown > 0
-    assert all(d.get("fill", "").startswith("rgb") for d in dots)
-    assert root.find(f"{space}rect").get("fill") == "rgb(27, 30, 34)", "the dark page's card"
-    assert "class=" not in drawn
+    roots = [ET.fromstring(drawn) for _, _, drawn, _ in drawings]
+    assert width == 3 * int(roots[0].get("width", 0))
+    for root, (n, _, drawn, _) in zip(roots, drawings, strict=True):
+        assert root.find(f"{space}rect").get("fill") == "rgb(27, 30, 34)", f"{n}: the dark page's card"
+        assert "class=" not in drawn
+        marks = [
+            m for kind in ("circle", "rect", "path") for m in root.findall(f".//{space}svg//{space}{kind}")
+        ]
+        assert marks, n
+        assert all(m.get("fill") or m.get("stroke") for m in marks)
+    told = {
+        n: [t.text for t in root.iter(f"{space}text")] for (n, *_), root in zip(drawings, roots, strict=True)
+    }
+    scatter = next(words for n, words in told.items() if n.startswith("consistency-against"))
+    assert {"entailment", "intents", "sentiment"} <= set(scatter), "the legend"
+    assert {"a", "b", "c", "b openai/gpt-4o-mini", "c python:desk:v1"} <= set(scatter), "the models"
+    effects = told["perturbations-of-intents-openai-gpt-4o-mini.svg"]
+    row = nine.cells[0].perturbations[0]
+    assert effects[effects.index(row.perturbation) + 1] == text.value_interval(row.pass_rate)
+    gauges = roots[[n for n, *_ in drawings].index("thresholds-and-their-verdicts.svg")]
+    assert len(gauges.findall(f"{space}svg")) == len([v for c in nine.cells for v in c.verdicts])
     assert browser.complaints() == []
 
 

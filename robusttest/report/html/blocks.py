@@ -287,8 +287,9 @@ def _bar(b: Blame) -> Markup:
         items += Markup('<li><span class="dot h{}" aria-hidden="true"></span>{}</li>').format(i, p.label)
         x += width
     return Markup(
-        '<ul class="legend">{}</ul><svg class="blame" width="{}" height="14" viewBox="0 0 {} 14" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-    ).format(items, BAR, BAR, plain(evidence.flips(b)), parts)
+        '<figure class="blame"><svg width="{}" height="14" viewBox="0 0 {} 14" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+        '<ul class="legend">{}</ul></figure>'
+    ).format(BAR, BAR, plain(evidence.flips(b)), parts, items)
 
 
 def heat(cost: float) -> str:

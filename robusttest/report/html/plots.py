@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, Literal
 
 from robusttest.core.names import split_spec
@@ -165,7 +166,7 @@ def _severity(c: CellReport, family: str, rows: Sequence[PerturbationRow]) -> Se
     )  # fmt: skip
     return SeverityCurve(
         family=family,
-        title=f"{c.name} · {c.model}" if c.model else c.name,
+        title=c.title,
         points=points,
         path=path((p.x, p.y) for p in points),
         x=tuple(x.ticks(4)),
@@ -181,6 +182,8 @@ class Dot:
     y_low: float | None
     y_high: float | None
     hue: int
+    letter: str
+    """Of its model; empty where they are one, or too many."""
     name: str
     detail: str
 
@@ -228,25 +231,40 @@ SCATTER = (380, 320)
 SCATTERED = ("output_consistency", "robust_accuracy", "consistency_icc")
 
 
+LETTERED = 60
+"""Dots; where there are more, letters beside them could not be read."""
+
+
+def letters(e: Emergence) -> dict[str, str]:
+    """Of each model, for the dots of a study; none where there is one model, or too much to read."""
+    models = sorted({p.model for p in e.points if p.model})
+    if not 1 < len(models) <= len(ascii_lowercase) or len(e.points) > LETTERED:
+        return {}
+    return dict(zip(models, ascii_lowercase, strict=False))
+
+
 def scatters(e: Emergence) -> list[Scatter]:
-    """Robustness by each metric against accuracy; the hue of a dot is its task."""
+    """Robustness by each metric against accuracy; the hue of a dot is its task, its letter its model."""
     hues = {task: min(i, HUES) for i, task in enumerate(e.tasks)}
+    named = letters(e)
     width, height = SCATTER
     seen = [p.accuracy.value for p in e.points]
     x = spanning(
         seen, 40, width - 10, least=(min([0.9, *(v for v in seen if v is not None)]), 1.0), most=(0.0, 1.0)
     )
-    return [s for metric in SCATTERED if (s := _scatter(e, metric, hues, x, height)).dots]
+    return [s for metric in SCATTERED if (s := _scatter(e, metric, hues, named, x, height)).dots]
 
 
-def _scatter(e: Emergence, metric: str, hues: dict[str, int], x: Axis, height: int) -> Scatter:
+def _scatter(
+    e: Emergence, metric: str, hues: dict[str, int], named: dict[str, str], x: Axis, height: int
+) -> Scatter:
     found: list[tuple[Any, Estimate]] = [(p, getattr(p, metric)) for p in e.points]
     values = [v for _, m in found for v in (m.value, m.low)]
     y = spanning(values, height - 34, 10, least=(0.0, 1.0), most=(-1.0, 1.0))
     dots = tuple(
         Dot(
             x.at(p.accuracy.value), y.at(m.value), None if m.low is None else y.at(m.low),
-            None if m.high is None else y.at(m.high), hues[p.task],
+            None if m.high is None else y.at(m.high), hues[p.task], named.get(p.model, ""),
             f"{p.task} · {p.model}" if p.model else p.task,
             f"overall accuracy {text.value_interval(p.accuracy)}, {label(metric)} {text.value_interval(m)}, n={m.n:,}",
         )

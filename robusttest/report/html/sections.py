@@ -183,7 +183,7 @@ def _drawn(report: Report, told: Sequence[int], environment: Environment) -> Dra
         made["changes"] = Plot(1, change, Markup(draw.ticks(marks)))
     return Drawn(
         plots=made,
-        figures={"scatters": lambda e: Markup(draw.scatters(plots.scatters(e), e.tasks))},
+        figures={"scatters": lambda e: Markup(draw.scatters(plots.scatters(e), e.tasks, plots.letters(e)))},
         linked=linked if report.cells else lambda row, name: name,
         folded=set(told[OPEN:]),
     )

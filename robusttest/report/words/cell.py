@@ -74,7 +74,7 @@ def heading(c: CellReport) -> Heading:
     if c.coverage is not None and c.coverage < 1:
         facts += (", ", Number(c.coverage, written.percent(c.coverage)), f" of {c.got}")
     return Heading(
-        text=(f"{c.name} · {c.model}" if c.model else c.name,), level=2, facts=facts,
+        text=(c.title,), level=2, facts=facts,
         outcome=None if c.outcome == "none" else OutcomeWord(outcome_word(c.outcome).upper(), c.outcome),
     )  # fmt: skip
 
@@ -163,7 +163,7 @@ def _perturbations(c: CellReport) -> Table:
         TableColumn(head=("n",), align="right"),
     ]
     return Table(
-        label=f"Perturbations of {c.name} {c.model}".strip(),
+        label=f"Perturbations of {c.title}",
         columns=tuple(columns),
         rows=tuple(_perturbation(r, c, floor, id(r) in keep) for r in rows),
         left=("… {} more, all passing at least as often (-v shows them)",),
@@ -197,7 +197,7 @@ def _nothing(row: PerturbationRow) -> str:
 
 def _reactions(c: CellReport) -> Table:
     return Table(
-        label=f"Sensitivity of {c.name} {c.model}".strip(),
+        label=f"Sensitivity of {c.title}",
         columns=(
             TableColumn(head=("does it react?",), name=True),
             TableColumn(head=(Term("sensitivity", "sensitivity"),)),

@@ -263,7 +263,7 @@ def _prompts(found: SideBySide) -> tuple[Block, ...]:
         if any(p.metric(m).value is not None for p in found.prompts)
     ]
     table = Table(
-        label=f"Prompts of {found.key.task}",
+        label=f"Prompts of {found.key.task} on {found.key.model}" if found.key.model else f"Prompts of {found.key.task}",
         columns=(
             TableColumn(head=("prompt",), name=True), *(TableColumn(head=(Term(label(m), label(m)),)) for m in shown),
             TableColumn(head=("behind the best",)), TableColumn(head=("p (Holm)",), align="right"),

@@ -149,7 +149,7 @@ def _sentences(report: Report, ranked: Ranked, every: int) -> Section:
 
 
 def name_of(c: CellReport) -> Text:
-    return (OutcomeWord(f"{c.name} · {c.model}" if c.model else c.name, c.outcome),)
+    return (OutcomeWord(c.title, c.outcome),)
 
 
 def _thresholds(ranked: Ranked) -> list[Section]:
@@ -159,7 +159,7 @@ def _thresholds(ranked: Ranked) -> list[Section]:
     for c, v in pairs:
         made = cells.threshold_row(v)
         status, name, value, n = made.cells
-        named = (f"{c.name} · {c.model}" if c.model else c.name,)
+        named = (c.title,)
         rows.append(
             TableRow(
                 cells=(status, name, named, value, n), note=made.note, plot=v, brief=v.status != "passed"
@@ -222,7 +222,7 @@ def _results(ranked: Ranked) -> Section:
 
 def _result(c: CellReport, one_model: bool, kinds: bool, brief: bool, of_runs: str) -> TableRow:
     word = "" if c.outcome == "none" else outcome_word(c.outcome)
-    name = c.name if one_model or not c.model else f"{c.name} · {c.model}"
+    name = c.name if one_model else c.title
     values: list[Text] = [
         (Value(e, c.n_cases),) if (e := c.overall.get(m)) is not None else ("-",) for m in HEADLINE
     ]

@@ -238,23 +238,111 @@
     "font-family", "font-size", "font-weight", "text-anchor",
   ];
 
-  // A figure by itself: what the style sheet gives stands at each element, on the ground that it has on the page.
-  function standing(svg) {
+  // SVG's name, which a page that asks nobody for anything does not spell out.
+  const space = new DOMParser().parseFromString("<svg></svg>", "text/html").querySelector("svg").namespaceURI;
+
+  const drawn = (tag, attributes, ...inner) => {
+    const made = document.createElementNS(space, tag);
+    Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
+    made.append(...inner);
+    return made;
+  };
+
+  // A plot by itself: what the style sheet gives stands at each element.
+  function plain(svg) {
     const copy = svg.cloneNode(true);
-    const [, , width, height] = svg.getAttribute("viewBox").split(" ");
     const old = [...svg.querySelectorAll("*")];
-    [...copy.querySelectorAll("*")].forEach((drawn, i) => {
+    [...copy.querySelectorAll("*")].forEach((part, i) => {
       const style = getComputedStyle(old[i]);
-      DRAWN.forEach((name) => drawn.setAttribute(name, style.getPropertyValue(name)));
-      ["class", "tabindex"].forEach((name) => drawn.removeAttribute(name));
+      DRAWN.forEach((name) => part.setAttribute(name, style.getPropertyValue(name)));
+      ["class", "tabindex"].forEach((name) => part.removeAttribute(name));
     });
-    const ground = document.createElementNS(svg.namespaceURI, "rect");
-    const back = getComputedStyle(document.querySelector(".save")).backgroundColor;
-    Object.entries({ width, height, fill: back }).forEach(([name, value]) => ground.setAttribute(name, value));
-    copy.prepend(ground);
-    ["class", "tabindex", "role"].forEach((name) => copy.removeAttribute(name));
-    Object.entries({ xmlns: svg.namespaceURI, width, height }).forEach(([name, value]) => copy.setAttribute(name, value));
-    return { text: new XMLSerializer().serializeToString(copy), width: Number(width), height: Number(height) };
+    ["class", "tabindex", "role", "aria-hidden", "aria-label"].forEach((name) => copy.removeAttribute(name));
+    copy.setAttribute("overflow", "visible");
+    return copy;
+  }
+
+  const MARGIN = 10;
+  const ROW = 22;
+  const measure = document.createElement("canvas").getContext("2d");
+
+  // Lines of words, in the page's font and colour; `bold` for names.
+  function written(text, x, y, { bold = false, soft = false, end = false } = {}) {
+    const style = getComputedStyle(root);
+    const made = drawn("text", {
+      x, y, fill: getComputedStyle(document.querySelector(soft ? ".hint, footer" : "main")).color,
+      "font-family": style.fontFamily, "font-size": 12, "font-weight": bold ? 600 : 400, "text-anchor": end ? "end" : "start",
+    });
+    made.textContent = text;
+    return made;
+  }
+
+  function broad(text, bold = false) {
+    measure.font = `${bold ? 600 : 400} 12px ${getComputedStyle(root).fontFamily}`;
+    return measure.measureText(text).width;
+  }
+
+  function whole(title, width, height, parts) {
+    const wide = Math.ceil(Math.max(width, broad(title, true)) + 2 * MARGIN);
+    const high = Math.ceil(height + 2 * MARGIN);
+    const back = getComputedStyle(document.querySelector(".scroll, .panel")).backgroundColor;
+    const svg = drawn("svg", { xmlns: space, width: wide, height: high, viewBox: `0 0 ${wide} ${high}` },
+      drawn("rect", { width: wide, height: high, fill: back }), written(title, MARGIN, MARGIN + 12, { bold: true }), ...parts);
+    return { text: new XMLSerializer().serializeToString(svg), width: wide, height: high };
+  }
+
+  // Items of legends, one under another from `y` on; and how wide and how far down they are.
+  function legend(items, y) {
+    const parts = [];
+    let most = 0;
+    let at = y;
+    items.forEach((item) => {
+      at += 18;
+      const [line, dot] = [item.querySelector("svg"), item.querySelector(".dot")];
+      const mark = line ? plain(line) : drawn("circle", { cx: MARGIN + 13, cy: at - 4, r: dot ? 4.5 : 0, fill: dot ? getComputedStyle(dot).backgroundColor : "none" });
+      if (line) Object.entries({ x: MARGIN, y: at - 8 }).forEach(([name, value]) => mark.setAttribute(name, value));
+      const text = item.textContent.replace(/\s+/g, " ").trim();
+      parts.push(mark, written(text, MARGIN + 34, at, { soft: true }));
+      most = Math.max(most, 34 + broad(text));
+    });
+    return { parts, most, at };
+  }
+
+  // A figure with its title and its legend, on the ground that it has on the page.
+  function standing(svg) {
+    const figure = svg.closest("figure");
+    const panels = figure.parentElement.matches(".panels") ? figure.parentElement.parentElement : null;
+    const items = [...figure.querySelectorAll(".legend li"), ...(panels ? panels.querySelectorAll(":scope > .legend li") : [])];
+    const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+    const copy = plain(svg);
+    Object.entries({ x: MARGIN, y: MARGIN + ROW, width, height }).forEach(([name, value]) => copy.setAttribute(name, value));
+    const { parts, most, at } = legend(items, MARGIN + ROW + height + 6);
+    return whole(svg.getAttribute("aria-label"), Math.max(width, most), at - MARGIN, [copy, ...parts]);
+  }
+
+  // A table with what is drawn in it: a line for each row, a place for each column.
+  function tabled(table) {
+    const rows = [table.tHead.rows[0], ...[...table.tBodies[0].rows].filter((row) => !row.classList.contains("note"))];
+    const words = (cell) => [...cell.childNodes].filter((n) => !n.classList?.contains("sr")).map((n) => n.textContent).join("").replace(/\s+/g, " ").trim();
+    const cells = rows.map((row) => [...row.cells].map((cell) => ({ cell, svg: cell.querySelector("svg"), text: words(cell) })));
+    const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => {
+      const { cell, svg, text } = row[i];
+      return svg ? Number(svg.getAttribute("width")) : broad(text, cell.tagName === "TH");
+    })));
+    const starts = widths.map((_, i) => MARGIN + widths.slice(0, i).reduce((sum, w) => sum + w + 16, 0));
+    const parts = [];
+    cells.forEach((row, j) => row.forEach(({ cell, svg, text }, i) => {
+      const y = MARGIN + ROW * (j + 1) + 8;
+      const end = cell.classList.contains("n");
+      if (!svg) return parts.push(written(text, starts[i] + (end ? widths[i] : 0), y + 15, { bold: j > 0 && cell.tagName === "TH", soft: j === 0, end }));
+      const copy = plain(svg);
+      Object.entries({ x: starts[i], y: y + (ROW - Number(svg.getAttribute("height"))) / 2 }).forEach(([name, value]) => copy.setAttribute(name, value));
+      return parts.push(copy);
+    }));
+    const before = table.parentElement.previousElementSibling;
+    const { parts: told, most, at } = legend(before?.matches(".legend") ? [...before.children] : [], MARGIN + ROW * (rows.length + 1) + 8);
+    const label = table.parentElement.getAttribute("aria-label");
+    return whole(label, Math.max(starts.at(-1) + widths.at(-1) - MARGIN, most), at - MARGIN, [...parts, ...told]);
   }
 
   function offer(blob, name) {
@@ -265,8 +353,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
 
-  function save(svg, name, kind) {
-    const { text, width, height } = standing(svg);
+  function save({ text, width, height }, name, kind) {
     if (kind === "svg") return offer(new Blob([text], { type: "image/svg+xml" }), `${name}.svg`);
     const image = new Image();
     image.onload = () => {
@@ -276,20 +363,30 @@
       canvas.toBlob((blob) => offer(blob, `${name}.png`), "image/png");
     };
     image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+    return undefined;
   }
 
-  function saving(svg) {
-    const label = svg.getAttribute("aria-label");
+  function saving(label, drawing) {
     const name = label.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 80) || "figure";
     const row = element("p", "save");
     ["svg", "png"].forEach((kind) => {
       const button = element("button", "quiet", kind);
       button.type = "button";
       button.setAttribute("aria-label", `Save as ${kind}: ${label}`);
-      button.addEventListener("click", () => save(svg, name, kind));
+      button.addEventListener("click", () => save(drawing(), name, kind));
       row.append(button);
     });
-    svg.closest("figure").append(row);
+    return row;
+  }
+
+  function savings() {
+    document.querySelectorAll("figure > svg").forEach((svg) => {
+      svg.parentElement.append(saving(svg.getAttribute("aria-label"), () => standing(svg)));
+    });
+    document.querySelectorAll(".scroll > table").forEach((table) => {
+      if (!table.querySelector("td.plot svg")) return;
+      table.parentElement.after(saving(table.parentElement.getAttribute("aria-label"), () => tabled(table)));
+    });
   }
 
   function printing() {
@@ -305,7 +402,7 @@
     theme();
     document.querySelectorAll("table.sortable").forEach(sorting);
     document.querySelectorAll(".plot-svg").forEach(plot);
-    document.querySelectorAll("figure .plot-svg").forEach(saving);
+    savings();
     explorer();
     printing();
   });

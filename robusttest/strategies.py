@@ -28,7 +28,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from robusttest.core.nouns import Case, Draft, Edit, Json, Prompt, Variant
-from robusttest.engine.shrink import can_part, part, places
+from robusttest.engine.parts import can_part, part, places
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.catalog import Spec, make_all
 from robusttest.perturbations.base.edits import apply_edits

@@ -1,28 +1,29 @@
 """Which of a variant's edits it takes to fail: delta debugging over the edit list. Pure: asks nobody, draws nothing.
 
-`smallest` is the algorithm, `part` a variant with some of its edits. `Shrinking` puts the two together for one failing
+`smallest` is the algorithm, `robusttest.engine.parts.part` a variant with some of its edits. `Shrinking` puts the two together for one failing
 variant of a run, whoever asks it: the reply store, the limits and the budget of the run hold for it, too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from robusttest.core.names import split_spec
-from robusttest.core.nouns import Edit, Json, Record, Score, Variant
+from robusttest.core.nouns import Json, NotApplicable, Record, Score, Variant
 from robusttest.core.secrets import hide
 from robusttest.engine.asker import Asker, Steps
 from robusttest.engine.job import Job
+from robusttest.engine.parts import Place, can_part, part, places, unchanged
 from robusttest.engine.record import by_expectation, failing, references, score_of
-from robusttest.perturbations.base.edits import apply_edits
-from robusttest.perturbations.base.fields import text_at, with_texts
+from robusttest.perturbations.base.fields import text_at
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.validity import DEFAULT, Validity, check
-from robusttest.tasks.render import prompt_text, render
+from robusttest.perturbations.tools.offered import tools_of
+from robusttest.tasks.render import prompt_text, render, tools_text
 from robusttest.variants.expand import identity
 from robusttest.variants.remembered import Store
 from robusttest.variants.select import Selected
@@ -33,43 +34,6 @@ CONFIRM = (2, 3)
 """A variant fails if it does in so many of so many samples."""
 AGAIN = 1_000_000
 """Between the sample numbers of one question that is asked again: far from those of repeats."""
-
-
-class Place(NamedTuple):
-    """One edit of a variant: which field, and which of its edits."""
-
-    field: str
-    number: int
-
-
-def places(variant: Variant) -> tuple[Place, ...]:
-    """Every edit, field by field, from left to right."""
-    return tuple(Place(name, i) for name, edits in variant.draft.edits.items() for i in range(len(edits)))
-
-
-def part(variant: Variant, kept: Collection[Place]) -> Variant:
-    """The variant with these of its edits alone; with none of them its texts are the original's."""
-    made: dict[str, tuple[Edit, ...]] = {}
-    texts: dict[str, str] = {}
-    for name, edits in variant.draft.edits.items():
-        before = text_at(variant.original.fields, name)
-        if before is None:
-            continue
-        some = tuple(e for i, e in enumerate(edits) if Place(name, i) in kept)
-        texts[name] = apply_edits(before, some)
-        if some:
-            made[name] = some
-    draft = variant.draft
-    fields = with_texts(draft.case.fields, texts)
-    return replace(variant, draft=draft.with_(case=replace(draft.case, fields=fields), edits=made))
-
-
-def can_part(variant: Variant, perturbation: Perturbation) -> bool:
-    """Whether some of the variant's edits may be left out: there are several, they alone made the text, none needs another."""
-    found = places(variant)
-    if len(found) < 2 or not perturbation.separable or perturbation.rewrite is not None:
-        return False
-    return part(variant, found).draft.case.fields == variant.draft.case.fields
 
 
 def smallest(items: Sequence[T]) -> Generator[tuple[T, ...], bool, tuple[T, ...]]:
@@ -232,7 +196,12 @@ class Shrinking:
         changed = [k for k, edits in self.variant.draft.edits.items() if edits]
         text = text_at(v.fields, changed[0]) if len(changed) == 1 and v.level == "input" else None
         if text is None:
-            text = prompt_text(render(v.draft)) if v.draft.prompt is not None else str(v.input)
+            offered = {**v.draft.given, **v.draft.params}.get("tools")
+            text = (
+                prompt_text(render(v.draft)) + tools_text(offered)
+                if v.draft.prompt is not None
+                else str(v.input)
+            )
         return replace(self.record, shrunk=self.found.to_json(hide(text)))
 
     def steps(self) -> Steps[None]:
@@ -278,7 +247,12 @@ class Shrinking:
         return fails
 
     def _may_be_asked(self, v: Variant) -> bool:
+        if isinstance(tools_of(v.draft), NotApplicable) and not isinstance(
+            tools_of(self.variant.draft), NotApplicable
+        ):
+            return False  # two of one name
         original = v.draft.with_(case=replace(v.draft.case, fields=dict(v.original.fields)), edits={})
+        original = unchanged(original)
         if identity(v.draft, original, {}) == identity(original, original, {}):
             return False
         return check(v.original, v.draft, self.perturbation, self.validity) is None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from robusttest.core.nouns import Case, Completion
 from robusttest.engine.driver import Runner
 from robusttest.engine.job import Job
-from robusttest.engine.shrink import Budget, can_part, part, places, smallest
+from robusttest.engine.parts import can_part, part, places
+from robusttest.engine.shrink import Budget, smallest
 from robusttest.errors import CallError
 from robusttest.perturbations import UserPerturbation, make
 from robusttest.perturbations.words.meaning import directional

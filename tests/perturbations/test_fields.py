@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from robusttest.core.nouns import Case, Prompt, Variant
-from robusttest.engine.shrink import part, places
+from robusttest.engine.parts import part, places
 from robusttest.errors import UsageError
 from robusttest.perturbations import PERTURBATIONS, make
 from robusttest.perturbations.base.edits import apply_edits

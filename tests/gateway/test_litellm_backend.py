@@ -270,6 +270,41 @@ def test_an_earlier_import_of_litellm_is_noted(monkeypatch):
     assert load_litellm()[1] == []
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_import_leaves_the_garbage_collector_as_it_was(monkeypatch, enabled):
+    import gc
+    from importlib.machinery import ModuleSpec
+
+    from robusttest.gateway.litellm import preflight
+
+    seen = []
+
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "litellm":
+                seen.append(gc.isenabled())
+                return ModuleSpec(name, self)
+            return None
+
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            raise RuntimeError("stopped")
+
+    monkeypatch.delitem(sys.modules, "litellm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(RuntimeError, match="stopped"):
+            preflight.load_litellm()
+        assert seen == [False]
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
 def test_litellms_own_chatter_is_off(loop, backend):
     import litellm
 

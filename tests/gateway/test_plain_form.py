@@ -292,7 +292,7 @@ def sent(monkeypatch):
     return out
 
 
-@pytest.mark.parametrize("provider", sorted(shapes.PROVIDERS - {"anthropic", "ollama_chat"}))
+@pytest.mark.parametrize("provider", sorted(shapes.PROVIDERS - {"anthropic", "ollama", "ollama_chat"}))
 def test_the_provider_itself_is_asked_where_litellm_asks_it(monkeypatch, litellm, sent, provider):
     """With each variable that may hold its key."""
     model = f"{provider}/some-model"

@@ -26,6 +26,7 @@ MODELS = {
     "groq/llama-3.1-8b-instant": {"temperature", "max_tokens", "tools"},
     "mistral/mistral-small-latest": {"temperature", "max_tokens", "tools", "response_format"},
     "ollama_chat/llama3": {"temperature"},
+    "ollama/llama3": {"temperature"},
     # LiteLLM knows nothing of it, and asks the server from within the event loop what it can do.
     "ollama_chat/a-model-of-ours": {"temperature"},
     "openrouter/openai/gpt-4o": {"temperature", "max_tokens"},
@@ -65,6 +66,28 @@ def test_a_provider_passes(loop, backend, model):
     assert passed.reason is None
     assert passed.params >= MODELS[model]
     assert passed.kinds >= {"system:str", "user:str", "assistant:str"}
+
+
+@pytest.mark.parametrize("key", [None, "planted-key-12345"])
+def test_a_provider_without_keys_is_asked_with_and_without_one(loop, backend, monkeypatch, key):
+    monkeypatch.delenv("OLLAMA_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("OLLAMA_API_KEY", key)
+    request = Request(model="ollama/llama3", messages=({"role": "user", "content": "Hi"},))
+    seen = []
+
+    async def posted(request, *, headers, **options):
+        seen.append(headers.get("Authorization"))
+        raise AttemptError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backend._transport._pool, "post", posted)
+        with pytest.raises(AttemptError):
+            loop.run_until_complete(backend._transport._carry(request, timeout=9))
+    assert seen == [None if key is None else f"Bearer {key}"]
+    assert loop.run_until_complete(backend._transport._try("ollama/llama3")).reason is None
+    # LiteLLM would leave a mark on the process by which later calls are made otherwise.
+    assert shapes.neutral(backend._litellm)
 
 
 def test_each_provider_that_is_tried_is_asked_by_a_path_that_the_server_knows():

@@ -135,16 +135,17 @@ class LitellmBackend:
         kwargs["messages"] = [dict(m) for m in request.messages]
         self._used = True
         started = time.perf_counter()
-        async with asyncio.timeout(timeout):
-            response = await litellm.acompletion(
-                model=request.model,
-                timeout=timeout,
-                max_retries=0,
-                drop_params=False,
-                **{"no-log": True},
-                caching=False,
-                **kwargs,
-            )
+        with shapes.unmarked(litellm):
+            async with asyncio.timeout(timeout):
+                response = await litellm.acompletion(
+                    model=request.model,
+                    timeout=timeout,
+                    max_retries=0,
+                    drop_params=False,
+                    **{"no-log": True},
+                    caching=False,
+                    **kwargs,
+                )
         latency = time.perf_counter() - started
         hidden = getattr(response, "_hidden_params", None) or {}
         return completion_of(

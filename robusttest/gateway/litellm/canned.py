@@ -171,12 +171,18 @@ def answer(path: str, body: Mapping[str, Any], kind: str) -> tuple[int, bytes]:
         whole: Any = {"error": error}
         if path.endswith("/messages"):
             whole = {"type": "error", "error": {"type": type_, "message": message}}
-        elif path.endswith("/api/chat"):
+        elif path.endswith(("/api/chat", "/api/generate")):
             whole = {"error": message}
         return int(kind), json.dumps(whole).encode()
     if kind == "error-in-200":
         return 200, b'{"error": {"message": "Upstream is overloaded", "code": 503}}'
-    for end, make in (("/chat/completions", _openai), ("/messages", _anthropic), ("/api/chat", _ollama)):
+    forms = {
+        "/chat/completions": _openai,
+        "/messages": _anthropic,
+        "/api/chat": _ollama,
+        "/api/generate": _generated,
+    }
+    for end, make in forms.items():
         if path.endswith(end):
             content = json.dumps(make(body, kind)).encode()
             return 200, content[: len(content) // 2] if kind == "half" else content
@@ -272,6 +278,15 @@ def _ollama(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
         del reply["prompt_eval_count"], reply["eval_count"]
     if kind == "empty":
         del reply["message"]
+    return reply
+
+
+def _generated(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Ollama's older interface: a text for a text."""
+    reply = _ollama(body, kind)
+    message = reply.pop("message", None)
+    if message is not None:
+        reply["response"] = message["content"]
     return reply
 
 

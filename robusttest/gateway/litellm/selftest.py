@@ -93,6 +93,13 @@ async def compare(
         for kind in canned.REPLIES:
             if (reason := await trial.same(canned.PLAIN, kind)) is not None:
                 return Passed(reason=reason)
+        if model.partition("/")[0] in shapes.KEYLESS:
+            trial.key = None
+            trial.known.clear()
+            if (reason := await trial.same(canned.PLAIN, "ok")) is not None:
+                return Passed(reason=f"{reason} without a key")
+            trial.key = _KEY
+            trial.known.clear()
         params: set[str] = set()
         plain_params = set(plain.VALUES)
         kinds = set(shapes.shape(canned.PLAIN.messages).split(","))
@@ -128,13 +135,18 @@ class _Trial:
     ours: Call
     theirs: Call
     carried: Callable[[Request], bool]
+    key: str | None = _KEY
     plain: Call | None = None
     """None as soon as something that every call has fares differently in the plain form."""
     known: dict[str, tuple[Any, list[Any]]] = field(default_factory=dict)
     """What LiteLLM's calls came to: they cost ten times as much as ours, and are made once for each question."""
 
     def request(self, question: canned.Question) -> Request:
-        return _request(self.model, self.server.host, question)
+        private: dict[str, Any] = {"api_base": shapes.base_of(self.model, self.server.host)}
+        if self.key is not None:
+            private["api_key"] = self.key
+        params = dict(question.params)
+        return Request(model=self.model, messages=question.messages, params=params, private=private)
 
     async def same(self, question: canned.Question, kind: str) -> str | None:
         """What differs; None: nothing. All may fail, in the same way."""
@@ -230,12 +242,6 @@ async def outcome(call: Call, request: Request) -> Completion | tuple[Any, ...] 
     if calls is not None:
         calls = tuple({**c, "id": c["id"] if c["id"] == canned.CALL_ID else None} for c in calls)
     return replace(completion, latency=None, created=None, meta=meta, tool_calls=calls)
-
-
-def _request(model: str, host: str, question: canned.Question) -> Request:
-    params = dict(question.params)
-    private: dict[str, Any] = {"api_base": shapes.base_of(model, host), "api_key": _KEY}
-    return Request(model=model, messages=question.messages, params=params, private=private)
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, str]:

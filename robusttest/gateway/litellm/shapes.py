@@ -5,9 +5,10 @@ What is left is tried out (`selftest`) before it is carried; all else goes throu
 
 from __future__ import annotations
 
+import contextlib
 import os
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 PROVIDERS = frozenset(
@@ -25,6 +26,7 @@ PROVIDERS = frozenset(
         "mistral",
         "moonshot",
         "nvidia_nim",
+        "ollama",
         "ollama_chat",
         "openai",
         "openrouter",
@@ -35,6 +37,8 @@ PROVIDERS = frozenset(
     )
 )
 """Providers that are asked by one POST with a key in a header: no signature, no token to fetch, no job to poll."""
+KEYLESS = frozenset(("ollama", "ollama_chat"))
+"""Of these, who is asked without a key as well."""
 DEFAULTS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
@@ -54,6 +58,7 @@ _GLOBALS = (
     "api_key",
     "openai_key",
     "anthropic_key",
+    "ollama_key",
     "organization",
     "headers",
     "model_alias_map",
@@ -123,6 +128,19 @@ def neutral(litellm: Any | None) -> bool:
     if getattr(litellm, "ssl_verify", True) is not True:
         return False
     return not any(getattr(litellm, name, None) for name in _GLOBALS)
+
+
+@contextlib.contextmanager
+def unmarked(litellm: Any) -> Iterator[None]:
+    """A request to Ollama with tools turns ``add_function_to_prompt`` on, by which all later calls of the process are made
+    otherwise: here it is turned off again.
+    """
+    before = getattr(litellm, "add_function_to_prompt", None)
+    try:
+        yield
+    finally:
+        if before is False:
+            litellm.add_function_to_prompt = False
 
 
 def shape(messages: tuple[Mapping[str, Any], ...]) -> str:

@@ -276,8 +276,10 @@ class ProviderTransport:
             key = (
                 private.get("api_key") or key or next(map(os.environ.get, keys.KEYS.get(provider, ())), None)
             )
+            if provider in shapes.KEYLESS:
+                key = key or os.environ.get("OLLAMA_API_KEY")
             base = base or address.base_from_environment(provider) or shapes.DEFAULTS.get(provider)
-            if not key or not base:
+            if not base or not (key or provider in shapes.KEYLESS):
                 return None
             config = litellm.utils.ProviderConfigManager.get_provider_chat_config(
                 model=model, provider=litellm.LlmProviders(provider)
@@ -290,14 +292,15 @@ class ProviderTransport:
                 params["tool_choice"] = litellm.utils.validate_chat_completion_tool_choice(
                     tool_choice=params["tool_choice"]
                 )
-            optional = litellm.utils.get_optional_params(
-                model=model,
-                custom_llm_provider=provider,
-                messages=messages,
-                drop_params=False,
-                stream=None,
-                **params,
-            )
+            with shapes.unmarked(litellm):
+                optional = litellm.utils.get_optional_params(
+                    model=model,
+                    custom_llm_provider=provider,
+                    messages=messages,
+                    drop_params=False,
+                    stream=None,
+                    **params,
+                )
             if optional.pop("extra_body", None):
                 return None
             optional.pop("max_retries", None)
@@ -312,6 +315,8 @@ class ProviderTransport:
                 api_key=key,
                 api_base=base,
             )
+            if provider == "ollama" and key:
+                headers = {"Authorization": f"Bearer {key}", **headers}
             if provider == "anthropic":
                 base = base if base.endswith("/v1/messages") else base + "/v1/messages"
             url = config.get_complete_url(

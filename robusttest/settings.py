@@ -8,6 +8,7 @@ line are adapters of it. Precedence is flag > decorator > ini > default.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
@@ -165,6 +166,24 @@ def records(value: Any) -> str:
     from robusttest.core.files import absolute
 
     return f"{kind}:{absolute(url)}"
+
+
+def shared_store(value: Any) -> str:
+    """A folder or URL that several machines reach, or a Postgres database; made absolute: it stands in run files."""
+    from robusttest.core.files import absolute
+
+    made = absolute(name(value))
+    scheme, _, rest = made.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        if not rest.partition("/")[2].strip("/"):
+            raise UsageError(f"{value!r} names no database: write postgresql://host/database")
+        return f"postgresql://{rest}"
+    return made
+
+
+def _told(value: Any) -> str:
+    """As it was given, but for who is in a URL, and with which password."""
+    return re.sub(r"(://)[^/@\s]*@", r"\1…@", repr(value))
 
 
 def engine(value: Any) -> str:
@@ -372,6 +391,11 @@ class Settings:
         "(auto; replay where CI is set and no model has its key)",
         ini="string", metavar="MODE",
     )  # fmt: skip
+    store: str | None = option(
+        None, shared_store,
+        "share replies with other machines: a folder or URL that all of them reach, as s3://bucket/replies, or postgresql://host/database",
+        ini="string", metavar="URL",
+    )  # fmt: skip
     max_age: float | None = option(
         None, duration, "ask again where a stored reply is older (30m, 12h, 7d)", ini="string", metavar="AGE"
     )
@@ -466,7 +490,7 @@ class Settings:
             try:
                 object.__setattr__(self, entry.field, entry.read(value))
             except UsageError as e:
-                raise UsageError(f"{entry.field}={value!r}: {e}") from None
+                raise UsageError(f"{entry.field}={_told(value)}: {e}") from None
         if self.update_freeze and self.freeze is None:
             raise UsageError("update_freeze needs freeze: the file whose variants are made anew")
         if self.shard is not None:

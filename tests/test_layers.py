@@ -33,6 +33,7 @@ OWNERS = {
     "referencing": ("scorers/schemas.py",),
     "ray": ("workers/actors.py",),
     "fsspec": ("core/locations.py",),
+    "psycopg": ("gateway/store/postgres.py",),
     "yaml": ("perturbations/prompt/as_data.py",),
 }
 """Library → the rooms that may import it, also within a function."""
@@ -54,6 +55,7 @@ NEVER_AT_TOP = (
     "ray",
     "fsspec",
     "duckdb",
+    "psycopg",
 )
 """Imported in the function that needs them, or in a module of theirs alone."""
 

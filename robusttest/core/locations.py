@@ -7,6 +7,7 @@ some is refused, since URLs stand in run files.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,44 @@ class Location:
                 if system.exists(beside):
                     system.rm_file(beside)
                 raise
+
+    def create(self, data: bytes) -> bool:
+        """The whole file, if there is none yet; False where there is, whoever else creates it at the same time."""
+        system, path = self.system
+        with _storage(self, "write"):
+            system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                if self.local is None:
+                    system.pipe_file(path, data, mode="create")
+                else:  # what is being written has another name: nobody reads half of it
+                    beside = f"{path}.{secrets.token_hex(4)}.tmp"
+                    system.pipe_file(beside, data)
+                    try:
+                        os.link(beside, path)
+                    finally:
+                        os.unlink(beside)
+            except FileExistsError:
+                return False
+        return True
+
+    def read(self) -> bytes | None:
+        """What is in the file; None where there is none."""
+        system, path = self.system
+        with _storage(self, "read"):
+            try:
+                return bytes(system.cat_file(path))
+            except FileNotFoundError:
+                return None
+
+    def modified(self) -> float | None:
+        """When the file was written, by the storage's clock, in seconds since the epoch; None where there is none."""
+        system, path = self.system
+        with _storage(self, "read"):
+            try:
+                system.invalidate_cache(path.rpartition("/")[0])
+                return float(system.modified(path).timestamp())
+            except FileNotFoundError:
+                return None
 
     def open(self, mode: str = "rb") -> IO[bytes]:
         """To read."""

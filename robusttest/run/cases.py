@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import sys
+import tempfile
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,7 @@ _TOLD = (
     "variants",
     "seed",
     "replies",
+    "store",
     "max_age",
     "by",
     "only",
@@ -77,7 +79,8 @@ def _again(told: Json) -> tuple[Job, Gateway]:
     task = getattr(importlib.import_module(module), name)
     if not isinstance(task, Task) or _cases(task) != told["cases"]:
         raise ValueError(f"{module}.{name} is another task here than on the driver")
-    settings = Settings(**{**told["settings"], "directory": Path(told["directory"])})
+    directory = told["directory"] or tempfile.mkdtemp(prefix="robusttest-")
+    settings = Settings(**{**told["settings"], "directory": Path(directory)})
     job = Job(task, told["model"], told["perturbations"], (), settings, told["test"])
     return job, Gateway(settings, away=False)
 
@@ -121,7 +124,8 @@ class CaseWorkers:
         named = _name_of(task)
         if workers is None or named is None:
             return None
-        if not getattr(workers.executor, "shares_disk", False):  # the store of replies is here
+        near = getattr(workers.executor, "shares_disk", False)
+        if not near and self.settings.store is None:  # the store of replies is here alone
             return None
         return {
             "task": named,
@@ -129,7 +133,7 @@ class CaseWorkers:
             "model": job.model,
             "perturbations": list(job.perturbations),
             "test": job.test,
-            "directory": str(s.directory.absolute()),
+            "directory": str(s.directory.absolute()) if near else None,
             "settings": {n: getattr(s, n) for n in _TOLD},
         }
 

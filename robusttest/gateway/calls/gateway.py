@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -36,6 +36,8 @@ from robusttest.settings import Settings
 
 EXPLAINED = 3
 """Missing replies that are compared with what is stored; more of the same are only named."""
+FAR = 16
+"""Looks into the shared store at once, for calls that no lease is taken of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,9 @@ class Gateway:
         """Replies and variants; None with ``replies="off"``."""
         self._began = time.time()
         if settings.replies != "off":
-            self.store = ReplyStore(settings.directory, read_only=settings.replies == "replay")
+            self.store = ReplyStore(
+                settings.directory, read_only=settings.replies == "replay", shared=settings.store
+            )
         self._backend = backends.litellm_backend(settings)
         self._budget = CallBudget(settings, workers=workers, run=run, store=self.store)
         self._scheduler = Scheduler(
@@ -94,6 +98,7 @@ class Gateway:
             share=workers,
             away=away,
         )
+        self._far = ThreadPoolExecutor(FAR, thread_name_prefix="robusttest-far")
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
         self._submitted = self._done = self._cached = self._failed = self._skipped = self._missed = 0
@@ -173,7 +178,10 @@ class Gateway:
         """Whether a reply is there that this run would replay."""
         if self.store is None or (is_callable(request.model) and request.version is None):
             return False
-        return self.store.get(request.key(), since=self._since()) is not None
+        key, since = request.key(), self._since()
+        if self.store.get(key, since=since) is not None:
+            return True
+        return self.store.shares and self.store.far(key, since=since) is not None
 
     def learnt(self, model: str) -> Learnt | None:
         """What the stored replies of a model have used; None where there are too few."""
@@ -209,7 +217,30 @@ class Gateway:
             flight = Flight(request=request, key=key, done=self._ended, waiters=[future])
             if key is not None:
                 self._flights[key] = flight
-        problem = self._problem(request, python)
+        if self._looks_far(key, python):
+            self._far.submit(self._look_far, flight, python)
+        else:
+            self._put(flight, python)
+        return future
+
+    def _looks_far(self, key: str | None, python: PythonModel | None) -> bool:
+        """Calls that are leased look into the shared store as they are: many at once."""
+        if key is None or self.store is None or not self.store.shares:
+            return False
+        return self.settings.replies == "replay" or (python is not None and not python.is_async)
+
+    def _look_far(self, flight: Flight, python: PythonModel | None) -> None:
+        """What other machines have of a call, in a thread of its own."""
+        assert self.store is not None
+        assert flight.key is not None
+        stored = self.store.far(flight.key, since=self._since())
+        if stored is not None:
+            self._ended(flight, stored)
+        else:
+            self._put(flight, python)
+
+    def _put(self, flight: Flight, python: PythonModel | None) -> None:
+        problem = self._problem(flight.request, python)
         if problem is not None:
             self._ended(flight, problem)
         elif python is None:
@@ -219,7 +250,6 @@ class Gateway:
             self._scheduler.put(flight)
         else:
             self._call(python, flight)
-        return future
 
     def _problem(self, request: Request, python: PythonModel | None) -> BaseException | None:
         """Why no call is made."""
@@ -384,6 +414,7 @@ class Gateway:
         self._closed = True
         self._scheduler.stop()
         self._callables.close()
+        self._far.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             left = list(self._flights.values())
         for flight in left:

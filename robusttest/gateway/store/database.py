@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import sqlite3
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -14,8 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from robusttest.core.codec import check_schema
-from robusttest.errors import StorageError
+from robusttest.core.nouns import digest
+from robusttest.errors import ConfigurationError, StorageError
 from robusttest.gateway.store.stored import completion_from, loads
+
+MOUNTS = Path("/proc/self/mounts")
+NETWORK = frozenset(
+    ("nfs", "nfs3", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "glusterfs", "fuse.glusterfs", "gpfs", "beegfs",
+     "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.cephfs", "pvfs2", "orangefs")
+)  # fmt: skip
+"""File systems that other machines write, as ``mount`` names them."""
 
 SCHEMA = 1
 BUSY_SECONDS = 10.0
@@ -132,6 +141,35 @@ def _code(error: sqlite3.Error) -> int:
 
 def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def near(directory: Path, shared: bool) -> Path:
+    """The folder of this machine's own store. On a network file system SQLite's log is torn by another machine's writes: there it is a
+    folder for temporary files where the replies are ``shared`` otherwise. Raises `ConfigurationError` where they are not.
+    """
+    kind = network_file_system(directory)
+    if kind is None:
+        return directory
+    if shared:
+        return Path(tempfile.gettempdir()) / f"robusttest-{os.getuid()}-{digest(str(directory.absolute()))}"
+    raise ConfigurationError(
+        f"{directory} is on a network file system ({kind}), where several machines damage an SQLite file: keep replies in a store that machines "
+        f"can share, as --robust-store={directory.absolute()}/replies, or run from a disk of this machine"
+    )
+
+
+def network_file_system(path: Path) -> str | None:
+    """The kind of the network file system that a path lies on; None where it lies on none, or nobody says."""
+    at = os.path.realpath(path)
+    with contextlib.suppress(OSError):
+        mounts = [
+            line.split()[1:3] for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
+        over = [(m.replace("\\040", " "), kind) for m, kind in mounts]
+        held = [(m, kind) for m, kind in over if at == m or at.startswith(m.rstrip("/") + "/")]
+        kind = max(held, key=lambda h: len(h[0]), default=("", ""))[1]
+        return kind if kind in NETWORK else None
+    return None
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from robusttest.core.nouns import Completion, Json, Request, canonical_json
 from robusttest.core.secrets import hidden
 from robusttest.errors import StorageError
 from robusttest.gateway.store import database
+from robusttest.gateway.store.shared import LEASE_SECONDS, Row, opened
 from robusttest.gateway.store.stored import completion_from, dumps, loads
 
 FILE = "replies.sqlite"
@@ -28,10 +29,6 @@ FLUSH_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 """After a write that failed."""
 BATCH = 500
-LEASE_SECONDS = 15.0
-"""A lease that its owner has not renewed for so long is free: the owner is dead."""
-
-
 _OPEN, _LEARNT = "\x00under way", "\x00learnt\x00"
 """After a run's name: what its calls under way have reserved, and, with a model's name, what the first of them cost."""
 
@@ -62,12 +59,13 @@ def fitting(
 class ReplyStore:
     """Replies by request key, variants by their key, leases on calls under way, and what a run has spent.
 
+    Behind it may be a store that other machines ``shared``: what is put here is put there, too, and what is there is taken over here.
     ``read_only`` opens the file if it is there and creates nothing. Safe to use from several threads. What could not
     be written is kept in memory and said in ``problems``; a damaged file is set aside, what can be read of it saved.
     """
 
-    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        self.path = directory / FILE
+    def __init__(self, directory: Path, *, read_only: bool = False, shared: str | None = None) -> None:
+        self.path = database.near(directory, shared is not None and not read_only) / FILE
         self.read_only = read_only
         self.problems: list[str] = []
         self.owner = f"{database.machine()}:{os.getpid()}:{os.urandom(4).hex()}"
@@ -86,6 +84,11 @@ class ReplyStore:
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         """The file that was opened: another process may have set it aside since."""
+        self._unshared: dict[str, Row] = {}
+        """Replies that are not in the shared store yet."""
+        self._ended: list[str] = []
+        """Keys whose lease there ends once they are."""
+        self._shared = None if shared is None else opened(shared, self.owner)
         self._open()
 
     # --- opening
@@ -188,17 +191,51 @@ class ReplyStore:
             self._problem(f"{self.path}: the reply {key[:12]} is damaged: it is asked for again")
             return None
 
+    @property
+    def shares(self) -> bool:
+        """Whether there is a store of other machines behind this one."""
+        return self._shared is not None
+
+    def far(self, key: str, *, since: float | None = None) -> Completion | None:
+        """`get`, from the shared store alone; what is there is taken over."""
+        return self.get(key, since=since) if self._taken_over([key]) else None
+
+    def _taken_over(self, keys: Collection[str]) -> set[str]:
+        """Those that other machines have replies to, which are ours from now on."""
+        assert self._shared is not None
+        try:
+            found = self._shared.get(keys)
+        except StorageError as e:
+            self._unreached(e)
+            return set()
+        taken = set()
+        with self._waiting:
+            for row in found.values():
+                try:
+                    request, completion = loads(zlib.decompress(row.request)), completion_from(row.completion)
+                except (ValueError, TypeError, AttributeError, zlib.error):
+                    self._problem(
+                        f"{self._shared.url}: the reply {row.key[:12]} is damaged: it is asked for again"
+                    )
+                    continue
+                taken.add(row.key)
+                self._replies[row.key] = (row.model, request, completion, row.created)
+            if taken and not self.read_only:
+                self._wake()
+        return taken
+
+    def _unreached(self, error: StorageError) -> None:
+        self._problem(f"{error}: replies are shared with other machines once it can be reached again")
+
     def put(self, key: str, request: Request, completion: Completion) -> None:
         """Keep a reply, which has no secrets (`hidden_reply`); it is on disk within `FLUSH_SECONDS`."""
         if self.read_only:
             return
+        identity, now = hidden(request.identity()), time.time()
         with self._waiting:
-            self._replies[key] = (
-                request.model,
-                hidden(request.identity()),
-                completion,
-                time.time(),
-            )
+            self._replies[key] = (request.model, identity, completion, now)
+            if self._shared is not None:
+                self._unshared[key] = _row(key, self._replies[key])
             self._wake()
 
     # --- variants (the Store of `robusttest.variants.remembered`)
@@ -260,7 +297,22 @@ class ReplyStore:
             with self._waiting:
                 self._held |= mine
                 self._start()  # which renews them, however long the first reply takes
-        return mine
+        return mine if self._shared is None else self._leased_far(mine)
+
+    def _leased_far(self, mine: set[str]) -> set[str]:
+        """Of calls that no process here is making: those that no other machine is making, or has made."""
+        assert self._shared is not None
+        done = self._taken_over(mine)
+        try:
+            ours = self._shared.lease(sorted(mine - done))
+        except StorageError as e:
+            self._unreached(e)
+            return mine
+        # Another machine may have put its reply, and given its lease up, between our two looks.
+        done |= self._taken_over(ours)
+        for key in sorted(mine - done - ours):
+            self.release(key)
+        return done | ours
 
     def release(self, key: str) -> None:
         """Give a lease up: the call ended, with a reply or without."""
@@ -268,6 +320,8 @@ class ReplyStore:
             if key in self._held:
                 self._held.discard(key)
                 self._done.append(key)
+                if self._shared is not None:
+                    self._ended.append(key)
                 self._wake()
 
     def renew(self) -> None:
@@ -277,6 +331,11 @@ class ReplyStore:
                 self._db.execute(
                     "UPDATE leases SET expires = ? WHERE owner = ?", (time.time() + LEASE_SECONDS, self.owner)
                 )
+        if self._shared is not None and self._held:
+            try:
+                self._shared.renew()
+            except StorageError as e:
+                self._unreached(e)
 
     # --- what a run has spent, over all its processes
 
@@ -459,6 +518,32 @@ class ReplyStore:
         """Write what is waiting now; False where it could not be written and stays in memory."""
         if self.read_only:
             return True
+        written = self._written()
+        return self._share() and written
+
+    def _share(self) -> bool:
+        """Put into the shared store what is not there yet, and end the leases of what is."""
+        with self._waiting:
+            rows, ended = dict(self._unshared), list(self._ended)
+        if self._shared is None or not (rows or ended):
+            return True
+        try:
+            if rows:
+                self._shared.put(list(rows.values()))
+            if ended:
+                self._shared.release(ended)
+        except StorageError as e:
+            self._unreached(e)
+            return False
+        with self._waiting:
+            for key, row in rows.items():
+                if self._unshared.get(key) is row:
+                    del self._unshared[key]
+            self._ended = self._ended[len(ended) :]
+        return True
+
+    def _written(self) -> bool:
+        """Into the file."""
         with self._waiting:
             replies, variants = dict(self._replies), dict(self._variants)
             done, self._done = self._done, []
@@ -467,16 +552,7 @@ class ReplyStore:
         if self._db is None:
             return False
         # Another thread may be reading: the text is made before the database is locked.
-        made = [
-            (
-                key,
-                model,
-                zlib.compress(canonical_json(request).encode(), 1),
-                dumps(asdict(c)),
-                at,
-            )
-            for key, (model, request, c, at) in replies.items()
-        ]
+        made = [_row(key, held) for key, held in replies.items()]
         texts = [(key, zlib.compress(dumps(value).encode(), 1)) for key, value in variants.items()]
         try:
             with self._lock, database.transaction(self._db) as db:
@@ -515,13 +591,23 @@ class ReplyStore:
             self._closing = True
             self._stopped.set()
             self._done += sorted(self._held)
+            self._ended += sorted(self._held) if self._shared is not None else []
             self._held.clear()
             self._waiting.notify_all()
         if self._writer is not None:
             self._writer.join(timeout=2 * database.BUSY_SECONDS)
         self.flush()
+        if self._shared is not None:
+            with contextlib.suppress(StorageError):
+                self._shared.close()
         if self._db is not None:
             with self._lock:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.close()
                 self._db = None
+
+
+def _row(key: str, held: tuple[str, Json, Completion, float]) -> Row:
+    model, request, completion, created = held
+    deflated = zlib.compress(canonical_json(request).encode(), 1)
+    return Row(key, model, deflated, dumps(asdict(completion)), created)

@@ -16,7 +16,7 @@ from robusttest.core.nouns import Completion, Request
 from robusttest.errors import ConfigurationError, MissingExtraError, StorageError, UsageError
 from robusttest.gateway.store import database, objects, postgres, shared
 from robusttest.gateway.store.replies import ReplyStore
-from robusttest.gateway.store.shared import Row, SharedStore, opened
+from robusttest.gateway.store.shared import SharedStore, StoredReply, opened
 from robusttest.settings import Settings
 
 KINDS = ("folder", "memory", "postgres")
@@ -51,8 +51,8 @@ def emptied(url: str) -> Any:
     return db
 
 
-def row(key: str, text: str = "yes", created: float = 1.0) -> Row:
-    return Row(key, "openai/m", b"\x00request", f'{{"text":"{text}"}}', created)
+def row(key: str, text: str = "yes", created: float = 1.0) -> StoredReply:
+    return StoredReply(key, "openai/m", b"\x00request", f'{{"text":"{text}"}}', created)
 
 
 # --- the contract
@@ -138,7 +138,7 @@ class Model:
     """What a store is to do, without time."""
 
     def __init__(self) -> None:
-        self.replies: dict[str, Row] = {}
+        self.replies: dict[str, StoredReply] = {}
         self.owners: dict[str, int] = {}
 
 

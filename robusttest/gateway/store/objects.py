@@ -18,7 +18,7 @@ from robusttest.core.codec import check_schema
 from robusttest.core.locations import Location
 from robusttest.core.nouns import digest
 from robusttest.errors import StorageError
-from robusttest.gateway.store.shared import LEASE_SECONDS, Row
+from robusttest.gateway.store.shared import LEASE_SECONDS, StoredReply
 
 SCHEMA = 1
 AT_ONCE = 16
@@ -57,22 +57,24 @@ class Objects:
     def _reply(self, key: str) -> Location:
         return self._at / "replies" / key[:2] / key
 
-    def get(self, keys: Collection[str]) -> dict[str, Row]:
+    def get(self, keys: Collection[str]) -> dict[str, StoredReply]:
         found = self._each(self._read, keys)
         return {row.key: row for row in found if row is not None}
 
-    def _read(self, key: str) -> Row | None:
+    def _read(self, key: str) -> StoredReply | None:
         at = self._reply(key)
         data = at.read()
         if data is None:
             return None
         told = _json(at, data)
-        return Row(key, told["model"], b64decode(told["request"]), told["completion"], told["created"])
+        return StoredReply(
+            key, told["model"], b64decode(told["request"]), told["completion"], told["created"]
+        )
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[StoredReply]) -> None:
         self._each(self._write, rows)
 
-    def _write(self, row: Row) -> None:
+    def _write(self, row: StoredReply) -> None:
         told = row._asdict() | {"request": b64encode(row.request).decode()}
         data = json.dumps(told, separators=(",", ":")).encode()
         at = self._reply(row.key)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from robusttest.core.codec import check_schema
 from robusttest.errors import MissingExtraError, StorageError
-from robusttest.gateway.store.shared import LEASE_SECONDS, Row
+from robusttest.gateway.store.shared import LEASE_SECONDS, StoredReply
 
 SCHEMA = 1
 CONNECT_SECONDS = 10
@@ -81,11 +81,11 @@ class Postgres:
                     raise StorageError(f"{self.url}: {_said(e)}") from None
         raise AssertionError("unreachable")
 
-    def get(self, keys: Collection[str]) -> dict[str, Row]:
+    def get(self, keys: Collection[str]) -> dict[str, StoredReply]:
         rows = self._do(lambda db: db.execute(_GET, (list(keys),)).fetchall())
-        return {r[0]: Row(r[0], r[1], bytes(r[2]), r[3], r[4]) for r in rows}
+        return {r[0]: StoredReply(r[0], r[1], bytes(r[2]), r[3], r[4]) for r in rows}
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[StoredReply]) -> None:
         def write(db: Any) -> None:
             with (
                 db.transaction(),

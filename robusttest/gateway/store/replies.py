@@ -21,7 +21,7 @@ from robusttest.core.nouns import Completion, Json, Request, canonical_json
 from robusttest.core.secrets import hidden
 from robusttest.errors import StorageError
 from robusttest.gateway.store import database
-from robusttest.gateway.store.shared import LEASE_SECONDS, Row, opened
+from robusttest.gateway.store.shared import LEASE_SECONDS, StoredReply, opened
 from robusttest.gateway.store.stored import completion_from, dumps, loads
 
 FILE = "replies.sqlite"
@@ -84,7 +84,7 @@ class ReplyStore:
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         """The file that was opened: another process may have set it aside since."""
-        self._unshared: dict[str, Row] = {}
+        self._unshared: dict[str, StoredReply] = {}
         """Replies that are not in the shared store yet."""
         self._ended: list[str] = []
         """Keys whose lease there ends once they are."""
@@ -607,7 +607,7 @@ class ReplyStore:
                 self._db = None
 
 
-def _row(key: str, held: tuple[str, Json, Completion, float]) -> Row:
+def _row(key: str, held: tuple[str, Json, Completion, float]) -> StoredReply:
     model, request, completion, created = held
     deflated = zlib.compress(canonical_json(request).encode(), 1)
-    return Row(key, model, deflated, dumps(asdict(completion)), created)
+    return StoredReply(key, model, deflated, dumps(asdict(completion)), created)

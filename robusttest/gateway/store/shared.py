@@ -16,7 +16,7 @@ LEASE_SECONDS = 15.0
 DATABASE = "postgresql"
 
 
-class Row(NamedTuple):
+class StoredReply(NamedTuple):
     """One reply, as it is stored everywhere."""
 
     key: str
@@ -33,10 +33,10 @@ class SharedStore(Protocol):
 
     url: str
 
-    def get(self, keys: Collection[str]) -> dict[str, Row]:
+    def get(self, keys: Collection[str]) -> dict[str, StoredReply]:
         """Those of the replies that are there."""
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[StoredReply]) -> None:
         """Keep replies. One that came since this store was opened stays: two machines asked at once; an older one is replaced."""
 
     def lease(self, keys: Collection[str]) -> set[str]:

@@ -222,7 +222,8 @@ CAPTIONS = {
     ),
     "consistency_icc": (
         "Up: how much more alike the answers to one case are, in being right or wrong, than those to different cases: 1 is always "
-        "alike, 0 is as chance has it. Arithmetic does not tie it to accuracy, so this is the figure that the claims are tested on."
+        "alike, 0 is as chance has it. Its own constant is a level line, so this is the figure that the claims are tested on. Where "
+        "easy tasks merely have as easy and as hard cases as hard tasks have, dots sink a little to the right."
     ),
 }
 SCATTER = (380, 320)

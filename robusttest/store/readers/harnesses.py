@@ -271,8 +271,12 @@ def is_openai_evals(row: Any) -> bool:
 
 
 def openai_evals(path: Path, rows: Iterable[SourceRow]) -> tuple[FileFacts, Iterator[SourceRow]]:
-    """OpenAI evals' log: its ``match`` events (or ``metrics`` with ``accuracy``/``score``), one a sample."""
+    """OpenAI evals' log: its ``match`` events (or ``metrics`` with ``accuracy``/``score``), one a sample; of a sample without
+    any, its ``error`` is a call that failed.
+    """
     held = list(rows)
+    kinds = ("match", "metrics")
+    scored = {e.get("sample_id") for e in map(cells_of, held[1:]) if e.get("type") in kinds}
     spec: Mapping[str, Any] = cells_of(held[0])["spec"]
     said = FileFacts(
         model="+".join(map(str, spec.get("completion_fns") or ())) or None,
@@ -284,8 +288,18 @@ def openai_evals(path: Path, rows: Iterable[SourceRow]) -> tuple[FileFacts, Iter
     def made() -> Iterator[SourceRow]:
         for one in held[1:]:
             event = cells_of(one)
-            data = event.get("data")
-            if not isinstance(data, dict) or event.get("type") not in ("match", "metrics"):
+            data, case = event.get("data"), event.get("sample_id")
+            if isinstance(data, dict) and event.get("type") == "error" and case not in scored:
+                scored.add(case)
+                failed: dict[str, Any] = {
+                    "case_id": case,
+                    "variant": "",
+                    "status": "error",
+                    "reason": data.get("message"),
+                }
+                yield SourceRow(one.place, failed)
+                continue
+            if not isinstance(data, dict) or event.get("type") not in kinds:
                 continue
             score = next((data[k] for k in ("correct", "score", "accuracy") if k in data), None)
             expected = data.get("expected")
@@ -295,7 +309,7 @@ def openai_evals(path: Path, rows: Iterable[SourceRow]) -> tuple[FileFacts, Iter
                 one.place,
                 {
                     **data,
-                    "case_id": event.get("sample_id"),
+                    "case_id": case,
                     "variant": "",
                     "score": score,
                     "answer": data.get("picked") or data.get("sampled"),

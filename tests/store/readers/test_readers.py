@@ -162,12 +162,16 @@ def test_openai_evals_match_events(tmp_path: Path) -> None:
         {"run_id": "r1", "event_id": 0, "sample_id": "s.0", "type": "sampling", "data": {"prompt": "2+2", "sampled": ["4"]}},
         {"run_id": "r1", "event_id": 1, "sample_id": "s.0", "type": "match", "data": {"correct": True, "expected": "4", "picked": "4"}},
         {"run_id": "r1", "event_id": 2, "sample_id": "s.1", "type": "match", "data": {"correct": False, "expected": ["5"], "picked": None, "sampled": "six"}},
+        {"run_id": "r1", "event_id": 3, "sample_id": "s.2", "type": "error", "data": {"type": "Timeout", "message": "no reply"}},
+        {"run_id": "r1", "event_id": 4, "sample_id": "s.2", "type": "error", "data": {"type": "Timeout", "message": "again"}},
+        {"run_id": "r1", "event_id": 5, "sample_id": "s.1", "type": "error", "data": {"type": "Timeout", "message": "then a reply"}},
         {"final_report": {"accuracy": 0.5}},
     ]  # fmt: skip
     records, _ = read([write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))])
     assert [(r.task, r.model, r.case_id, r.score, r.answer, r.target) for r in records] == [
-        ("sum", "gpt-x", "s.0", 1.0, "4", "4"), ("sum", "gpt-x", "s.1", 0.0, "six", "5"),
+        ("sum", "gpt-x", "s.0", 1.0, "4", "4"), ("sum", "gpt-x", "s.1", 0.0, "six", "5"), ("sum", "gpt-x", "s.2", None, None, None),
     ]  # fmt: skip
+    assert [(r.case_id, r.reason) for r in records if r.status == "error"] == [("s.2", "no reply")]
 
 
 # --- promptfoo
@@ -376,7 +380,7 @@ def test_a_column_with_one_gap_is_told(tmp_path: Path) -> None:
     ]
     rows = [{**r, "cluster": None if i > 5 else "x"} for i, r in enumerate(_rows())]
     assert _notes(tmp_path, "cluster", rows) == [
-        "2 of 8 rows have no cluster: their cases count as independent of all others"
+        "1 of 4 cases have no cluster: they count as independent of all others"
     ]
     rows = [
         {**{k: v for k, v in r.items() if k != "answer"}, "score": None if i == 3 else 1}

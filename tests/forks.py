@@ -8,11 +8,11 @@ It knows ``-m pytest``, ``-m robusttest.cli`` and ``-c CODE``, and ``pytest`` as
 Tests of what is imported, of how the interpreter starts (encodings, hash seeds, ``-W``) and of how it ends take `sys.executable`.
 """
 
-import json
+# A stand-in lives for each run: with `socket`, `signal` and `json` it would start in twice the time.
+import _signal as signal
+import _socket
+import marshal
 import os
-import select
-import signal
-import socket
 import sys
 
 HERE = os.path.abspath(__file__)
@@ -29,10 +29,11 @@ WHEN_USED = (
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 _started = None
+_held: list = []
 
 
 def python() -> str:
-    """The path of the stand-in; starts this process's server."""
+    """The path of the stand-in; starts the server, one for all workers of a run."""
     global _started
     if _started is None:
         _started = _start()
@@ -40,12 +41,26 @@ def python() -> str:
 
 
 def _start() -> str:
-    import atexit
-    import shutil
-    import subprocess
     import tempfile
 
-    folder = tempfile.mkdtemp(prefix="forks-")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        folder = tempfile.mkdtemp(prefix="forks-")
+    else:
+        folder = f"{tempfile.gettempdir()}/forks-{run}"
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            _hold(f"{folder}/socket")
+            return f"{folder}/python"
+    _serving(folder, at_once=run is not None)
+    return f"{folder}/python"
+
+
+def _serving(folder: str, at_once: bool) -> None:
+    import atexit
+    import subprocess
+
     script = f"{folder}/python"
     with open(script, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{HERE}" run "{folder}/socket" "$0" "$@"\n')
@@ -53,7 +68,7 @@ def _start() -> str:
     root = os.path.dirname(os.path.dirname(HERE))
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_"))}
     server = subprocess.Popen(
-        [sys.executable, HERE, "serve", f"{folder}/socket"],
+        [sys.executable, HERE, "serve", f"{folder}/socket", *(WHEN_USED if at_once else ())],
         env={**environ, "PYTHONPATH": root},
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
@@ -66,22 +81,43 @@ def _start() -> str:
 
     def end() -> None:
         if os.getpid() == owner:
-            server.kill()
-            server.communicate()
-            shutil.rmtree(folder, ignore_errors=True)
+            server.communicate()  # closes its input: it ends as soon as the other workers have gone, too
 
     atexit.register(end)
-    return script
+
+
+def _hold(path: str) -> None:
+    """Wait for the server that another worker has started, and be one for whom it stays."""
+    import socket
+    import time
+
+    until = time.monotonic() + 120
+    while True:
+        holding = socket.socket(socket.AF_UNIX)
+        try:
+            holding.connect(path)
+            break
+        except OSError:
+            holding.close()
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+    holding.sendall(b"hold")
+    _held.append(holding)
 
 
 # --- the server ---------------------------------------------------------------------------------------------
 
 
-def serve(path: str) -> None:
+def serve(path: str, *at_once: str) -> None:
+    """Until nobody holds it: whoever started it by its standard input, others by a connection that says so."""
     import contextlib
     import gc
     import importlib
     import pkgutil
+    import select
+    import shutil
+    import socket
     from importlib.metadata import entry_points
 
     import warm
@@ -101,16 +137,25 @@ def serve(path: str) -> None:
     # Modules that are imported already, as nobody's plugin is in a process of its own.
     AssertionRewritingHook._warn_already_imported = lambda self, name: None
     warm.keep()
-    loaded: set[str] = set()
+    for name in at_once:
+        with contextlib.suppress(ImportError):
+            _load(name)
+    loaded = set(at_once)
+    holding: list = [sys.stdin]
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         print("ready", flush=True)
-        while True:
-            # The other end of standard input is the test process's: it closes when that is gone, however it ended.
-            if sys.stdin in select.select([listener, sys.stdin], [], [])[0]:
-                return
+        while holding:
+            # The other end is a test process's: it closes when that is gone, however it ended.
+            ready = select.select([listener, *holding], [], [])[0]
+            holding = [one for one in holding if one not in ready]
+            if listener not in ready:
+                continue
             connection, _ = listener.accept()
+            if connection.recv(1, socket.MSG_PEEK) == b"h":
+                holding.append(connection)
+                continue
             for name in sorted(_used(path) - loaded):
                 _load(name)
                 loaded.add(name)
@@ -122,6 +167,7 @@ def serve(path: str) -> None:
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
+    shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
 def _used(path: str) -> set[str]:
@@ -144,21 +190,25 @@ def _load(name: str) -> None:
         importlib.import_module(name)
 
 
-def _answer(connection: socket.socket, path: str) -> None:
+def _answer(connection, path: str) -> None:
     """Run the command in another fork, kill it when whoever asked is gone, and say how it ended. Never returns."""
     import contextlib
+    import socket
     import threading
 
     data, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
-    while not data.endswith(b"\n"):
-        data += connection.recv(1 << 20)
+    while len(data) < 4 or len(data) - 4 < int.from_bytes(data[:4]):
+        more = connection.recv(1 << 20)
+        if not more:
+            os._exit(0)  # whoever asked is gone
+        data += more
     child = os.fork()
     if child == 0:
         connection.close()
         for i, stream in enumerate(streams):
             os.dup2(stream, i)
             os.close(stream)
-        os._exit(_command(json.loads(data), path))
+        os._exit(_command(marshal.loads(data[4:]), path))
     for stream in streams:
         os.close(stream)
 
@@ -235,17 +285,22 @@ def _run(what: str, name: str) -> int:
 
 
 def run(path: str, command: list[str]) -> int:
-    asked = {"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
-        data = json.dumps(asked).encode() + b"\n"
-        sent = socket.send_fds(connection, [data[:1000]], [0, 1, 2])
-        connection.sendall(data[sent:])
-        with connection.makefile() as said:
-            child = int(said.readline())
-            for number in PASSED_ON:
-                signal.signal(number, lambda number, _: os.kill(child, number))
-            ended = int(said.readline() or 70)
+    asked = marshal.dumps({"command": command, "folder": os.getcwd(), "environment": dict(os.environ)})
+    data = len(asked).to_bytes(4) + asked
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    connection.connect(path)
+    fds = b"".join(fd.to_bytes(4, sys.byteorder) for fd in (0, 1, 2))
+    sent = connection.sendmsg([data[:1000]], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)])
+    connection.sendall(data[sent:])
+    said = b""
+    while b"\n" not in said and (more := connection.recv(100)):
+        said += more
+    child = int(said.partition(b"\n")[0])
+    for number in PASSED_ON:
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    while said.count(b"\n") < 2 and (more := connection.recv(100)):
+        said += more
+    ended = int(said.split(b"\n")[1] or 70)
     if ended < 0:
         if -ended in PASSED_ON:
             signal.signal(-ended, signal.SIG_DFL)
@@ -255,4 +310,4 @@ def run(path: str, command: list[str]) -> int:
 
 if __name__ == "__main__":
     asked_for, where, *rest = sys.argv[1:]
-    sys.exit(serve(where) if asked_for == "serve" else run(where, rest))
+    sys.exit(serve(where, *rest) if asked_for == "serve" else run(where, rest))

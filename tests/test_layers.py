@@ -98,15 +98,26 @@ def imports(path: Path) -> tuple[tuple[str, int, bool, bool], ...]:
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int, bool, bool]]:
-    tree = parsed(path)
-    typing: set[int] = set()
-    inside: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            typing |= {id(n) for child in node.body for n in ast.walk(child)}
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            inside |= {id(n) for n in ast.walk(node)}
-    for node in ast.walk(tree):
+    left: list[tuple[ast.AST, bool, bool]] = [(parsed(path), True, False)]
+    while left:
+        node, top, typing = left.pop()
+        for field, value in ast.iter_fields(node):
+            below = [n for n in value if isinstance(n, ast.AST)] if isinstance(value, list) else []
+            # An import is a statement, and statements stand in lists of statements and in what has those.
+            left += [
+                (
+                    n,
+                    top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef),
+                    typing
+                    or (
+                        isinstance(node, ast.If)
+                        and field == "body"
+                        and "TYPE_CHECKING" in ast.unparse(node.test)
+                    ),
+                )
+                for n in below
+                if isinstance(n, ast.stmt | ast.excepthandler | ast.match_case)
+            ]
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -116,7 +127,7 @@ def _imports(path: Path) -> Iterator[tuple[str, int, bool, bool]]:
             if node.module == "robusttest":
                 names = [f"robusttest.{alias.name}" for alias in node.names]
         for name in names:
-            yield name, node.lineno, id(node) not in inside, id(node) in typing
+            yield name, node.lineno, top, typing
 
 
 def test_every_room_has_a_row():

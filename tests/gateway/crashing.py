@@ -21,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import forks
 from loopback import LoopbackServer, prompt_of
 
 from robusttest.gateway.store.replies import FILE, ReplyStore
@@ -66,7 +67,8 @@ def killed(directory: Path, moments: int, *, calls: int, seed: int = 0, delay: f
     counts: list[int] = []
     hit = 0
     with LoopbackServer(delay=delay) as server:
-        command = [sys.executable, __file__, server.url, str(directory), str(calls)]
+        code = "import crashing; crashing.main()"
+        command = [forks.python(), "-c", code, server.url, str(directory), str(calls)]
         path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
         forker = subprocess.Popen(
             command,

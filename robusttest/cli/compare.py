@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HELP = "compare two stored runs, baselines or recorded results, paired"
 
-_REF = "a path (of a run, a baseline, a table, what another tool left), the beginning of an id, a label, a git ref, or 'latest'"
+_REF = "a path (of a run, a baseline, a table, what another tool left, a folder or URL with a run in parts), the beginning of an id, a label, a git ref, or 'latest'"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -63,8 +63,14 @@ def run(a: argparse.Namespace) -> int:
 
 
 def _version(a: argparse.Namespace, ref: str) -> Version:
+    from robusttest.store.shared import is_shared, the_run
     from robusttest.store.versions import is_recorded, load_version, recorded
 
+    if is_shared(ref):
+        from robusttest.store.stored_rows import stored_version
+
+        file = the_run(ref)
+        return stored_version(file, file.parent.name)
     return recorded(ref, reading.read(a, [ref])[0]) if is_recorded(ref) else load_version(ref, a.directory)
 
 
@@ -84,8 +90,13 @@ def _report(a: argparse.Namespace, found: Comparison) -> Report:
     from robusttest.report.build import build
     from robusttest.report.model import Report
     from robusttest.store import find_run, read_run
+    from robusttest.store.shared import is_shared
     from robusttest.store.versions import is_baseline, is_recorded, load_version
 
+    if is_shared(a.new):
+        from robusttest.cli.show import of_sums
+
+        return replace(of_sums(a.new), comparison=found)
     if is_recorded(a.new):
         from robusttest.cli.analyze import report_of
 

@@ -34,15 +34,18 @@ def compare(old: Version, new: Version, *, margin: float | None = None, alpha: f
     matched = list(_matched(old.cells, new.cells))
     if not matched:
         raise UsageError(_nothing_in_common(old, new))
-    pairs = [pair(a, b) for a, b in matched]
-    raw = [p.changes() for p in pairs]
+    raw, cells = [], []
+    for a, b in matched:  # one after the other: rows that stand in files are read, and let go
+        paired = pair(a, b)
+        raw.append(paired.changes())
+        cells.append(_cell(paired, old, new))
     flat = [c for changes in raw for c in changes]
     settled = settle(
         flat, weights=[w for changes in raw for w in _weights(len(changes))], margin=margin, alpha=alpha
     )
-    cells, at = [], 0
-    for paired, changes in zip(pairs, raw, strict=True):
-        cells.append(_cell(paired, settled[at : at + len(changes)], old, new))
+    at = 0
+    for i, changes in enumerate(raw):
+        cells[i] = _judged(cells[i], settled[at : at + len(changes)])
         at += len(changes)
     times = Counter((c.task, c.model) for c in cells)
     cells = [replace(c, ambiguous=True) if times[c.task, c.model] > 1 else c for c in cells]
@@ -148,23 +151,20 @@ def _how_to_tell(old: Version, new: Version) -> str:
     return ""
 
 
-def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version) -> CellComparison:
+def _cell(paired: Paired, old: Version, new: Version) -> CellComparison:
+    """Without its changes, which are settled over all cells."""
     a, b = paired.old, paired.new
     broke, fixed = paired.flips(down=True), paired.flips(down=False)
-    verdict = "undecided" if not changes else changes[0].verdict
-    if any(c.verdict == "regressed" for c in changes):
-        verdict = "regressed"
     differ, total = (sum(x) for x in zip(noise(a), noise(b), strict=True))
     return CellComparison(
         task=b.task,
         test=b.test,
         model=b.model,
         old_model=a.model,
-        verdict=verdict,
-        changes=tuple(changes),
+        verdict="undecided",
         cases=paired.n_cases,
         pairs=paired.n_pairs,
-        held=sum(row.score is not None for row in a.rows.values()),
+        held=paired.held,
         excluded=dict(sorted(paired.excluded.items(), key=lambda kv: (-kv[1], kv[0]))),
         broke=_ranked(broke),
         fixed=_ranked(fixed),
@@ -173,6 +173,13 @@ def _cell(paired: Paired, changes: Sequence[Change], old: Version, new: Version)
         noise=differ / total if total else None,
         notes=tuple(_notes(paired, old, new)),
     )
+
+
+def _judged(cell: CellComparison, changes: Sequence[Change]) -> CellComparison:
+    verdict = "undecided" if not changes else changes[0].verdict
+    if any(c.verdict == "regressed" for c in changes):
+        verdict = "regressed"
+    return replace(cell, verdict=verdict, changes=tuple(changes))
 
 
 def _judges(a: CellRows, b: CellRows) -> Iterator[str]:

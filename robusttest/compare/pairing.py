@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from robusttest.compare.model import CaseChange
-from robusttest.compare.rows import CellRows, Key, Row, same_hash
+from robusttest.compare.rows import CellRows, Key, Row, SameRow, same_hash
 from robusttest.core.names import split_spec
 from robusttest.core.nouns import REFERENCE, derive_seed
 from robusttest.stats.cell.frame import OWN_NAME_ONLY, REPEAT
@@ -24,16 +26,23 @@ class Paired:
     pairs: dict[Key, tuple[Row, Row]] = field(default_factory=dict, repr=False)
     excluded: Counter[str] = field(default_factory=Counter)
     """Variants that are no pair, by reason (a key of `robusttest.compare.model.REASONS`)."""
+    same: Sequence[SameRow] = field(default=(), repr=False)
+    """Further pairs, of which both sides say the same."""
     by_name: bool = False
     """Whether pairs go by their names alone: neither side says of any row what was put to the model, as in tables."""
 
     @property
     def n_pairs(self) -> int:
-        return len(self.pairs)
+        return len(self.pairs) + len(self.same)
+
+    @property
+    def held(self) -> int:
+        """Variants that the old version has a score of."""
+        return sum(row.score is not None for row in self.old.rows.values()) + len(self.same)
 
     @property
     def n_cases(self) -> int:
-        return len({key[0] for key in self.pairs})
+        return len({key[0] for key in self.pairs} | {row.case_id for row in self.same})
 
     @property
     def other_prompt(self) -> bool:
@@ -51,7 +60,15 @@ class Paired:
         the very variants of ``all`` is left out.
         """
         levels = self._levels
-        made = pairs_table((key[0], key[1:], a.score, b.score) for key, (a, b) in self.pairs.items())
+        made = pairs_table(
+            chain(
+                ((key[0], key[1:], a.score, b.score) for key, (a, b) in self.pairs.items()),
+                (
+                    (case, (perturbation, variant, 0), score, score)
+                    for case, perturbation, variant, score in self.same
+                ),
+            )
+        )
         columns = made.columns
         main = [i for i, (p, _, _) in enumerate(columns) if levels.get(p) not in OWN_NAME_ONLY]
         groups: dict[str, list[int]] = {"all": main, "accuracy": [], "robust_accuracy": main}
@@ -96,6 +113,7 @@ class Paired:
         compared: Counter[str] = Counter()
         sums: dict[str, float] = {}
         levels, sign = self._levels, -1 if down else 1
+        compared.update(r.case_id for r in self.same if levels.get(r.perturbation) not in OWN_NAME_ONLY)
         for key, (a, b) in self.pairs.items():
             if levels.get(key[1]) in OWN_NAME_ONLY:
                 continue
@@ -132,8 +150,9 @@ class Paired:
 
 def pair(old: CellRows, new: CellRows) -> Paired:
     """Pair the variants of two cells and count those that have no partner."""
-    by_name = not any(r.question or r.asked for side in (old, new) for r in side.rows.values())
-    out = Paired(old=old, new=new, by_name=by_name)
+    old, new, same = old.beside(new)
+    by_name = not same and not any(r.question or r.asked for side in (old, new) for r in side.rows.values())
+    out = Paired(old=old, new=new, same=same, by_name=by_name)
     excluded = out.excluded
     for key, b in new.rows.items():
         a = old.rows.get(key)

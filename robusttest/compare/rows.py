@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
@@ -51,6 +51,15 @@ class Row(NamedTuple):
     """Hex digits of all that was put to the model; a baseline keeps that of the reference. Empty where it is not known."""
 
 
+class SameRow(NamedTuple):
+    """A pair of which both sides have the same question, right answer and score."""
+
+    case_id: str
+    perturbation: str
+    variant: str
+    score: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRows:
     """One test × task × model of one version."""
@@ -63,6 +72,14 @@ class CellRows:
     """By perturbation's spec, in first-seen order."""
     judging: Judging | None = None
     """How its judge did on answers that a person graded, where it has some."""
+
+    def loaded(self) -> CellRows:
+        """With all its rows: a cell that stands in a file reads them."""
+        return self
+
+    def beside(self, other: CellRows) -> tuple[CellRows, CellRows, Sequence[SameRow]]:
+        """Both sides with the rows that have to be looked at, and the pairs of which both sides are known to say the same."""
+        return self.loaded(), other.loaded(), ()
 
     @property
     def test(self) -> str | None:

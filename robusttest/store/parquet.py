@@ -5,7 +5,7 @@
     run.jsonl                 the run file, without its records: the run, its cells, its end
     <cell>.records.parquet    a row a record; the columns are `Record`'s fields, what is no text or number as JSON
     <cell>.cases.parquet      a row a case, for each choice of variants (`robusttest.stats.cell.case_table`)
-    <cell>.variants.parquet   a row a variant, for each choice
+    <cell>.variants.parquet   a row for each choice, the sums of its variants in lists
 
 Each file is there whole or not at all. Where a file of sums is not there, it is made anew of the records.
 """
@@ -101,15 +101,20 @@ class Parts:
         self._put(f"{name}.records.parquet", tables)
         return PartRef(name, rows)
 
+    def check(self, part: PartRef) -> Any:
+        """Its file of records, opened: there, whole and of this run."""
+        file = self._opened(f"{part.name}.records.parquet")
+        if file.metadata.num_rows != part.rows:
+            raise StorageError(
+                f"{self.file(part)}: {file.metadata.num_rows:,} records, and the run file says {part.rows:,}: it is of another run"
+            )
+        return file
+
     def lines(self, part: PartRef) -> Iterator[Line]:
         """The part's records as lines of a run file."""
-        with self._opened(f"{part.name}.records.parquet") as file:
-            if file.metadata.num_rows != part.rows:
-                raise StorageError(
-                    f"{self._at(part)}: {file.metadata.num_rows:,} records, and the run file says {part.rows:,}: it is of another run"
-                )
+        with self.check(part) as file:
             for batch in file.iter_batches(_ROWS, use_threads=False):
-                yield from _lines(batch.to_pydict())
+                yield from lines_of(batch.to_pydict())
 
     def frame(self, key: CellKey, part: PartRef) -> Frame:
         """The part's records as arrays."""
@@ -154,11 +159,20 @@ class Parts:
 
         types, columns = _types(), [t.columns() for t in tables]
         each = [
-            pa.table({n: pa.array(values, types[_of_sums(n)]) for n, values in c.items()}) for c in columns
+            pa.table(
+                {
+                    n: pa.array(_utf8(values) if _of_sums(n) == "text" else values, types[_of_sums(n)])
+                    for n, values in c.items()
+                }
+            )
+            for c in columns
         ]
         self._put(f"{name}.cases.parquet", each, {_FACTS: codec.dumps(codec.plain(facts)).encode()})
         rows = [
-            {n: v if n in ("variants", "cases") else v.tolist() for n, v in t.variants.row().items()}
+            {
+                n: v if n == "cases" else _utf8(v) if n == "variants" else v.tolist()
+                for n, v in t.variants.row().items()
+            }
             for t in tables
         ]
         self._put(f"{name}.variants.parquet", [pa.Table.from_pylist(rows)])
@@ -186,7 +200,8 @@ class Parts:
         codec.check_schema(int(found) if found.isdigit() else None, SCHEMA, f"the part {str(at)!r}")
         return file
 
-    def _at(self, part: PartRef) -> Location:
+    def file(self, part: PartRef) -> Location:
+        """The file with its records."""
         return self.folder / f"{part.name}.records.parquet"
 
 
@@ -232,7 +247,7 @@ def _table(records: Sequence[Record]) -> Any:
             for i, v in enumerate(values):
                 if v is not None and not _is_utf8(v):
                     odd.setdefault(i, {})[name] = v
-                    values[i] = v.encode("utf-8", "backslashreplace").decode()
+            values = _utf8(values)
         made[name] = pa.array(values, types[kind])
     rest = [codec.dumps(odd[i]) if i in odd else None for i in range(len(records))]
     return pa.table({**made, _ODD: pa.array(rest, types["json"])})
@@ -257,6 +272,11 @@ def _types() -> dict[str, Any]:
     }
 
 
+def _utf8(texts: Sequence[str | None]) -> list[str | None]:
+    """Lone surrogates escaped: in sums a case's name only tells it from others."""
+    return [v if v is None or _is_utf8(v) else v.encode("utf-8", "backslashreplace").decode() for v in texts]
+
+
 def _is_utf8(text: str) -> bool:
     if text.isascii():
         return True
@@ -267,7 +287,8 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _lines(columns: dict[str, list[Any]]) -> Iterator[Line]:
+def lines_of(columns: Mapping[str, Sequence[Any]]) -> Iterator[Line]:
+    """Columns of records, all or some, as lines of a run file."""
     kinds = _kinds()
     known = {name: values for name, values in columns.items() if name in kinds}
     as_json = [name for name in known if kinds[name] == "json"]

@@ -97,6 +97,17 @@ def test_what_is_neither_is_an_error_of_the_code(module, tmp_path, value):
         ({"caching": True}, "kept by --robust-replies"),
         ({"fallbacks": ["openai/x"]}, "another model's reply"),
         ({"max_tokens": 1, "max_completion_tokens": 1}, "one thing, given twice"),
+        ({"additional_drop_params": ["seed"]}, r"left out by name: Model\(…, drop=\[…\]\)"),
+        ({"context_window_fallback_dict": {"openai/m": "openai/x"}}, "another model's reply"),
+        (
+            {"mock_response": "billing " * 99},
+            "mock_response='billing .*… is not taken: no model would be asked",
+        ),
+        ({"stream_options": {"include_usage": True}}, "replies are read whole"),
+        ({"tools": [], "functions": []}, "one thing, given twice"),
+        ({"extra_body": {"n": 3}}, "extra_body.n=3 is not taken"),
+        ({"extra_body": {"model": "another"}}, "extra_body.model='another' is not taken"),
+        ({"extra_body": {"top_k": 3}, "top_k": 4}, "top_k is given twice, in extra_body and beside it"),
         ({"api_base": "http://a/v1", "base_url": "http://b/v1"}, "api_base and base_url are one thing"),
     ],
 )
@@ -105,6 +116,7 @@ def test_parameters_that_nothing_reads_are_refused_by_name(tmp_path, params, nam
         with pytest.raises(UsageError, match=name):
             gateway.request("openai/m", [], params)
         gateway.request("openai/m", [], {"stream": False, "n": 1, "logprobs": None, "max_tokens": 1})
+        gateway.request("openai/m", [], {"extra_body": {"grammar": "root ::= x", "n": 1}, "top_k": 3})
 
 
 @pytest.mark.parametrize(

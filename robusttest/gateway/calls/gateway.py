@@ -20,11 +20,11 @@ from robusttest.errors import (
     ConfigurationError,
     ReplayMissError,
     RunAbortedError,
-    UsageError,
 )
 from robusttest.gateway.callables import Callables, PythonModel
 from robusttest.gateway.calls import backends
 from robusttest.gateway.calls.budget import CallBudget
+from robusttest.gateway.calls.params import refuse
 from robusttest.gateway.calls.scheduler import SERVERS, Flight, Scheduler
 from robusttest.gateway.litellm import keys, prices, tokens
 from robusttest.gateway.litellm.address import endpoint_of
@@ -130,7 +130,7 @@ class Gateway:
         if is_callable(name):
             version = self._callables.get(name).version
         else:
-            _refuse(name, params)
+            refuse(name, params)
             endpoint = endpoint_of(name, params)
             if isinstance(model, Model):
                 endpoint = _endpoint(model, endpoint, private)
@@ -435,32 +435,3 @@ def _endpoint(model: Model, given: str | None, private: dict[str, Any]) -> str |
         private[SERVERS] = model.endpoints
         given = ", ".join(sorted(normal_url(url) for url in model.endpoints))
     return str(model) if model.named and given is not None else given
-
-
-def _refuse(model: str, params: Mapping[str, Json]) -> None:
-    """Parameters whose replies nothing here reads, or that say a second time what a call is given anyway. Raises `UsageError`."""
-    given = {name for name, value in params.items() if value is not None}
-    for pair in (("api_base", "base_url"), ("max_tokens", "max_completion_tokens")):
-        if given.issuperset(pair):
-            raise UsageError(
-                f"{model}: {' and '.join(pair)} are one thing, given twice: leave one of them out"
-            )
-    for name, instead in (
-        ("model", "the test or --robust-model names the model"),
-        ("messages", "the messages are the task's"),
-        ("drop_params", "what this model does not take is left out by name: Model(…, drop=[…])"),
-        ("caching", "replies are kept by --robust-replies"),
-        ("no-log", "LiteLLM's logging is off"),
-        ("fallbacks", "another model's reply is none of this one's"),
-    ):
-        if name in given:
-            raise UsageError(f"{model}: {name}={params[name]!r} is not taken: {instead}. Leave it out")
-    for name, harmless, instead in (
-        ("stream", (None, False), "replies are read whole"),
-        ("n", (None, 1), "one reply is read of each call; perturbations=['repeat'] asks again"),
-        ("logprobs", (None, False), "they are not read"),
-        ("top_logprobs", (None,), "they are not read"),
-    ):
-        value = params.get(name)
-        if not any(value is h or (type(value) is type(h) and value == h) for h in harmless):
-            raise UsageError(f"{model}: {name}={value!r} is not taken: {instead}. Leave it out")

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "robusttest.cli.compare",
     "merge": "robusttest.cli.merge",
     "cache": "robusttest.cli.cache",
+    "runs": "robusttest.cli.runs",
     "canary": "robusttest.cli.canary",
     "scan": "robusttest.cli.scan",
     "init": "robusttest.cli.init",

@@ -57,3 +57,22 @@ def directory(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where runs and replies are (default .robusttest)",
     )
+
+
+def purging(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add ``--older`` and ``--dry-run``."""
+
+    def age(text: str) -> float:
+        from robusttest.errors import UsageError
+        from robusttest.settings import duration
+
+        try:
+            return duration(text)
+        except UsageError as e:
+            raise argparse.ArgumentTypeError(str(e)) from None
+
+    parser.add_argument(
+        "--older", type=age, required=required, metavar="AGE", help="what is older than this: 12h, 90d, 26w"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
+    directory(parser)

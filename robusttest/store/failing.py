@@ -26,7 +26,7 @@ MOST_EACH = 50
 def cases_first(directory: Path) -> dict[CellKey, frozenset[str]]:
     """The cases with a failing variant, by test × task × model. Empty where nothing can be read: it only orders."""
     found: defaultdict[CellKey, set[str]] = defaultdict(set)
-    for line in _lines(directory / FILE):
+    for line in lines(directory / FILE):
         found[_key(line)].add(line["case"])
     return {key: frozenset(cases) for key, cases in found.items()}
 
@@ -52,19 +52,20 @@ def keep(directory: Path, records: Iterable[Sequence[Record]]) -> None:
             }
             for r in worst
         ]
-    known = list(_lines(path))
-    lines = [line for line in known if (_key(line), line["case"]) not in ran] + new
-    if not lines and not known:
+    known = list(lines(path))
+    now = [line for line in known if (_key(line), line["case"]) not in ran] + new
+    if not now and not known:
         return
     own_folder(directory)
-    write_text(path, "".join(codec.dumps(line) + "\n" for line in lines[-MOST:]))
+    write_text(path, "".join(codec.dumps(line) + "\n" for line in now[-MOST:]))
 
 
 def _key(line: Line) -> CellKey:
     return CellKey(line["test"], line["task"], line["model"])
 
 
-def _lines(path: Path) -> Iterable[Line]:
+def lines(path: Path) -> Iterable[Line]:
+    """What is kept there; nothing where nothing can be read."""
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):

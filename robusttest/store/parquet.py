@@ -110,6 +110,12 @@ class Parts:
             )
         return file
 
+    def put_lines(self, part: PartRef, lines: Sequence[Line]) -> None:
+        """Other lines in the place of the part's; its sums stay."""
+        records = [codec.read(Record, line) for line in lines]
+        rows = range(0, len(records), _ROWS)
+        self.put_records(part.name, [_table(records[i : i + _ROWS]) for i in rows], len(records))
+
     def lines(self, part: PartRef) -> Iterator[Line]:
         """The part's records as lines of a run file."""
         with self.check(part) as file:

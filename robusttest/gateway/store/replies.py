@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -460,6 +460,39 @@ class ReplyStore:
         except sqlite3.DatabaseError:
             return []
         return [(loads(zlib.decompress(request)), loads(completion)) for request, completion in rows]
+
+    def purge(
+        self, *, before: float | None = None, of: Callable[[str, str], bool] | None = None, dry: bool = False
+    ) -> int:
+        """Delete replies made before a time (seconds since the epoch), or ``of(key, text of its request)``, and say how many.
+
+        All variants go, too: they are made anew, and nobody says whose they are. ``dry`` counts alone. Raises `StorageError`.
+        """
+        self.flush()
+        if self._db is None or self.read_only:
+            raise StorageError(f"{self.path} can't be written: {'; '.join(self.problems) or 'no store'}")
+        try:
+            with self._lock:
+                if before is not None:
+                    found = self._db.execute(
+                        "SELECT key FROM replies WHERE created < ?", (before,)
+                    ).fetchall()
+                else:
+                    found = []
+                if of is not None:
+                    rows = self._db.execute("SELECT key, request FROM replies")
+                    found += [(key,) for key, text in rows if of(key, zlib.decompress(text).decode())]
+                if dry:
+                    return len(set(found))
+                with database.transaction(self._db) as db:
+                    db.executemany("DELETE FROM replies WHERE key = ?", set(found))
+                    db.execute("DELETE FROM variants")
+                # What was deleted would stay readable in free pages and in the log.
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as e:
+            raise StorageError(f"{self.path}: {e}") from None
+        return len(set(found))
 
     def insert(self, rows: Iterable[tuple[str, Json, Json]], *, created: float) -> int:
         """Put rows as `rows` yields them; those that are there already stay."""

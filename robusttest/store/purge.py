@@ -98,7 +98,7 @@ def forget(directory: Path, case: str, task: str | None = None, *, dry: bool = F
         before = found.records
         files = [path, *sorted(parts_of(path.parent, info.id).glob("*.jsonl"))]
         labels = _labels(path, files, info, case)
-        change = _Change(found, case, task, labels, salt)
+        change = _Removal(found, case, task, labels, salt)
         for file in files:
             _rewrite(file, change, dry=dry)
         if _in_parts(info):
@@ -116,7 +116,7 @@ def _in_parts(info: RunInfo) -> bool:
     return str(info.settings.get("records", "")).startswith("parquet:")
 
 
-class _Change:
+class _Removal:
     """What becomes of a record's line."""
 
     def __init__(
@@ -185,7 +185,7 @@ def _read(path: Path) -> Iterator[tuple[bytes, Line | None]]:
             yield raw, codec.parsed(raw)
 
 
-def _rewrite(path: Path, change: _Change, *, dry: bool) -> None:
+def _rewrite(path: Path, change: _Removal, *, dry: bool) -> None:
     """The file again, without the texts, in the place of the old one; one that does not have the case stays as it is."""
     beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}.tmp")
     changed = False
@@ -219,7 +219,7 @@ def _parquet_lines(path: Path, info: RunInfo, part: PartRef) -> Iterator[Line]:
     return Parts.of(info, path).lines(part)
 
 
-def _in_parquet(path: Path, info: RunInfo, change: _Change, *, dry: bool) -> None:
+def _in_parquet(path: Path, info: RunInfo, change: _Removal, *, dry: bool) -> None:
     from robusttest.store.parquet import Parts
 
     parts = Parts.of(info, path)

@@ -87,8 +87,16 @@ def _offer(path: Path, text: str) -> None:
             raise StorageError(
                 f"can't write {os.fspath(path)!r}: something that is no folder is in the way"
             ) from None
-        say(f"left {path} as it is")
+        say(f"left {_shown(path)} as it is")
     except OSError as e:
         raise StorageError(f"can't write {os.fspath(path)!r}: {e.strerror or e}") from e
     else:
-        say(f"wrote {path}")
+        say(f"wrote {_shown(path)}")
+
+
+def _shown(path: Path) -> Path:
+    """As one would type it here."""
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path

@@ -451,7 +451,7 @@ class PythonModel:
         if self._any:
             return dict(request.params)
         taken = {k: v for k, v in request.params.items() if k in self._takes}
-        for ignored in request.params.keys() - taken.keys() - self._ignored:
+        for ignored in sorted(request.params.keys() - taken.keys() - self._ignored):
             self._ignored.add(ignored)
             self.notes.append(f"{self.name} takes no {ignored}: it was called without")
         if "sample" in self._takes:

@@ -44,13 +44,20 @@ LONGEST = 300
 """Characters of a text of others in a cell or a sentence."""
 
 
+TERM, END = "\0", "\1"
+"""Around a term until it is known whether a page has anchors; no text of others has them."""
+
+
 def render(report: Report, *, max_bytes: int | None = None) -> str:
-    """GitHub-flavoured Markdown. With ``max_bytes`` whole sections are left out from the end, and it says so."""
+    """GitHub-flavoured Markdown. With ``max_bytes``, as for a comment or a run's summary, whole sections are left out
+    from the end, and it says so; headings have no anchors there, so that no term is a link to its explanation.
+    """
     found = sections(report)
     told = [*(_section(s) for s in found), _glossary(found)]
     if max_bytes is not None:
         told = _fitting(told, max_bytes)
-    return "\n\n".join(s for s in told if s) + "\n"
+    begin, end = ("[", "](#words)") if max_bytes is None else ("", "")
+    return "\n\n".join(s for s in told if s).replace(TERM, begin).replace(END, end) + "\n"
 
 
 def _fitting(sections: list[str], room: int) -> list[str]:
@@ -147,7 +154,7 @@ def _piece(p: Piece, table: bool) -> str:
             n = f" n={e.n:,}" if p.usual is not None and e.value is not None and e.n != p.usual else ""
             return text.value_interval(e) + n
         case Term():
-            return markdown(p.text) if table or p.of not in TERMS else f"[{markdown(p.text)}](#words)"
+            return markdown(p.text) if table or p.of not in TERMS else f"{TERM}{markdown(p.text)}{END}"
         case Code():
             return table_code(p.text) if table else code(p.text)
         case Strong():

@@ -127,8 +127,10 @@ def test_a_function_answers(gateway, name):
 def test_parameters_go_to_those_who_take_them(gateway, name):
     assert str(ask(gateway, name + "warm", temperature=0.5)) == "Hi at 0.5"
     assert str(ask(gateway, name + "anything", temperature=0.5, seed=1)) == "seed,temperature"
-    assert str(ask(gateway, name + "upper", temperature=0.5)) == "HI"
-    assert gateway.problems() == [f"{name}upper takes no temperature: it was called without"]
+    assert str(ask(gateway, name + "upper", temperature=0.5, seed=1, max_tokens=8)) == "HI"
+    assert gateway.problems() == [
+        f"{name}upper takes no {p}: it was called without" for p in ("max_tokens", "seed", "temperature")
+    ]
 
 
 def test_a_conversation_is_one_text_or_its_messages(gateway, name):

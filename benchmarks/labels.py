@@ -42,6 +42,14 @@ AGAIN = FORMS
 """Variants of one case at most, where a perturbation acts on few cases."""
 WITH_DEMOS = ("demo_order", "system")
 """What acts on examples or on a system prompt; for the others a prompt without them is shorter to read."""
+ASKED = (
+    "Read the text carefully and answer with a few words alone.",
+    "You help people who have a question. Keep to what is asked, and give one answer.",
+    "Think about what the following means before you say anything; then reply in one line.",
+    "Decide what is right here. Write the answer and leave out how you got there.",
+    "Somebody sent us this message. Tell what should be said about it, as short as possible.",
+)
+"""System prompts for what varies the instruction, one after the other."""
 PAIRS = (("premise", "hypothesis"), ("question1", "question2"))
 LONGEST, LAST = 300, 1500
 """Characters of a text: longer ones are drawn where the short ones give too few rows, and none beyond the last."""
@@ -148,6 +156,8 @@ def drawn(
             prompt = _prompt(case) if p.level == "prompt" else None
             if p.name in WITH_DEMOS:
                 prompt = replace(prompt or Prompt(), system="Answer briefly.", demos=_demos(case, sets))
+            if p.name == "instruction":
+                prompt = replace(prompt or Prompt(), system=ASKED[looked % len(ASKED)])
             index = (looked + form) % (p.limit or FORMS)  # so that each of its forms is seen
             for v in expand_case(case, [p], prompt=prompt, variants=index + 1, seed=seed):
                 if v.perturbation and v.status == "ok" and v.index == index:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from robusttest.core.nouns import NotApplicable, Preserves
 from robusttest.errors import UnknownNameError
@@ -21,15 +22,19 @@ Rewritten = Callable[[str, str], Iterable[Candidate]]
 _FORMULA = re.compile(PATTERNS["math"])
 
 
-def _in_formula(text: str, place: Candidate) -> bool:
-    """Whether a place is a part of LaTeX, as the ``42$`` of ``$a=42$`` is: it may look like money, and is none."""
-    return any(
-        text[m.start()] in "$\\"
-        and m.start() < place.end
-        and place.start < m.end()
-        and (m.start() < place.start or place.end < m.end())
-        for m in _FORMULA.finditer(text)
-    )
+def _outside_formulas(text: str, places: Iterable[Candidate]) -> Iterator[Candidate]:
+    """The places that are no part of LaTeX, as the ``42$`` of ``$a=42$`` is: it may look like money, and is none."""
+    formulas = [m.span() for m in _FORMULA.finditer(text) if text[m.start()] in "$\\"]
+    ends = [end for _, end in formulas]
+    for place in places:
+        i = bisect_right(ends, place.start)  # the first that ends behind where the place begins
+        while i < len(formulas) and formulas[i][0] < place.end:
+            start, end = formulas[i]
+            if start < place.start or place.end < end:
+                break
+            i += 1
+        else:
+            yield place
 
 
 def by_ways(
@@ -53,7 +58,7 @@ def by_ways(
     def fn(
         text: str, *, rng: random.Random, index: int, protected: tuple[Span, ...], language: str, way: str
     ) -> Edited | NotApplicable:
-        places = [c for c in ways[way](text, language) if not _in_formula(text, c)]
+        places = _outside_formulas(text, ways[way](text, language))
         return replace_spans(text, places, rng=rng, protected=protected, what=what)
 
     return text_perturbation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,29 +33,47 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def purged(
     directory: Path,
     *,
-    before: float | None = None,
+    age: float | None = None,
     of: Callable[[str, str], bool] | None = None,
+    store: str | None = None,
     dry: bool = False,
 ) -> int:
-    """Delete replies as `ReplyStore.purge` does; also of a file that was set aside as damaged, as a whole, if it is older."""
+    """Delete replies as `ReplyStore.purge` does, and in the shared ``store``; also a file that was set aside as damaged, as a whole,
+    if it is older.
+    """
+    import zlib
+
+    from robusttest.gateway.store import database, shared
     from robusttest.gateway.store.replies import FILE, ReplyStore
 
-    for aside in sorted(directory.glob(f"{FILE}.damaged-*")):
+    before = None if age is None else time.time() - age
+    count = 0
+    near = database.near(directory, store is not None)
+    for aside in sorted(near.glob(f"{FILE}.damaged-*")):
         if not dry and (before is None or aside.stat().st_mtime < before):
             aside.unlink()
-    if not (directory / FILE).exists():
-        return 0
-    store = ReplyStore(directory)
-    try:
-        return store.purge(before=before, of=of, dry=dry)
-    finally:
-        store.close()
+    if (near / FILE).exists():
+        own = ReplyStore(directory) if store is None else ReplyStore(near)
+        try:
+            count += own.purge(before=before, of=of, dry=dry)
+        finally:
+            own.close()
+    if store is not None:
+        far = shared.opened(store, f"purge {secrets.token_hex(4)}")
+        try:
+            look = None if of is None else lambda row: of(row.key, zlib.decompress(row.request).decode())
+            count += far.purge(age=age, of=look, dry=dry)
+        finally:
+            far.close()
+    return count
 
 
 def run(a: argparse.Namespace) -> None:
     if a.action == "purge":
-        n = purged(Path(a.directory), before=time.time() - a.older, dry=a.dry_run)
-        say(f"{'would delete' if a.dry_run else 'deleted'} {count(n, 'reply', 'replies')} in {a.directory}")
+        n = purged(Path(a.directory), age=a.older, store=a.store, dry=a.dry_run)
+        say(
+            f"{'would delete' if a.dry_run else 'deleted'} {count(n, 'reply', 'replies')} in {a.store or a.directory}"
+        )
         return
     from robusttest.gateway.store import cassette
 

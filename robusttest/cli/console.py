@@ -74,5 +74,6 @@ def purging(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument(
         "--older", type=age, required=required, metavar="AGE", help="what is older than this: 12h, 90d, 26w"
     )
+    option(parser, "store", help="the store that machines share, as --robust-store: its replies, too")
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
     directory(parser)

@@ -57,7 +57,10 @@ def _forget(directory: Path, a: argparse.Namespace) -> None:
     texts = [json.dumps(t)[1:-1] for t in found.texts if len(t) >= SHORTEST]
     texts += [json.dumps(t, ensure_ascii=False)[1:-1] for t in found.texts if len(t) >= SHORTEST]
     replies = purged(
-        directory, of=lambda key, text: key in found.keys or any(t in text for t in texts), dry=a.dry_run
+        directory,
+        of=lambda key, text: key in found.keys or any(t in text for t in texts),
+        store=a.store,
+        dry=a.dry_run,
     )
     say(
         f"{'would remove' if a.dry_run else 'removed'} the texts of case {a.case!r}: {count(found.records, 'record', 'records')} in "

@@ -181,6 +181,21 @@ def test_every_store_does_what_one_without_machines_would(kind, steps, tmp_path_
         store.close()
 
 
+def test_old_replies_go_by_the_storages_clock_and_others_by_what_they_hold(url):
+    store = opened(url, "a")
+    store.put([row("aa", "one", created=9e9), row("ab", "two", created=0.0), row("ba", "three")])
+    assert store.purge(age=60.0) == 0, "the asker's clock says nothing"
+    assert store.purge(of=lambda r: "two" in r.completion, dry=True) == 1
+    assert set(store.get(["aa", "ab", "ba"])) == {"aa", "ab", "ba"}
+    assert store.purge(of=lambda r: "two" in r.completion) == 1
+    assert set(store.get(["aa", "ab", "ba"])) == {"aa", "ba"}
+    time.sleep(0.02)
+    assert store.purge(age=0.01) == 2
+    assert store.get(["aa", "ba"]) == {}
+    assert store.purge(age=0.0, of=lambda r: True) == 0
+    store.close()
+
+
 # --- behind each machine's own
 
 

@@ -245,3 +245,22 @@ def test_old_replies_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.endswith(f"deleted {n} replies in {tmp_path}\n")
     assert replies(tmp_path) == []
     assert holding(tmp_path, "ordinary", "zebra") == [FILE, list_runs(tmp_path)[0].name]
+
+
+def test_a_shared_store_is_purged_with_this_machines_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("fsspec")
+    here, store = tmp_path / "here", tmp_path / "shared"
+    path = ran(here, store=str(store))
+    n = len(replies(here))
+    far = [p for p in (store / "replies").rglob("*") if p.is_file()]
+    assert len(far) == n
+    capsys.readouterr()
+    assert main(["runs", "purge", "--case", "them", "--directory", str(here), "--store", str(store)]) == 0
+    held = [p for p in (store / "replies").rglob("*") if p.is_file()]
+    assert len(held) == sum(r.case_id != "them" for r in read_run(path).records)
+    assert holding(tmp_path, "zebra") == []
+    assert main(["cache", "purge", "--older", "0s", "--directory", str(here), "--store", str(store)]) == 0
+    assert not [p for p in (store / "replies").rglob("*") if p.is_file()]
+    assert replies(here) == []

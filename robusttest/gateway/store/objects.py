@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -80,6 +80,26 @@ class Objects:
         at = self._reply(row.key)
         if not at.create(data) and (at.modified() or 0.0) < self._opened:
             at.write(data)
+
+    def purge(
+        self, *, age: float | None = None, of: Callable[[StoredReply], bool] | None = None, dry: bool = False
+    ) -> int:
+        now, folder = self._beat(), self._at / "replies"
+
+        def gone(at: Location) -> bool:
+            if age is not None and (then := at.modified()) is not None and now - then > age:
+                return True
+            row = None if of is None else self._read(at.name)
+            return row is not None and of is not None and of(row)
+
+        count = 0
+        for prefix in folder.names():  # a 256th of all at a time
+            here = [folder / prefix / name for name in (folder / prefix).names() if not name.endswith(".tmp")]
+            old = [at for at, is_gone in zip(here, self._each(gone, here), strict=True) if is_gone]
+            count += len(old)
+            if not dry:
+                self._each(Location.remove, old)
+        return count
 
     # --- leases
 

@@ -95,6 +95,28 @@ class Postgres:
 
         self._do(write)
 
+    def purge(
+        self, *, age: float | None = None, of: Callable[[StoredReply], bool] | None = None, dry: bool = False
+    ) -> int:
+        old = "SELECT key FROM robusttest_replies WHERE stored < clock_timestamp() - %s * interval '1 second'"
+        some = "SELECT key, model, request, completion, created FROM robusttest_replies WHERE key > %s ORDER BY key LIMIT 500"
+        gone = (
+            set()
+            if age is None
+            else {row[0] for row in self._do(lambda db: db.execute(old, (age,)).fetchall())}
+        )
+        after = ""
+        while of is not None and (
+            rows := self._do(lambda db, after=after: db.execute(some, (after,)).fetchall())
+        ):  # type: ignore[misc]  # a default binds it
+            gone |= {r[0] for r in rows if of(StoredReply(r[0], r[1], bytes(r[2]), r[3], r[4]))}
+            after = rows[-1][0]
+        if gone and not dry:
+            self._do(
+                lambda db: db.execute("DELETE FROM robusttest_replies WHERE key = ANY(%s)", (sorted(gone),))
+            )
+        return len(gone)
+
     def lease(self, keys: Collection[str]) -> set[str]:
         given = (self._owner, LEASE_SECONDS, list(keys))
         return {row[0] for row in self._do(lambda db: db.execute(_LEASE, given).fetchall())}

@@ -6,7 +6,7 @@ store, too: what it asked for is on its disk before it is in the shared one, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from robusttest.core.files import URL
@@ -44,6 +44,13 @@ class SharedStore(Protocol):
 
     def release(self, keys: Collection[str]) -> None:
         """Their calls ended."""
+
+    def purge(
+        self, *, age: float | None = None, of: Callable[[StoredReply], bool] | None = None, dry: bool = False
+    ) -> int:
+        """Delete replies that have been there for more than ``age`` seconds of the storage's clock, or that are ``of`` what is looked for,
+        and say how many; ``dry`` counts alone.
+        """
 
     def renew(self) -> None:
         """Say that we live. To be called every few seconds."""

@@ -134,7 +134,14 @@ def main() -> None:
         small, large = (_seconds(_expand, (name, (prose * n)[:n])) for n in (25_000, 100_000))
         print(f"{'one variant, ' + name:28}{large:9.3f}{large / small:8.1f}")
     print(f"\n{'1,000 variants of 20 tools':28}{'CPU s':>9}   (target: 1)")
-    for name in ("tool_order", "tool_decoy", "tool_decoy:similar", "tool_duplicate", "tool_schema"):
+    for name in (
+        "tool_order",
+        "tool_decoy",
+        "tool_decoy:similar",
+        "tool_duplicate",
+        "tool_schema",
+        "tool_schema:forms",
+    ):
         print(f"{name:28}{_seconds(_offered, name):9.2f}")
 
 

@@ -100,6 +100,12 @@ WEAK: dict[str, set[str]] = {
 """What each caller is not robust to; to all else it is."""
 
 
+def lister(tools: Tools) -> str:
+    """Looks the channels up where they stood, in an enumeration; finds it nothing, it calls the last tool."""
+    found = next(t for t in tools if words(t["name"]) == "orderstatus")
+    return str((found if "enum" in found["parameters"]["properties"]["channel"] else tools[-1])["name"])
+
+
 class Gateway:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -117,7 +123,7 @@ class Gateway:
 
 
 @cache
-def ran(caller: str) -> Cell:
+def ran(caller: str, specs: tuple[str, ...] = tuple(SPECS)) -> Cell:
     target = {"name": "order_status", "arguments": {"order": "48213", "channel": "mail"}}
     task = Task(
         cases=[
@@ -127,9 +133,9 @@ def ran(caller: str) -> Cell:
         params={"tools": [tool(n) for n in NAMES]},
         scorer=tool_call(),
     )
-    thresholds = [parse_threshold(f"accuracy[{spec}] >= 0.95") for spec in SPECS]
-    job = Job(task, "m", list(SPECS.values()), thresholds, settings=Settings(variants=2))
-    return cell_of(job, Runner(Gateway(CALLERS[caller])).result(job))
+    thresholds = [parse_threshold(f"accuracy[{spec}] >= 0.95") for spec in specs]
+    job = Job(task, "m", [SPECS.get(s, s) for s in specs], thresholds, settings=Settings(variants=2))
+    return cell_of(job, Runner(Gateway({**CALLERS, "lister": lister}[caller])).result(job))
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -154,3 +160,19 @@ def test_each_is_right_as_written_and_its_weakness_is_the_weakest(caller: str) -
     else:
         assert cell.robust_accuracy.value == 1
         assert cell.flip_rate.value == 0
+
+
+@pytest.mark.parametrize(
+    ("caller", "spec", "status"),
+    [
+        ("robust", "tool_schema:forms", "passed"),
+        ("lister", "tool_schema:forms", "failed"),
+        ("lister", "tool_schema", "passed"),
+        ("exact", "tool_schema:forms", "passed"),
+    ],
+)
+def test_who_reads_a_schema_by_its_keywords_is_found_by_other_keywords_alone(
+    caller: str, spec: str, status: str
+) -> None:
+    (verdict,) = ran(caller, (spec,)).verdicts
+    assert verdict.status == status, verdict.reason

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from typing import Any
 
-import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from robusttest import Task
 from robusttest.core.nouns import Completion, Variant
@@ -23,7 +19,6 @@ from robusttest.perturbations.tools.tools import (
     tool_decoy,
     tool_description,
     tool_rename,
-    tool_schema,
 )
 from robusttest.scorers import tool_call
 from robusttest.variants.expand import expand_case
@@ -158,30 +153,26 @@ def test_a_schema_in_another_order_is_another_question_and_the_same_schema() -> 
     assert json.dumps(TOOLS) not in texts
 
 
-VALUES = st.one_of(st.text(max_size=3), st.integers(0, 3), st.none())
-
-
-@given(
-    st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["string", "integer"]), min_size=1),
-    st.dictionaries(st.sampled_from("abcd"), VALUES),
-    st.randoms(use_true_random=False),
-)
-def test_what_a_schema_takes_it_takes_in_another_order(
-    properties: dict[str, str], value: dict[str, Any], rng: random.Random
-) -> None:
-    schema = {
-        "type": "object",
-        "properties": {k: {"type": t, "enum": ["x", 1, "y"]} for k, t in properties.items()},
-        "required": sorted(properties)[:2],
-        "additionalProperties": False,
-        "const": {"a": "x"} if "a" in properties else {},
-    }
-    of = task([{"name": "f", "parameters": schema}])
-    draft = next(iter(expand_case(of.cases[0], [], prompt=of.prompt, params=of.params))).draft
-    made = tool_schema().apply(draft, rng, 0)
-    new = tools_of(made)[0]["parameters"]
-    check = jsonschema.Draft202012Validator
-    assert check(new).is_valid(value) == check(schema).is_valid(value)
+def test_a_schema_in_other_keywords_keeps_what_is_no_schema() -> None:
+    values = {"enum": ["x", "y"], "default": {"enum": ["x"]}, "examples": [{"const": 1}]}
+    of = task(
+        [
+            {
+                "name": "f",
+                "strict": True,
+                "parameters": {"type": "object", "properties": {"a": values, "enum": {"type": "string"}}},
+            }
+        ]
+    )
+    made = [offered(v)[0]["parameters"] for v in variants("tool_schema:forms", of, n=12)]
+    texts = {json.dumps(m) for m in made}
+    assert len(texts) == 12
+    assert any("anyOf" in t for t in texts)
+    assert any("$defs" in t for t in texts)
+    assert not any("oneOf" in t for t in texts)
+    for text in texts:
+        assert '"default": {"enum": ["x"]}' in text
+        assert '"examples": [{"const": 1}]' in text
 
 
 @pytest.mark.parametrize(
@@ -212,6 +203,7 @@ def test_a_tool_without_a_schema_keeps_none() -> None:
     "wrong",
     [
         lambda: make("tool_decoy:funny"),
+        lambda: make("tool_schema:funny"),
         lambda: tool_decoy(count=0),
         lambda: make("tool_description"),
         lambda: tool_description({"a": [""]}),

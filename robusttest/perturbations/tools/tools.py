@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from robusttest.core.nouns import Draft, Json, NotApplicable
+from robusttest.core.nouns import Draft, NotApplicable
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.prompt.orders import other_order
@@ -28,9 +28,11 @@ from robusttest.perturbations.tools.offered import (
     on_tools,
     tools_of,
 )
+from robusttest.perturbations.tools.schemas import Writer
 
 _MOST_DECOYS = 20
 _DRAWS = 16
+_MOST_WRITERS = 4_096
 
 
 def tool_order() -> Perturbation:
@@ -169,22 +171,39 @@ def tool_rename(names: Mapping[str, str] | None = None) -> Perturbation:
     )
 
 
-def tool_schema() -> Perturbation:
-    """Write the tools' schemas in another equal way: order of properties, of what is required, of enumerations; one value as an enumeration."""
+def tool_schema(kind: str | None = None) -> Perturbation:
+    """Write the tools' schemas in another equal way: order of properties, of what is required, of enumerations; one value as an enumeration.
+
+    ``"forms"``: also in other keywords that take the same values: an enumeration as ``anyOf`` or ``oneOf`` of constants, several
+    types (``null`` among them) as ``anyOf``, properties as ``$defs`` with ``$ref``, and each the other way round. Some providers
+    refuse some of these, which is an error and no wrong call.
+    """
+    if kind not in (None, "forms"):
+        raise UsageError(f"tool_schema:{kind}: 'forms', or nothing")
+    writers: dict[tuple[int, bool], Writer] = {}
+
+    def written(tool: Tool, rng: random.Random) -> Tool:
+        function = function_of(tool)
+        schema = function.get("parameters")
+        if not isinstance(schema, Mapping):
+            return tool
+        strict = function.get("strict") is True
+        writer = writers.get((id(schema), strict))
+        if writer is None:
+            if len(writers) >= _MOST_WRITERS:
+                writers.clear()
+            writer = writers[id(schema), strict] = Writer(schema, forms=kind == "forms", strict=strict)
+        return changed(tool, parameters=writer.write(rng))
 
     def act(tools: list[Tool], rng: random.Random, index: int) -> list[Tool] | str:
         for _ in range(_DRAWS):  # of few keys the order as it was is drawn now and then
-            made = [
-                changed(t, parameters=_reordered(schema, rng))
-                if isinstance(schema := function_of(t).get("parameters"), Mapping)
-                else t
-                for t in tools
-            ]
+            made = [written(t, rng) for t in tools]
             if not _written_alike(made, tools):
                 return made
         return "the schemas have one way to be written"
 
-    return _made("tool_schema", act, "the same schemas, written in another order")
+    spec = "tool_schema" + ("" if kind is None else f":{kind}")
+    return _made("tool_schema", act, "the same schemas, written in another way", spec=spec)
 
 
 def _made(
@@ -257,32 +276,6 @@ def _with_choice(draft: Draft, shown: Mapping[str, str]) -> Draft:
     return draft.with_(params={**draft.params, "tool_choice": new})
 
 
-# --- schemas ------------------------------------------------------------------------------------------------
-
-
-def _reordered(schema: Json, rng: random.Random) -> Json:
-    kind = type(schema)  # most values are plain: asked first, as there are hundreds in a variant
-    if kind is str or kind is bool or kind is int or schema is None:
-        return schema
-    if isinstance(schema, list | tuple):
-        return [_reordered(s, rng) for s in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    out: dict[str, Json] = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping):
-            out[key] = {name: _reordered(value[name], rng) for name in _mixed(value, rng)}
-        elif key in ("required", "enum") and isinstance(value, list | tuple):
-            out[key] = _mixed(value, rng)
-        elif key in ("default", "const", "examples", "example"):
-            out[key] = value  # values, not schemas
-        else:
-            out[key] = _reordered(value, rng)
-    if "const" in out and "enum" not in out and rng.random() < 0.5:
-        out = {("enum" if k == "const" else k): ([v] if k == "const" else v) for k, v in out.items()}
-    return {k: out[k] for k in _mixed(out, rng)}
-
-
 def _written_alike(a: Any, b: Any) -> bool:
     """Equal, with every key in the same place."""
     if isinstance(a, Mapping):
@@ -292,9 +285,3 @@ def _written_alike(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return isinstance(b, list | tuple) and len(a) == len(b) and all(map(_written_alike, a, b))
     return bool(a == b)
-
-
-def _mixed(items: Iterable[Any], rng: random.Random) -> list[Any]:
-    """In a random order; a third of `random.shuffle`'s time."""
-    draw = rng.random
-    return sorted(items, key=lambda _: draw())

@@ -31,6 +31,7 @@ ONLY_PARSED = {
     "the same protocol at another address": "one such server's command is run; each costs LiteLLM's import anew",
     "needs mlflow, an extra of nobody here; a test of its own runs it": "tests/test_recipes.py",
     "needs opentelemetry-sdk, an extra of nobody here; a test of its own runs it": "tests/test_recipes.py",
+    "stands in another tool, which is no extra here": "what a reader has already; what it becomes here is run",
     "needs torch and somebody's weights": "tests/gateway/test_transformers_model.py runs the like where torch is",
 }
 """Reasons for which a block may be left unrun, and why each is one."""

@@ -21,9 +21,8 @@ from robusttest.errors import UsageError
 
 if TYPE_CHECKING:
     from robusttest.core.nouns import CellKey, Record, RunInfo, Threshold
-    from robusttest.engine.cell import Cell
     from robusttest.report.model import Report
-    from robusttest.stats.cell.table_cell import TableCell
+    from robusttest.store.shared import StoredSums
 
 HELP = "metrics of recorded results: inspect_ai, lm-eval, promptfoo, HELM …, or a table"
 
@@ -71,16 +70,17 @@ def _of_sums(a: argparse.Namespace) -> Report | None:
             "a folder or URL of runs is told by sums, as they were judged: --expect, --map, --reference and --format are for records; give the "
             "run files"
         )
-    from robusttest.report.sums import build
+    from robusttest.report.sums import build, check_kinds
 
-    found: dict[CellKey, tuple[Cell, TableCell]] = {}
+    check_kinds(a.report)
+    found: dict[CellKey, StoredSums] = {}
     for file in (file for ref in a.files for file in shared_runs(ref)):
-        for cell, sums in read_sums(file)[1]:
-            if cell.key in found:
+        for sums in read_sums(file)[1]:
+            if (key := sums.cell.key) in found:
                 raise UsageError(
-                    f"{file.parent}: {cell.task} × {cell.model} is in another run, too: name one of them, or join shards by robusttest merge"
+                    f"{file.parent}: {key.task} × {key.model} is in another run, too: name one of them, or join shards by robusttest merge"
                 )
-            found[cell.key] = (cell, sums)
+            found[key] = sums
     return build(_run_of(tuple(dict.fromkeys(key.model for key in found))), found.values())
 
 

@@ -96,7 +96,7 @@ def _report(a: argparse.Namespace, found: Comparison) -> Report:
     if is_shared(a.new):
         from robusttest.cli.show import of_sums
 
-        return replace(of_sums(a.new), comparison=found)
+        return replace(of_sums(a.new, a.report), comparison=found)
     if is_recorded(a.new):
         from robusttest.cli.analyze import report_of
 

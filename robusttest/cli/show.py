@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from robusttest.cli.console import color, directory, encoding, option, say, width
 
 if TYPE_CHECKING:
     from robusttest.report.model import Report
+    from robusttest.settings import ReportTarget
     from robusttest.store import Run
 
 HELP = "print a stored run, or write a report of it"
@@ -34,7 +36,7 @@ def run(a: argparse.Namespace) -> None:
     for target in a.report:
         files.check_writable(target.path)
     shared = is_shared(a.run)
-    report = of_sums(a.run) if shared else _report(read_run(find_run(a.run, a.directory)))
+    report = of_sums(a.run, a.report) if shared else _report(read_run(find_run(a.run, a.directory)))
     if not shared and any(target.kind == "html" for target in a.report):
         from robusttest.report.past import with_history
 
@@ -55,11 +57,12 @@ def run(a: argparse.Namespace) -> None:
         say(line)
 
 
-def of_sums(ref: str) -> Report:
-    """The report of the run in a folder or at a URL, by its sums."""
-    from robusttest.report.sums import build
+def of_sums(ref: str, targets: Sequence[ReportTarget]) -> Report:
+    """The report of the run in a folder or at a URL, by its sums, to be written to these."""
+    from robusttest.report.sums import build, check_kinds
     from robusttest.store.shared import read_sums, the_run
 
+    check_kinds(targets)
     return build(*read_sums(the_run(ref)))
 
 

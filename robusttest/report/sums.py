@@ -6,34 +6,52 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-from robusttest.core.nouns import RunInfo
-from robusttest.engine.cell import Cell
+from robusttest.core.nouns import Estimate, RunInfo
+from robusttest.errors import UsageError
 from robusttest.metrics import METRICS
 from robusttest.report.build import command_of, perturbation_rows, reactions, told_first, weakest
 from robusttest.report.later import Later, LaterMapping
 from robusttest.report.model import CellReport, Report
+from robusttest.settings import ReportTarget
 from robusttest.stats.cell.estimates import local, per_perturbation
-from robusttest.stats.cell.table_cell import TableCell
+from robusttest.stats.cell.table_cell import CellFacts, TableCell
+from robusttest.store.shared import StoredSums
 
 LEFT_OUT = "told by sums of cases: failing variants, advice and what else takes single records is left out"
 
 
-def build(run: RunInfo, cells: Iterable[tuple[Cell, TableCell]]) -> Report:
-    """The report of a run; a cell is what the run file says of it (its verdicts, its outcome), with its sums."""
+OF_RECORDS = ("csv", "eee")
+"""Reports that are a row or a file for each record."""
+
+
+def check_kinds(targets: Iterable[ReportTarget]) -> None:
+    """Raises `UsageError` for a report that sums have nothing for."""
+    for target in targets:
+        if target.kind in OF_RECORDS:
+            raise UsageError(
+                f"{target.kind}:{target.path}: this report is of records, and the folder of a run is told by its sums: give the run file in it"
+            )
+
+
+def build(run: RunInfo, cells: Iterable[StoredSums]) -> Report:
+    """The report of a run by the sums of its cells, which are read when something is asked of them."""
     found = list(cells)
-    times = Counter((cell.task, cell.model) for cell, _ in found)
+    times = Counter((s.cell.task, s.cell.model) for s in found)
     return Report(
         run=run,
-        cells=tuple(_cell(cell, sums, ambiguous=times[cell.task, cell.model] > 1) for cell, sums in found),
+        cells=tuple(_cell(s, ambiguous=times[s.cell.task, s.cell.model] > 1) for s in found),
         notes=(*run.notes, LEFT_OUT),
     )
 
 
-def _cell(cell: Cell, sums: TableCell, *, ambiguous: bool) -> CellReport:
-    facts, ask = sums.facts, cache(sums.estimate)
-    rows = cache(lambda: tuple(perturbation_rows(sums, ask, *_of_facts(sums))))
-    names = per_perturbation(sums)
-    measures = sums.tables[None, False].measures
+def _cell(stored: StoredSums, *, ambiguous: bool) -> CellReport:
+    cell, facts, load = stored
+
+    @cache
+    def ask(metric: str, perturbation: str | None = None, *, level: float = 0.95) -> Estimate:
+        return load().estimate(metric, perturbation, level=level)
+
+    rows = cache(lambda: tuple(perturbation_rows(load(), ask, *_of_facts(facts))))
     return CellReport(
         key=cell.key,
         item=cell.outcome,
@@ -45,12 +63,12 @@ def _cell(cell: Cell, sums: TableCell, *, ambiguous: bool) -> CellReport:
         n_calls=facts.n_calls,
         coverage=facts.coverage,
         overall=LaterMapping(METRICS, ask),
-        local=Later(lambda: tuple(ask(m, p) for p in names for m in local(sums, p))),
-        ways=Later(lambda: (min(ways), max(ways)) if (ways := [int(k) for k in measures.k if k]) else None),
-        graded=Later(lambda: not measures.binary),
-        weakest=Later(lambda: weakest(sums, ask, rows())),
+        local=Later(lambda: tuple(ask(m, p) for p in per_perturbation(load()) for m in local(load(), p))),
+        ways=Later(lambda: _ways(load())),
+        graded=Later(lambda: not load().tables[None, False].measures.binary),
+        weakest=Later(lambda: weakest(load(), ask, rows())),
         perturbations=Later(rows),
-        reactions=Later(lambda: tuple(reactions(sums, ask))),
+        reactions=Later(lambda: tuple(reactions(load(), ask))),
         first=Later(lambda: tuple(told_first(ask, facts.counts))),
         counts=facts.counts,
         n_failures=facts.n_failures,
@@ -60,7 +78,12 @@ def _cell(cell: Cell, sums: TableCell, *, ambiguous: bool) -> CellReport:
     )
 
 
-def _of_facts(sums: TableCell) -> tuple[dict[tuple[str, str], int], dict[str, tuple[str, float | None]]]:
-    found = sums.facts.perturbations
+def _ways(sums: TableCell) -> tuple[int, int] | None:
+    there = [int(k) for k in sums.tables[None, False].sums.k if k]
+    return (min(there), max(there)) if there else None
+
+
+def _of_facts(facts: CellFacts) -> tuple[dict[tuple[str, str], int], dict[str, tuple[str, float | None]]]:
+    found = facts.perturbations
     left_out = {(p.spec, status): n for p in found for status, n in (p.counts or {}).items()}
     return left_out, {p.spec: (p.level, p.severity) for p in found}

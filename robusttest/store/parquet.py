@@ -145,6 +145,16 @@ class Parts:
                 columns[name] = Coded(codes, column.dictionary.to_pylist())
         return frame_of(key, columns)
 
+    def facts(self, key: CellKey, part: PartRef) -> CellFacts:
+        """What the sums don't say, of the end of their file alone."""
+        from robusttest.stats.cell.table_cell import CellFacts
+
+        try:
+            cases = self._opened(f"{part.name}.cases.parquet")
+            return codec.read(CellFacts, codec.loads(cases.schema_arrow.metadata[_FACTS]))
+        except (StorageError, KeyError):
+            return self.sums(key, part).facts
+
     def sums(self, key: CellKey, part: PartRef) -> TableCell:
         """The cell by its sums; where they are not there, by its records."""
         from robusttest.stats.cell.case_table import tables_of

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from robusttest.core.files import URL
 from robusttest.core.locations import Location, location
-from robusttest.core.nouns import CellKey, RunInfo
+from robusttest.core.nouns import RunInfo
 from robusttest.engine.cell import Cell
 from robusttest.errors import UsageError
 from robusttest.store.parquet import RUN, Parts
 from robusttest.store.reader import read_cells
-from robusttest.store.writer import PartRef
 
 if TYPE_CHECKING:
-    from robusttest.stats.cell.table_cell import TableCell
+    from robusttest.stats.cell.table_cell import CellFacts, TableCell
+
+HELD = 4
+"""Cells of a run whose sums are in memory: a report is told one after the other."""
 
 
 def is_shared(ref: str) -> bool:
@@ -51,17 +54,22 @@ def the_run(ref: str) -> Location:
     return found[0]
 
 
-def read_sums(file: Location) -> tuple[RunInfo, Iterator[tuple[Cell, TableCell]]]:
-    """A run, and its cells with their sums, one read after the other: what the run file says of a cell has no records.
+class StoredSums(NamedTuple):
+    """A cell of a stored run: what its file says of it, without records, and its sums, read when they are asked for."""
+
+    cell: Cell
+    facts: CellFacts
+    load: Callable[[], TableCell]
+
+
+def read_sums(file: Location) -> tuple[RunInfo, list[StoredSums]]:
+    """A run and its cells. Of the sums those of a few cells at a time are held.
 
     Raises `StorageError` for a run of which a part is missing or torn.
     """
     info, cells, parts = read_cells(file)
-    return info, _sums(Parts.of(info, file), cells, parts)
-
-
-def _sums(
-    at: Parts, cells: dict[CellKey, Cell], parts: dict[CellKey, PartRef]
-) -> Iterator[tuple[Cell, TableCell]]:
-    for key, part in parts.items():
-        yield cells[key], at.sums(key, part)
+    at = Parts.of(info, file)
+    load = lru_cache(maxsize=HELD)(lambda key: at.sums(key, parts[key]))
+    return info, [
+        StoredSums(cells[key], at.facts(key, part), partial(load, key)) for key, part in parts.items()
+    ]

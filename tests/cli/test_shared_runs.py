@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from robusttest import Task, evaluate
 from robusttest.cli import main
-from robusttest.report import sums
+from robusttest.core.locations import location
+from robusttest.core.nouns import CellKey
+from robusttest.engine.cell import Cell
+from robusttest.report import sums, terminal
 from robusttest.report.build import build
 from robusttest.report.model import Report
 from robusttest.scorers import choice
-from robusttest.stats.cell.table_cell import SINGLE
-from robusttest.store import list_runs, read_run
+from robusttest.stats.cell.table_cell import SINGLE, TableCell
+from robusttest.store import RunWriter, list_runs, read_run, shared
+from robusttest.store.parquet import Parts
 from robusttest.store.shared import read_sums, the_run
 
 pytest.importorskip("pyarrow.parquet", reason="records as Parquet: pip install 'robusttest[parquet]'")
@@ -109,6 +115,34 @@ def test_the_commands_take_a_folder(stored: Path, capsys: pytest.CaptureFixture[
     report = stored / "report.json"
     assert main(["show", parts, f"--report=json:{report}"]) == 0
     assert f'"value": {value}' in report.read_text()
+    for words in (["show", parts], ["analyze", parts]):
+        assert main([*words, f"--report=csv:{stored}/report.csv"]) == 2
+        assert "this report is of records" in capsys.readouterr().err
+    for kind in ("html", "md"):
+        path = stored / f"report.{kind}"
+        assert main(["show", parts, f"--report={kind}:{path}"]) == 0
+        assert "tickets" in path.read_text()
+    capsys.readouterr()
+
+
+def test_sums_of_a_few_cells_at_a_time_are_held(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "HELD", 1)
+    run = read_run(list_runs(stored / "own")[0])
+    parts = Parts(location(str(tmp_path)))
+    with RunWriter(tmp_path / "run.jsonl", run.info) as writer:
+        for i in range(3):
+            key = CellKey(None, f"task{i}", "m")
+            rows = [replace(r, test=None, task=key.task, model="m") for r in run.records[:40]]
+            writer.write_cell(Cell(key, verdicts=()), (), parts.write(key, rows))
+        writer.close(run.info)
+    report = sums.build(*read_sums(the_run(str(tmp_path))))
+    lines = terminal.render(report, width=80, color=False)
+    assert sum("task" in line for line in lines) >= 3
+    gc.collect()
+    held = {o.key.task for o in gc.get_objects() if isinstance(o, TableCell)}
+    assert len(held & {"task0", "task1", "task2"}) == 1
 
 
 def test_a_url_is_read_as_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

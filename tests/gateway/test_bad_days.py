@@ -5,8 +5,13 @@ Pauses and patience are a tenth or less of what they are in life; the order of e
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
+import socket
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from loopback import LoopbackServer
@@ -278,3 +283,101 @@ def test_a_package_that_a_provider_needs_is_named(tmp_path, monkeypatch, module,
     with LoopbackServer() as server:
         (error,) = run(tmp_path, server, n=1, transport="litellm")
     assert str(error).endswith(f"LiteLLM needs a package for this call: pip install {package}")
+
+
+GOOD = '{"model": "m", "choices": [{"message": %s, "finish_reason": "stop"}], "usage": {"prompt_tokens": %s, "completion_tokens": 2}}'
+HI = '{"role": "assistant", "content": "hi"}'
+NO_REPLIES = {
+    "a number": ("5", "not a reply that can be read: no JSON object"),
+    "a string": ('"hi"', "not a reply that can be read: no JSON object"),
+    "null": ("null", "not a reply that can be read: no JSON object"),
+    "too deep": ("[" * 200_000, "maximum recursion depth exceeded"),
+    "no text": (
+        GOOD % ('{"role": "assistant", "content": {"a": 1}}', 3),
+        "not a reply that can be read: ",
+    ),
+    "no message": (GOOD % ("null", 3), "not a reply that can be read: Invalid response object"),
+    "another encoding": (
+        (GOOD % (HI, 3)).replace("hi", "café").encode("latin-1"),
+        "'utf-8' codec can't decode byte 0xe9",
+    ),
+    "unpacked, too large": (gzip.compress(b" " * (1 << 21), 1), "the reply is larger than 1 MB"),
+}
+
+
+@pytest.mark.parametrize("what", NO_REPLIES)
+def test_what_can_not_be_read_is_told_in_a_line_and_asked_again(tmp_path, monkeypatch, transport, what):
+    body, said = NO_REPLIES[what]
+    body = body if isinstance(body, bytes) else body.encode()
+    headers = {"content-encoding": "gzip"} if what.startswith("unpacked") else {}
+    if headers and transport == "litellm":
+        pytest.skip("LiteLLM's client unpacks whatever comes")
+    monkeypatch.setattr(response, "LARGEST", 1 << 20)
+    good = (200, (GOOD % (HI, 3)).encode(), {})
+    with LoopbackServer(errors=[(200, body, headers), good], always="error") as server:
+        if headers:  # no model's, however often it is asked
+            (error,) = run(tmp_path, server, n=1, transport=transport)
+        else:
+            assert run(tmp_path, server, n=1, transport=transport) == ["hi"]
+            server.errors = [(200, body, headers)]
+            (error,) = run(tmp_path / "again", server, n=1, transport=transport, deadline=0.4)
+    assert said in str(error)
+    assert "Traceback" not in str(error)
+    assert "site-packages" not in str(error)
+
+
+def test_a_server_of_another_protocol_is_none(tmp_path, transport):
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def greet():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.recv(1 << 16)
+                connection.sendall(b"SSH-2.0-OpenSSH_9\r\n")
+                connection.close()
+
+    thread = threading.Thread(target=greet, daemon=True)
+    thread.start()
+    here = SimpleNamespace(url=f"http://127.0.0.1:{server.getsockname()[1]}/v1")
+    (error,) = run(tmp_path, here, n=1, transport=transport, deadline=1 if transport == "litellm" else 0.4)
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(5)
+    assert "what came is no HTTP: Bad status line" in str(error)
+
+
+@pytest.mark.parametrize("tokens", ["-3", "9" * 400])
+def test_a_count_of_tokens_that_is_none_is_unknown(tmp_path, transport, tokens):
+    with (
+        LoopbackServer(errors=[(200, (GOOD % (HI, tokens)).encode(), {})], always="error") as server,
+        Gateway(Settings(directory=tmp_path, transport=transport)) as gateway,
+    ):
+        params = {"api_base": server.url, "api_key": "planted-key-123456"}
+        request = gateway.request("openai/gpt-4o-mini", [{"role": "user", "content": "Hi"}], params)
+        reply = gateway.submit(request).result(60)
+    assert (reply.text, reply.input_tokens, reply.output_tokens) == ("hi", None, None)
+
+
+def test_an_error_of_ours_after_a_call_ends_the_call(tmp_path, monkeypatch):
+    def breaks(*args):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(scheduler.Scheduler, "_came", breaks)
+    with LoopbackServer() as server:
+        got = run(tmp_path, server, n=2, timeout=20)
+    assert [str(g) for g in got] == ["openai/m: RuntimeError: planted"] * 2
+
+
+def test_nothing_that_a_terminal_acts_on_comes_from_a_server(tmp_path, transport):
+    said = "\x1b[31mred\x1b[0m\x07 and\x00 more"
+    with LoopbackServer(errors=[(400, {"error": {"message": said}}, {})], always="error") as server:
+        (error,) = run(tmp_path, server, n=1, transport=transport)
+    assert str(error) == "openai/m: HTTP 400: red and more"
+    with (
+        LoopbackServer(says={"model": "m\x1b[31m\nx"}) as server,
+        Gateway(Settings(directory=tmp_path / "b")) as gateway,
+    ):
+        params = {"api_base": server.url, "api_key": "planted-key-123456"}
+        request = gateway.request("openai/m", [{"role": "user", "content": "Hi"}], params)
+        assert gateway.submit(request).result(60).model == "m[31mx"

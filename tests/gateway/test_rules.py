@@ -123,6 +123,22 @@ ROWS = [
     (200, " <html><title>Sign in</title>", "", {}, "invalid_reply", "but a web page, 'Sign in'"),
     (
         500,
+        "Empty or invalid response from LLM endpoint. Received: 5.",
+        "",
+        {},
+        "invalid_reply",
+        "no JSON object",
+    ),
+    (
+        None,
+        "400, message: Bad status line: b'SSH-2.0'",
+        "",
+        {},
+        "invalid_reply",
+        "is no HTTP: Bad status line",
+    ),
+    (
+        500,
         "provider returned a response with no 'choices'. Raw keys: ['id']",
         "",
         {},

@@ -410,7 +410,10 @@ class Scheduler:
             outcome = e
         except Exception as e:  # a defect of ours or of a library: this call's error, not the run's
             outcome = CallError(scrub(f"{request.model}: {type(e).__name__}: {e}"))
-        self._came(queue, flight, now, outcome, reserved, most)
+        try:
+            self._came(queue, flight, now, outcome, reserved, most)
+        except Exception as e:  # whatever it is: nobody waits for a call that has ended
+            self._end(flight, CallError(scrub(f"{request.model}: {type(e).__name__}: {e}")))
         self._pump(queue)
 
     async def _reserved(self, request: Request, most: float | None) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 from robusttest.core.nouns import Completion, Json, Request
 from robusttest.gateway.litellm import address, keys, prices, shapes
 from robusttest.gateway.litellm.pool import HttpReply, Pool
-from robusttest.gateway.litellm.response import now, rate_limit_of, served_id
+from robusttest.gateway.litellm.response import MOST_TOKENS, now, rate_limit_of, served_id
 
 _PRIVATE = frozenset(("api_key", "api_base", "base_url", "timeout", "max_retries"))
 _ROLES = frozenset(("system", "user", "assistant"))
@@ -185,7 +185,7 @@ def read(model: str, reply: HttpReply, *, unpriced: Collection[str] = ()) -> Com
         or message.get("role") != "assistant"
         or any(v for k, v in message.items() if k not in ("role", "content"))
         or data.get("error")
-        or not all(type(n) is int and n > 0 for n in used)
+        or not all(type(n) is int and 0 < n < MOST_TOKENS for n in used)
         or type(served := data.get("model")) is not str
         or not served
         or not _plain_usage(usage)

@@ -129,7 +129,8 @@ async def _whole(answer: Any, model: str) -> bytes:
     """The body, as long as it may be a reply."""
     if (answer.content_length or 0) <= response.LARGEST:
         content: bytes = b""
-        if answer.content_length is not None:
+        # A few kilobytes may unpack to gigabytes.
+        if answer.content_length is not None and "content-encoding" not in answer.headers:
             return cast(bytes, await answer.read())
         async for chunk in answer.content.iter_chunked(1 << 16):
             content += chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,11 @@ from robusttest.core.nouns import Completion, Json
 from robusttest.gateway.litellm.failures import AttemptError
 
 _KEPT_META = ("system_fingerprint", "service_tier")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+LONGEST_ID = 300
+"""Characters of a model's name that are kept; nothing in it is for a terminal."""
+MOST_TOKENS = 10**9
+"""No reply has used more: what is told beyond is no count."""
 LARGEST = 16 << 20
 """Bytes of a reply that are read, and characters of a text that is one."""
 
@@ -78,7 +84,7 @@ def too_large(model: str) -> AttemptError:
 
 def served_id(served: str, model: str) -> str:
     """LiteLLM puts some providers' names in front of the id that the server gave, by some ways of calling."""
-    return served.removeprefix(f"{model.partition('/')[0]}/")
+    return _CONTROL.sub("", served.removeprefix(f"{model.partition('/')[0]}/"))[:LONGEST_ID]
 
 
 def now() -> str:
@@ -147,4 +153,6 @@ def _text(value: Any) -> str | None:
 
 def _count(value: Any) -> int | None:
     """Tokens; None where the provider did not count."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return (
+        value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS else None
+    )

@@ -134,8 +134,12 @@ _OVERLOADED = _words(r"overloaded|over capacity|model is (?:currently )?loading"
 _INVALID = _words(
     r"jsondecodeerror|expecting value|expecting (?:property|',' delimiter|':' delimiter)"
     r"|unterminated string|invalid response object|extra data: line|unexpected character|invalid control character"
-    r"|invalid json|unable to (?:parse|convert)"
+    r"|invalid json|unable to (?:parse|convert)|codec can't decode|recursion depth exceeded|while decompressing|pydantic serializer"
     r"|^'\w+'$"  # all that a KeyError on a reply without the field says
+)
+_NO_OBJECT = _words(r"empty or invalid response from llm endpoint|the reply is no json object")
+_NO_HTTP = _words(
+    r"bad status line|got more than \d+ bytes|invalid (?:character|header|http)|duplicate content-length|bad http"
 )
 _NO_CHOICES = _words(r"'choices'|choices\b.*(?:empty|missing|none)|list index out of range|\bno choices\b")
 _TRUNCATED = _words(r"payload is not completed|peer closed connection without|incomplete chunked read")
@@ -257,6 +261,8 @@ RULES: tuple[Rule, ...] = (
     Rule("words", "overloaded", "{told}", "overloaded", True, status=_SERVER, words=_OVERLOADED),
     # --- a reply that can't be read, a connection that was none, a client's defect: libraries call all of them a 500
     Rule("status", "invalid_reply", "not a model's reply but {said}: check api_base, the proxy, the network's sign-in", "", True, status=_GOOD, page=True),
+    Rule("words", "invalid_reply", "not a reply that can be read: no JSON object", "", True, status=_UNREAD, words=_NO_OBJECT),
+    Rule("words", "invalid_reply", "what came is no HTTP: {said}", "", True, status=_UNREAD, words=_NO_HTTP),
     Rule("words", "invalid_reply", "a reply without choices", "", True, status=_UNREAD, words=_NO_CHOICES),
     Rule("words", "invalid_reply", _UNREADABLE, "", True, status=_UNREAD, words=_INVALID),
     Rule("transport", "invalid_reply", "the reply broke off", "", True, status=_UNREAD, classes=_names("ClientPayloadError")),

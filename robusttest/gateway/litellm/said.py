@@ -22,7 +22,7 @@ PER_DAY = "a quota per day"
 """The code that Google's ids of quotas per day are read as; the RetryInfo beside them is seconds all the same."""
 
 _LIBRARY_PREFIX = re.compile(
-    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: |Unable to get json response - )+",
+    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout|Exceeded\w*)(?: Error)?: |\w+Exception(?: \w+Error)? - |LiteLLM: |Unable to get json response - |\d{3}, message:\s*)+",
     re.ASCII,
 )
 _ADVICE = re.compile(
@@ -34,6 +34,9 @@ _ADVICE = re.compile(
 _TLS = re.compile(r" ssl:(?:default|True|None|<[^>]*>)(?= \[)")
 """aiohttp's word on its own settings, between the host and what went wrong."""
 _QUOTED_REPLY = re.compile(r"\s*Traceback \(most recent|, Original Response:")
+_NOTHING = re.compile(r"null|[\s{}\[\]]*|\{\s*\"error\":\s*(?:\{\s*\}|null|\"\")\s*\}")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x00-\x1f\x7f-\x9f]")
+"""What a terminal would act on."""
 _DELAY = re.compile(
     r"(?:try(?:ing)? again|retry|wait|available)[^\d\n]{0,30}?"
     r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])[\s,]*)+)",
@@ -97,10 +100,12 @@ def provider_text(text: str) -> str:
     elif re.match(r"\s*(?:<!doctype html|<html)", body, re.IGNORECASE):
         title = re.search(r"<(?:title|h1)[^>]*>\s*([^<]*?)\s*</", body, re.IGNORECASE)
         body = f"a web page, {title[1]!r}" if title and title[1] else "a web page"
-    body = _LIBRARY_PREFIX.sub("", body).split(", Original Response:")[0]
+    elif _NOTHING.fullmatch(body):
+        return ""
+    body = _QUOTED_REPLY.split(_LIBRARY_PREFIX.sub("", body), maxsplit=1)[0]
     body = _ADVICE.sub("", body)
     body = _TLS.sub("", body)
-    body = re.sub(r"\s+", " ", scrub(body.split("\nTraceback", 1)[0])).strip()
+    body = re.sub(r"\s+", " ", _CONTROL.sub(" ", scrub(body))).strip()
     return body if len(body) <= MESSAGE_LIMIT else body[: MESSAGE_LIMIT - 1] + "…"
 
 

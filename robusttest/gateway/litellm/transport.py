@@ -9,6 +9,7 @@ messages, and an app that has not changed LiteLLM's global state. All others go 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
 import os
@@ -365,6 +366,9 @@ def unreadable(error: Exception, model: str, raw: HttpReply) -> Failure:
     page = raw.text[:PAGE] if raw.content[:1].isspace() or raw.content[:1] == b"<" else ""
     if is_page(page):
         return classify(model=model, status=raw.status_code, text=page)
+    with contextlib.suppress(ValueError, RecursionError):
+        if not isinstance(raw.json(), dict):
+            return classify(model=model, status=raw.status_code, text="the reply is no JSON object")
     return classify(
         model=model,
         # LiteLLM's own client calls it a 500 as well.

@@ -295,6 +295,8 @@ class Body:
         self.job, self.gateway, self.run, self.most = job, gateway, run, most
         self.arguments, self.given = arguments, given
         self.failed = 0
+        self.swallowed = 0
+        """Variants whose fault was met, and of which the body shows nothing: no answer of the tool, none of its own, no failure."""
         self.skips: list[str] = []
         """Why it skipped variants of its own will; a spent budget is none."""
         self.first_failure: BaseException | None = None
@@ -312,6 +314,8 @@ class Body:
         if scorer is not None and outcome.kind == "returned":
             said = returned(outcome.value)
             reply = yield from scored(reply, scorer, lambda: scorer.score(said, variant))
+        if ask.tools.met and not ask.tools.recovered and outcome == Outcome():
+            self.swallowed += 1
         if variant.draft.fault and not ask.tools.met and outcome.kind != "skipped":
             return replace(reply, score=None, status="not_applicable", reason=_unmet(ask.tools))
         return reply
@@ -330,6 +334,16 @@ class Body:
     def took(self, record: Record) -> None:
         """Of a failed assertion the record has the reason, which a body that returned 0 or False has not."""
         self.failed += record.score == 0 and record.reason is not None and self.job.task.scorer is None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader is to know of how bodies ended."""
+        if not self.swallowed:
+            return ()
+        n = self.swallowed
+        return (
+            f"{n:,} variant{'s' * (n != 1)} met a fault of a tool, and the body went on without its answer and returned nothing: that "
+            "counts as right, and shows nothing; return the answer, or ask.handled(answer, recovers=True, reports=True)",
+        )
 
 
 def _unmet(tools: Tools) -> str:

@@ -40,6 +40,15 @@ class Tools:
         return any("fault" in call for call in self.calls)
 
     @property
+    def recovered(self) -> bool:
+        """Whether the tool that met the first fault was used again, and gave an answer."""
+        first = next((i for i, call in enumerate(self.calls) if "fault" in call), None)
+        if first is None:
+            return False
+        name = self.calls[first]["name"]
+        return any(c["name"] == name and "fault" not in c for c in self.calls[first + 1 :])
+
+    @property
     def retries(self) -> int:
         """How often the call that met the first fault was made again, with the same arguments."""
         at = next((i for i, call in enumerate(self.calls) if "fault" in call), len(self.calls))
@@ -68,7 +77,7 @@ class Tools:
         if first is None:
             return Score(value=1.0, answer=said.strip())
         name, kind = str(self.calls[first]["name"]), self.calls[first]["fault"]
-        recovered = any(c["name"] == name and "fault" not in c for c in self.calls[first + 1 :])
+        recovered = self.recovered
         reported = (
             bool(re.search(TROUBLE if reports is True else reports, said, re.IGNORECASE))
             if reports

@@ -141,6 +141,7 @@ def _runner(
         session.clear_progress()
         item.records = runner.records(item.job)
         item.skips = body.skips
+        item.notes = (*item.notes, *(note for note in body.notes() if note not in item.notes))
         item.failed, item.first_failure, item.first_error = (
             body.failed,
             body.first_failure,

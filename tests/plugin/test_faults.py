@@ -316,3 +316,69 @@ def test_retries_are_the_same_call_made_again() -> None:
     assert held.retries == 1
     f(n=1)
     assert held.retries == 2
+
+
+# --- bodies that run on a loop, and bodies that show nothing ------------------------------------------------
+
+ASYNC = """
+import asyncio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+STATUS = {{"48213": "sent", "77120": "lost"}}
+
+async def order_status(order):
+    await asyncio.sleep(0)
+    return {{"order": order, "status": STATUS[order]}}
+
+@pytest.mark.anyio
+@robust(
+    cases=[{{"id": k, "input": f"where is {{k}}?", "target": v}} for k, v in STATUS.items()],
+    perturbations=["tool_fault"], variants=8, expect=["accuracy[tool_fault] >= 0.9"]
+)
+async def test_agent(variant, ask):
+    lookup = ask.tool("order_status", order_status)
+    order = "".join(c for c in variant.input if c.isdigit())
+    for _ in range({tries}):
+        try:
+            return ask.handled((await lookup(order))["status"], recovers=True)
+        except Exception:
+            await asyncio.sleep(0)
+    return ask.handled("nothing", recovers=True)
+"""
+
+
+@pytest.mark.parametrize(("tries", "outcome"), [(2, "passed"), (1, "failed")])
+def test_a_body_on_a_loop_meets_every_fault(project, tries: int, outcome: str) -> None:
+    project.test(ASYNC.format(tries=tries))
+    project.run("-p", "anyio.pytest_plugin").assert_outcomes(**{outcome: 1})
+    rows = {r["variant"]: r for r in project.records() if "variant" in r and r["case_id"] == "48213"}
+    for i, kind in enumerate(KINDS):
+        row = rows[f"tool_fault#{i}"]
+        if kind == "stale":  # the first use is the last
+            assert row["status"] == "not_applicable"
+            continue
+        assert row["score"] == float(tries > 1), kind
+        assert f"[tool fault: {kind} at use 1 of each tool]" in row["text"]
+        assert tries > 1 or row["reason"] == f"order_status met {kind}, and the body did not recover from it"
+
+
+SWALLOWS = """try:
+        lookup(order)
+    except Exception:
+        pass"""
+
+
+def test_a_body_that_swallows_faults_and_returns_nothing_is_told(project) -> None:
+    """An assertion-free body is right by definition; that it shows nothing of the fault is said."""
+    project.test(SUITE.format(expect='expect=["accuracy >= 0.1"]', body=SWALLOWS))
+    ran = project.run()
+    said = " ".join(ran.stdout.str().split())
+    assert (
+        "14 variants met a fault of a tool, and the body went on without its answer and returned nothing"
+        in said
+    )
+    project.test(SUITE.format(expect='expect=["accuracy >= 0.1"]', body=RETRIES))
+    assert "met a fault of a tool" not in " ".join(project.run().stdout.str().split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -54,6 +55,9 @@ def test_shards_in_one_folder_are_merged(here, capsys) -> None:
     first.rename(here.path / "first")
     capsys.readouterr()
     assert main(["merge", "first", "first/run.jsonl", "parts", "first/../first"]) == 0
+    shutil.copytree("first", "parts/copy")
+    assert main(["merge", "first", "parts"]) == 2
+    assert "shard 1/2 is there twice" in capsys.readouterr().err
     assert main(["merge", "first"]) == 2
     assert "1 of 2 shards is missing: 2/2" in capsys.readouterr().err
 

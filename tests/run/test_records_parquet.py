@@ -11,6 +11,7 @@ from robusttest.core.nouns import Record
 from robusttest.errors import StorageError, UsageError
 from robusttest.scorers import choice
 from robusttest.store import list_runs, read_run
+from robusttest.store.find import git
 
 pytest.importorskip("pyarrow.parquet", reason="records as Parquet: pip install 'robusttest[parquet]'")
 
@@ -70,6 +71,24 @@ def test_a_run_file_beside_its_parts_needs_no_folder_told(tmp_path: Path) -> Non
     assert len(read_run(moved / "run.jsonl").records) == 30
     with pytest.raises(StorageError, match="this part of the run is missing"):
         read_run(list_runs(tmp_path / "a")[0])
+
+
+def test_a_run_that_did_not_end_has_the_records_of_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-q", "--allow-empty", "-m", "all")
+    asked(tmp_path, replies="off", records=f"parquet:{tmp_path}/parts")
+    file = list_runs(tmp_path)[0]
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(lines[:-1]) + '\n{"kind":"cel')
+    run = read_run(file)
+    assert not run.info.complete
+    assert len(run.records) == 30
+    CALLS.clear()
+    assert len(asked(tmp_path, resume=True, replies="off").records) == 30
+    assert not CALLS
 
 
 def test_what_cannot_be_written_is_refused_before_a_call(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ OWNERS = {
     "jsonschema": ("scorers/schemas.py",),
     "referencing": ("scorers/schemas.py",),
     "ray": ("workers/actors.py",),
+    "pyarrow": ("store/parquet.py", "tasks/sources.py"),
+    "duckdb": ("store/stored_rows.py",),
     "fsspec": ("core/locations.py",),
     "psycopg": ("gateway/store/postgres.py",),
     "yaml": ("perturbations/prompt/as_data.py",),

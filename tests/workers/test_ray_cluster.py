@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -21,7 +22,14 @@ HAS_RAY = find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not HAS_RAY, reason="ray is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of its own
 
-MODULE = """
+CASES = [
+    {"id": f"t{i}", "input": f"my {'refund' if i % 2 else 'parcel'} number {i} is late", "target": "billing" if i % 2 else "delivery"}
+    for i in range(16)
+]  # fmt: skip
+
+MODULE = (
+    f"CASES = {CASES!r}\n"
+    + """
 import os, pathlib, time
 from robusttest import model
 
@@ -60,12 +68,31 @@ def on_gpu(prompt):
 def batched(prompts):
     noted("calls", len(prompts))
     return [label(p) for p in prompts]
-"""
 
-CASES = [
-    {"id": f"t{i}", "input": f"my {'refund' if i % 2 else 'parcel'} number {i} is late", "target": "billing" if i % 2 else "delivery"}
-    for i in range(16)
-]  # fmt: skip
+@model(version="1")
+def slow(prompt):
+    noted("calls", prompt)
+    time.sleep(0.1)
+    return label(prompt)
+
+from robusttest import Task
+from robusttest.scorers import choice
+
+named = Task("t", cases=CASES, scorer=choice(["billing", "delivery"]))
+"""
+)
+
+DRIVER = """
+import pathlib, sys, of_ray
+from robusttest import evaluate
+from robusttest.run.cases import CaseWorkers
+directory, engine, store = sys.argv[1:]
+whole, submit = [], CaseWorkers.submit
+CaseWorkers.submit = lambda self, job, cases: whole.append(cases) or submit(self, job, cases)
+result = evaluate(of_ray.named, model="python:of_ray:slow", perturbations=["casing", "whitespace"], variants=2, engine=engine,
+                  directory=pathlib.Path(directory), store=store)
+print(sum(r.score for r in result.records), len(result.records), bool(whole))
+"""
 
 
 def test_without_ray_the_install_is_named(monkeypatch):
@@ -146,7 +173,7 @@ def test_two_nodes_give_the_records_of_a_local_run_whatever_dies(cluster, here, 
     with pytest.raises(ConfigurationError, match="0 GPUs: no worker with 1 GPUs fits"):
         run("on_gpu", engine)
 
-    monkeypatch.setattr("robusttest.workers.actors.SECONDS", 8.0)
+    monkeypatch.setattr("robusttest.workers.actors.SECONDS", 20.0)
     before = len(lines(here / "calls"))
 
     def removed() -> None:
@@ -160,6 +187,72 @@ def test_two_nodes_give_the_records_of_a_local_run_whatever_dies(cluster, here, 
     after = run("Loaded", engine, "r", replies="live")
     thread.join()
     assert plain(after) == plain(local)
+
+
+def driver(directory: str, engine: str, store: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(Path.cwd()), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, directory, engine, store],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+
+@needs_ray
+def test_cases_go_to_the_nodes_whole_and_a_killed_driver_has_lost_what_was_under_way(cluster, here):
+    """With a shared store: the driver that is started again, and a second one beside it, ask only what is missing."""
+    import of_ray
+
+    from robusttest.run import cases
+
+    cluster.add_node(num_cpus=1)  # two drivers take turns on one
+    cluster.wait_for_nodes()
+    engine, store = f"ray:{cluster.address}", str(Path.cwd() / "shared")
+    local = evaluate(
+        of_ray.named,
+        model="python:of_ray:slow",
+        perturbations=["casing", "whitespace"],
+        variants=2,
+        directory=Path("l"),
+    )
+    told = f"{sum(r.score for r in local.records)} {len(local.records)} True"
+    asked = sorted(line.split(" ", 1)[1] for line in lines(here / "calls"))
+    (here / "calls").unlink()
+
+    killed = driver("one", engine, store)
+    until = time.monotonic() + 120
+    while len(lines(here / "calls")) < 10 and killed.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    killed.kill()
+    assert "Traceback" not in killed.communicate()[1]
+    time.sleep(1.0)  # its actors end with it
+    before = [line.split(" ", 1)[1] for line in lines(here / "calls")]
+    assert 10 <= len(before) < len(asked)
+
+    again = [driver(name, engine, store) for name in ("one", "two")]
+    said = [p.communicate(timeout=240) for p in again]
+    assert [out.strip().splitlines()[-1] for out, _ in said] == [told, told], said
+    calls = [line.split(" ", 1)[1] for line in lines(here / "calls")]
+    assert sorted(set(calls)) == asked
+    twice = sum(calls.count(text) - 1 for text in set(before))
+    assert twice <= 2 * cases.MOST, "what was stored is asked of nobody"
+    assert twice < len(before)
+
+
+@needs_ray
+def test_a_scorer_that_no_module_holds_stays_with_the_driver(cluster, here):
+    def run_it(engine: str, directory: str) -> Any:
+        task = Task("t", cases=CASES[:4], scorer=lambda reply, target: reply == target)
+        return evaluate(
+            task,
+            model="python:of_ray:fragile",
+            perturbations=["casing"],
+            engine=engine,
+            directory=Path(directory),
+            store="shared",
+        )
+
+    (here / "died").touch()
+    assert plain(run_it(f"ray:{cluster.address}", "a")) == plain(run_it("local", "b"))
 
 
 @needs_ray

@@ -105,12 +105,15 @@ class Postgres:
             if age is None
             else {row[0] for row in self._do(lambda db: db.execute(old, (age,)).fetchall())}
         )
-        after = ""
-        while of is not None and (
-            rows := self._do(lambda db, after=after: db.execute(some, (after,)).fetchall())
-        ):  # type: ignore[misc]  # a default binds it
+
+        def page(after: str) -> list[Any]:
+            found: list[Any] = self._do(lambda db: db.execute(some, (after,)).fetchall())
+            return found
+
+        rows = [] if of is None else page("")
+        while rows and of is not None:
             gone |= {r[0] for r in rows if of(StoredReply(r[0], r[1], bytes(r[2]), r[3], r[4]))}
-            after = rows[-1][0]
+            rows = page(rows[-1][0])
         if gone and not dry:
             self._do(
                 lambda db: db.execute("DELETE FROM robusttest_replies WHERE key = ANY(%s)", (sorted(gone),))

@@ -153,3 +153,9 @@ def test_amounts_money_and_units_keep_their_value(value: Decimal, language: str,
     for c in UNITS["converted"](text, language):
         [quantity] = quantities_in(text[: c.start] + c.text + text[c.end :], language)
         assert quantity.amount.value * factor[quantity.unit] == value * 1000
+
+
+def test_the_number_of_other_notations_is_told_in_words() -> None:
+    case = Case(id="c", fields={"input": "I paid $1,250.50 for it."}, language="en")
+    (*_, last) = expand_case(case, ["currency"], variants=9)
+    assert "other currencies only" in (last.reason or "")

@@ -141,3 +141,20 @@ def test_missing_space_never_joins_protected_text() -> None:
 
 def test_acronyms_in_quotation_marks_are_meant_by_letter() -> None:
     assert one(acronyms(), 'The XLT and "XLT" are sold.') == 'The xlt and "XLT" are sold.'
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("A shirt in XL and a CD, please.", "A shirt in xl and a cd, please."),
+        ("Write MM/DD/YYYY on the NASA form.", "Write MM/DD/YYYY on the nasa form."),
+        ("Is my CV in the DMV file?", "Is my cv in the dmv file?"),
+        (
+            "They saw the Super Bowl XL and chapter CD at NASA today.",
+            "They saw the Super Bowl XL and chapter CD at nasa today.",
+        ),
+        ("It was Louis XIV and II at NASA today.", "It was Louis XIV and II at nasa today."),
+    ],
+)
+def test_sizes_are_acronyms_and_roman_numbers_none(text: str, new: str) -> None:
+    assert one(acronyms(), text) == new

@@ -243,7 +243,7 @@ def text_perturbation(
                 made.append(outcome)
                 if len(made) > index:
                     return outcome
-        plural = name if name.endswith("s") else name + "s"
+        plural = name if name.endswith("s") else re.sub("y$", "ie", name) + "s"
         other = (
             f"the text has {len(made)} other {name if len(made) == 1 else plural} only" if made else reason
         )

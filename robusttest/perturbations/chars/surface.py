@@ -203,8 +203,11 @@ def missing_space(severity: float | str | None = None) -> Perturbation:
     )
 
 
-_ROMAN = re.compile(r"[IVXLCDM]+")
-_ACRONYM = re.compile(r"(?<![\w.'’-])(?![ACGTU]{5})[A-Z]{2,6}(?![\w.'’-])")
+_ROMAN = re.compile(r"[IVX]+")
+_AFTER_NAME = re.compile(r"[A-Z][\w.]* \Z|(?i:chapter|part|section|volume|book|century|no\.) \Z")
+_LARGE_ROMAN = re.compile(r"M*(?:C[MD]|D?C*)(?:X[CL]|L?X*)(?:I[XV]|V?I*)")
+"""``Super Bowl XL`` is the fortieth; a shirt in XL is no number."""
+_ACRONYM = re.compile(r"(?<![\w./'’-])(?![ACGTU]{5})[A-Z]{2,6}(?![\w./'’-])")  # no MM/DD/YYYY, no TCP/IP
 
 
 _QUOTED = re.compile(r"([\"'`])[^\"'`]+\1")
@@ -228,6 +231,9 @@ def acronyms() -> Perturbation:
             for m in _ACRONYM.finditer(text)
             if m[0].lower() not in english("acronyms_that_are_words")
             and not _ROMAN.fullmatch(m[0])
+            and not (
+                _LARGE_ROMAN.fullmatch(m[0]) and _AFTER_NAME.search(text, max(0, m.start() - 24), m.start())
+            )
             and not _QUOTED.fullmatch(text, max(m.start() - 1, 0), m.end() + 1)
         )
         part = None if index == 0 else 1 - rng.random()

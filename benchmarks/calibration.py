@@ -351,9 +351,11 @@ SECTIONS: dict[str, Callable[[int], Iterator[Line]]] = {
     "factors": calibration_factors.factors,
     "blame": calibration_factors.blame_split,
     "claims": calibration_across.two_claims,
+    "difficulty": calibration_across.difficulty,
     "whose": calibration_across.whose,
     "residuals": calibration_across.residual,
     "two-way": calibration_across.crossed,
+    "suites": calibration_across.suites,
     "advice": calibration_across.advice,
     "paired": calibration_across.paired,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from calibration_lines import Floats, Line, share
@@ -17,6 +18,7 @@ from robusttest.stats.across import claims
 from robusttest.stats.across.advice import where_to_work
 from robusttest.stats.across.grid import Grid, grid
 from robusttest.stats.across.residuals import residuals
+from robusttest.stats.across.suite import suite_means
 from robusttest.stats.across.two_way import two_way
 from robusttest.stats.cell.intervals import ALPHA
 from robusttest.stats.cell.moments import moments
@@ -54,7 +56,8 @@ def observed(chance: Floats, rng: np.random.Generator) -> Grid:
     m = rng.binomial(VARIANTS, chance) / VARIANTS
     p = m.mean(axis=-1)
     within = (m * (1 - m)).mean(axis=-1) * VARIANTS / (VARIANTS - 1)
-    log_odds = np.log((p - within) * (1 - p - within) / np.maximum(within, 1e-4) ** 2)
+    with np.errstate(all="ignore"):
+        log_odds = np.where(within > 0, np.log((p - within) * (1 - p - within) / within**2), np.nan)
     return Grid(p, within, p * (1 - p) + m.var(axis=-1, ddof=1) / n, True, log_odds)
 
 
@@ -100,6 +103,7 @@ ANSWERS = ("supported", "not supported", "contradicted", "cannot tell")
 def difficulty(reps: int) -> Iterator[Line]:
     """Claim 1 where cases and variants merely differ in difficulty, world × answer: neither supported nor contradicted."""
     print(f"{'claim 1 where difficulty differs':34}" + "".join(f"{x:>15}" for x in ANSWERS))
+    reps = max(reps // 10, 8)  # each has 54 cells of replies
     for i, (world, shift) in enumerate(DIFFICULTY.items()):
         rng = np.random.default_rng([13, i])
         got = Counter(claims.competence(logit_normal(rng, shift)).answer for _ in range(reps))
@@ -142,7 +146,6 @@ def two_claims(reps: int) -> Iterator[Line]:
     for i, (sd, note) in enumerate(((0.0, "(.968)"), (0.1, "(.933)")), 8):
         got = answers(lambda rng, sd=sd: beta_grid(rng, by_task(sd, link=1.5, base=0.65)), i)
         yield share(f"claim 1 found, half that link, sd {sd}", got == "supported", low=0.9, note=note)
-    yield from difficulty(max(reps // 10, 8))
     yield from _arithmetic(reps)
 
 
@@ -258,6 +261,27 @@ def crossed(reps: int) -> Iterator[Line]:
         yield share(
             f"two-way mean, {a} x {b}, sd {sd_a} and {sd_b}", hits, low=0.945, high=1.0, note="(.95-.998)"
         )
+
+
+SUITES = (
+    ("4 nearly solved tasks of 20", 20, (0.97,) * 4), ("8 of 50 at .99", 50, (0.99,) * 8), ("4 of 20, .6 to .99", 20, (0.99, 0.97, 0.9, 0.6)),
+    ("the paper's 6 of 100", 100, TASKS),
+)  # fmt: skip
+
+
+def suites(reps: int) -> Iterator[Line]:
+    """Means over a suite's tasks: the interval holds the mean accuracy, nearly solved tasks or not."""
+    rng = np.random.default_rng(15)
+    for name, n, tasks in SUITES:
+        hits = []
+        for _ in range(max(reps // 3, 20)):
+            held = [cell((rng.random((n, 4)) < rng.beta(p, 1 - p, (n, 1))) * 1.0) for p in tasks]
+            (found,) = suite_means(
+                [replace(c, task=f"t{i}") for i, c in enumerate(held)], ["overall_accuracy"]
+            )
+            low, high = found.plain.low, found.plain.high
+            hits.append(low is not None and high is not None and low <= float(np.mean(tasks)) <= high)
+        yield share(f"suite mean covered: {name}", hits, low=0.94)
 
 
 def advice(reps: int) -> Iterator[Line]:

@@ -68,7 +68,7 @@ def factors(reps: int) -> Iterator[Line]:
         ("60 cases", 60, {}), ("100 cases, each with its own likings", 100, {"own": 0.8}),
         ("100 cases in 25 clusters", 100, {"own": 0.8, "cluster": 4}),
     ):  # fmt: skip
-        none = found(rng, 3 * runs, n, {}, **more)
+        none = found(rng, max(runs, reps), n, {}, **more)
         yield share(
             f"some factor matters where none does: {what}",
             [any(f.matters for f in d.factors) for d in none],

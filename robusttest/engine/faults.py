@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import random
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -127,13 +128,21 @@ class Tools:
         self.calls.append(call)
         if not self.fault or self.fault.get("tool") not in (None, name):
             return None
-        kind, first = str(self.fault["kind"]), int(self.fault["at"])
-        if not first <= self.used[name] < first + int(self.fault["times"]):
+        kind = str(self.fault["kind"])
+        if not self._due(name, self.used[name]):
             return None
         if kind == "stale" and name not in self._last:
             return None  # there is nothing old yet
         call["fault"] = kind
         return kind
+
+    def _due(self, name: str, use: int) -> bool:
+        """Whether the fault comes at this use of the tool, counted from 1."""
+        if "rate" in self.fault:
+            draw = random.Random(f"{self.fault['seed']}/{name}/{use}").random()
+            return draw < float(self.fault["rate"])
+        first = int(self.fault["at"])
+        return first <= use < first + int(self.fault["times"])
 
     def _raise(self, name: str, kind: str | None) -> None:
         if kind == "timeout":
@@ -153,8 +162,11 @@ def fault_text(fault: Mapping[str, Json]) -> str:
     """A variant's fault for a reader, below its question. Empty where there is none."""
     if not fault:
         return ""
-    first, last = int(fault["at"]), int(fault["at"]) + int(fault["times"]) - 1
-    which = f"use {first}" if first == last else f"uses {first} to {last}"
+    if "rate" in fault:
+        which = f"{float(fault['rate']):.0%} of the uses"
+    else:
+        first, last = int(fault["at"]), int(fault["at"]) + int(fault["times"]) - 1
+        which = f"use {first}" if first == last else f"uses {first} to {last}"
     tool = "each tool" if fault.get("tool") is None else str(fault["tool"])
     return f"\n\n[tool fault: {fault['kind']} at {which} of {tool}]"
 

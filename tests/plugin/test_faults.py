@@ -382,3 +382,61 @@ def test_a_body_that_swallows_faults_and_returns_nothing_is_told(project) -> Non
     )
     project.test(SUITE.format(expect='expect=["accuracy >= 0.1"]', body=RETRIES))
     assert "met a fault of a tool" not in " ".join(project.run().stdout.str().split())
+
+
+# --- faults at a rate ---------------------------------------------------------------------------------------
+
+
+def met_at(seed: int, rate: float, uses: int, name: str = "lookup") -> list[int]:
+    held = Tools({"kind": "empty", "tool": None, "rate": rate, "seed": seed})
+    call = held.tool(name, lookup)
+    return [i for i in range(uses) if call() == {}]
+
+
+def test_a_rate_is_that_of_all_uses_and_each_tool_draws_for_itself() -> None:
+    for rate in (0.1, 0.5):
+        found = [len(met_at(seed, rate, 100)) for seed in range(20)]
+        assert abs(sum(found) / 2000 - rate) < 4 * (rate * (1 - rate) / 2000) ** 0.5
+    assert met_at(1, 0.5, 40) == met_at(1, 0.5, 40) != met_at(2, 0.5, 40)
+    assert met_at(1, 0.5, 40) != met_at(1, 0.5, 40, "pay")
+    assert met_at(1, 1, 5) == [0, 1, 2, 3, 4]
+
+
+def test_variants_at_a_rate_differ_by_what_is_drawn(project) -> None:
+    """Ten uses at 30 %: an agent that never tries again gets through one in thirty-five."""
+    suite = SUITE.replace(
+        'perturbations=["tool_fault"], variants=8',
+        'perturbations=[tool_fault("timeout", rate=0.3)], variants=10',
+    )
+    body = """try:
+        found = [lookup(order) for _ in range(10)][-1]
+    except TimeoutError:
+        found = "sorry"
+    return ask.handled(found, recovers=True)"""
+    project.test(
+        "from robusttest.perturbations import tool_fault\n"
+        + suite.format(expect='expect=["accuracy[tool_fault] >= 0.9"]', body=body)
+    )
+    project.run().assert_outcomes(failed=1)
+    rows = [r for r in project.records() if "variant" in r]
+    assert {r["perturbation"] for r in rows} == {"tool_fault:timeout(rate 0.3)"}
+    assert len(rows) == 20
+    scored = [r["score"] for r in rows if "score" in r]  # in one of thirty-five the fault is not met
+    assert sum(scored) <= 0.2 * len(scored)
+    assert all("[tool fault: timeout at 30% of the uses of each tool]" in r["text"] for r in rows)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"rate": 0},
+        {"rate": 1.5},
+        {"rate": True},
+        {"rate": 0.5, "at": 2},
+        {"rate": "x"},
+        {"rate": float("nan")},
+    ],
+)
+def test_rates_that_are_none_are_refused(how: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="a share of uses above 0"):
+        tool_fault(**how)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import forks
 import pytest
 
 from robusttest.store import read_run
@@ -42,9 +43,9 @@ def test_body(variant, ask):
 """
 
 
-def start(project, *args: str) -> subprocess.Popen[str]:
+def start(project, *args: str, python: str = sys.executable) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:rerunfailures", *args],
+        [python, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:rerunfailures", *args],
         cwd=project.path, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -183,7 +184,7 @@ def test_each_worker_has_a_part_of_its_own(slow):
         "test_declared": True,
     }
     before = sum(len(path.read_text().splitlines()) for path in slow.path.glob("calls-*"))
-    process = start(slow, "-n", "2", "--robust-resume")
+    process = start(slow, "-n", "2", "--robust-resume", python=forks.python())
     out = process.communicate(timeout=60)[0]
     assert process.returncode == 0, out
     assert f"goes on with run {run.info.id}" in out
@@ -193,7 +194,8 @@ def test_each_worker_has_a_part_of_its_own(slow):
 
 def test_a_killed_worker_leaves_its_records_to_the_report(slow):
     slow.test(DECLARED)
-    process = start(slow, "-n", "1", "--max-worker-restart=0", "--robust-report=json:r.json")
+    flags = ("-n", "1", "--max-worker-restart=0", "--robust-report=json:r.json")
+    process = start(slow, *flags, python=forks.python())
 
     def worker() -> Iterator[bool]:
         for ready in made(slow, 30):

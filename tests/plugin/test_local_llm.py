@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import forks
 import pytest
 
 from robusttest.cli import main
@@ -69,7 +70,7 @@ def stand_in(tmp_path: Path, what: str, init: str, end: str = "pass") -> None:
 def run(example: Path, *flags: str, script: tuple[str, ...] = ("-m", "pytest")) -> tuple[int, str]:
     """Exit code, and all that was printed."""
     quiet = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider") if "-m" in script else ()
-    command = [sys.executable, *script, *quiet, *flags]
+    command = [forks.python() if "-m" in script else sys.executable, *script, *quiet, *flags]
     ran = subprocess.run(command, cwd=example, capture_output=True, text=True, check=False, timeout=120)
     return ran.returncode, ran.stdout + ran.stderr
 

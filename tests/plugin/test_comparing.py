@@ -6,6 +6,7 @@ import csv
 import html
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -47,13 +48,23 @@ def worse(project) -> None:
     swap(project, "return route(prompt)")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Where the first `based` leaves its folder for the others."""
+    return tmp_path_factory.mktemp("made") / "project"
+
+
 @pytest.fixture
-def based(project):
+def based(project, made):
     """A project with a baseline of a model that casing does not disturb."""
+    if made.exists():
+        shutil.copytree(made, project.path, dirs_exist_ok=True)
+        return project
     project.test(TESTS)
     result = project.run("--robust-update-baseline")
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"wrote {BASELINE}"])
+    shutil.copytree(project.path, made)
     return project
 
 

@@ -7,6 +7,7 @@ holds blocks and sections. Nothing here computes, escapes or measures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
@@ -15,6 +16,9 @@ from robusttest.core.nouns import Estimate
 from robusttest.report.model import CellOutcome, FailureReport
 
 # pieces of a text
+
+LIMIT = re.compile(r" (?:[<>]=?|==) \S+$")
+"""The end of a threshold: what it is held against, which is not parted from its number."""
 
 
 @dataclass(frozen=True, slots=True)

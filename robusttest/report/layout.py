@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from robusttest.report import text as written
 from robusttest.report.blocks import (
+    LIMIT,
     Code,
     Listing,
     Number,
@@ -25,8 +25,6 @@ from robusttest.report.blocks import (
 from robusttest.report.escape import cut, visible
 from robusttest.report.page import GLUE, Page
 
-LIMIT = re.compile(r" (?:[<>]=?|==) \S+(?: ± \S+)?$")
-"""The end of a threshold: what it is held against, which is not parted from its number."""
 NAME_LINES = 3
 """A name that is longer than so many lines loses its middle."""
 

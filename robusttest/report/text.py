@@ -42,7 +42,9 @@ def short(e: Estimate) -> str:
 
 
 def _bare(value: float) -> str:
-    text = number(value, 2)
+    text = number(
+        value + math.copysign(1e-9, value), 2
+    )  # .415 is .42, as the sentence's 42 %, whatever its last bit
     if text in ("1.00", "-1.00"):
         return text[:-1]
     sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)

@@ -354,3 +354,9 @@ def test_severities_are_drawn_where_several_ran():
     assert [p.x for p in curve.points] == sorted(p.x for p in curve.points)
     assert curve.points[-1].y > curve.points[0].y  # fewer pass, further down
     assert 'id="severity"' in html.render(report)
+
+
+def test_a_threshold_is_not_parted_from_its_number(one_cell: Report):
+    page = html.render(one_cell)
+    assert '<code>robust_accuracy <span class="whole">&gt;= 0.75</span></code>' in page
+    assert not re.search(r"<code>[^<]*&gt;=", page)

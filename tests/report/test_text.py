@@ -18,6 +18,9 @@ def test_numbers(value: float | None, said: str):
 def test_short_numbers_have_no_leading_zero():
     assert text.short(Estimate(metric="x", value=0.917, low=0.819, high=1.0)) == ".92 [.82, 1.0]"
     assert text.short(Estimate(metric="x", value=-0.02, low=-0.05, high=0.0)) == "-.02 [-.05, .00]"
+    assert (
+        text.short(Estimate(metric="x", value=0.415, low=0.865, high=-0.415)) == ".42 [.87, -.42]"
+    )  # as 42 %
     assert text.short(Estimate(metric="x", value=10.5)) == "10.50"
     assert text.short(Estimate(metric="x")) == "-"
 

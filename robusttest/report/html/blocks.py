@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from robusttest.report import text as written
 from robusttest.report.blocks import (
+    LIMIT,
     Block,
     Code,
     Failing,
@@ -159,11 +160,21 @@ def _piece(p: Piece) -> Markup:
         case Term():
             return term(p.text, p.of)
         case Code():
-            return Markup("<code>{}</code>").format(visible(p.text))
+            return code(p.text)
         case Strong():
             return Markup("<strong>{}</strong>").format(visible(p.text))
         case OutcomeWord():
             return Markup('<span class="word {}">{}</span>').format(p.like, visible(p.text))
+
+
+def code(text: str) -> Markup:
+    """A threshold's number stays with what it is compared by."""
+    end = LIMIT.search(text)
+    if end is None:
+        return Markup("<code>{}</code>").format(visible(text))
+    return Markup('<code>{} <span class="whole">{}</span></code>').format(
+        visible(text[: end.start()]), visible(end[0].lstrip(" "))
+    )
 
 
 def value(p: Value) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -244,6 +245,9 @@ def test_old_replies_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*command, "0s"]) == 0
     assert capsys.readouterr().out.endswith(f"deleted {n} replies in {tmp_path}\n")
     assert replies(tmp_path) == []
+    db = sqlite3.connect(tmp_path / "replies.sqlite")
+    assert db.execute("PRAGMA freelist_count").fetchone() == (0,), "the file is as small as what it holds"
+    db.close()
     assert holding(tmp_path, "ordinary", "zebra") == [FILE, list_runs(tmp_path)[0].name]
 
 
@@ -264,3 +268,18 @@ def test_a_shared_store_is_purged_with_this_machines_own(
     assert main(["cache", "purge", "--older", "0s", "--directory", str(here), "--store", str(store)]) == 0
     assert not [p for p in (store / "replies").rglob("*") if p.is_file()]
     assert replies(here) == []
+
+
+def test_replies_go_also_while_another_process_reads_them(tmp_path: Path) -> None:
+    ran(tmp_path)
+    reader = sqlite3.connect(tmp_path / "replies.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM replies").fetchone()
+    store = ReplyStore(tmp_path)
+    store._db.execute("PRAGMA busy_timeout=50")
+    n = len(list(store.rows()))
+    assert store.purge(before=time.time() + 60) == n > 0
+    assert list(store.rows()) == []
+    reader.close()
+    store.close()
+    assert holding(tmp_path, "zebra", "ordinary") == [FILE, list_runs(tmp_path)[0].name]

@@ -484,12 +484,14 @@ class ReplyStore:
                     found += [(key,) for key, text in rows if of(key, zlib.decompress(text).decode())]
                 if dry:
                     return len(set(found))
+                self._db.execute("PRAGMA secure_delete=ON")  # else it would stay readable in free pages
                 with database.transaction(self._db) as db:
                     db.executemany("DELETE FROM replies WHERE key = ?", set(found))
                     db.execute("DELETE FROM variants")
-                # What was deleted would stay readable in free pages and in the log.
-                self._db.execute("VACUUM")
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                # The log goes when the last process closes the file; while another one reads, its size stays, too.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._db.execute("VACUUM")
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as e:
             raise StorageError(f"{self.path}: {e}") from None
         return len(set(found))

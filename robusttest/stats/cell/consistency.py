@@ -121,7 +121,7 @@ def latent_r(p: Floats, kappa: Floats) -> Floats:
             a = np.tan(low)
             step = (goal - owens_t(z, a)) * (2 * np.pi) * np.exp(z * z * (1 + a * a) / 2)
             low = np.where(step > 0, np.minimum(low + step, high), low)
-            if not (step > 1e-15).any():
+            if not (step > 1e-9).any():  # the next one would be its square
                 break
     # Near the least joint probability that p allows the curve is flat: there r is -1, not noise.
     lowest = p * p + kappa * p * (1 - p) - np.maximum(0, 2 * p - 1) <= 1e-9

@@ -115,6 +115,12 @@ def judge(
         raise UsageError(f"judge(model={model!r}): name the model that judges, as in 'openai/gpt-4o-mini'")
     if threshold is not None and not 0 < threshold <= 1:
         raise UsageError(f"judge(threshold={threshold!r}): a number in (0, 1]")
+    if not isinstance(rubric, str) or not rubric.strip():
+        raise UsageError(f"judge(rubric={rubric!r}): a text that says what is right")
+    if params is not None and not isinstance(params, Mapping):
+        raise UsageError(
+            f"judge(params={params!r}): parameters of its calls by name, as in {{'temperature': 0}}"
+        )
     text = QUESTION if template is None else template
     if "{answer}" not in text:
         raise UsageError("judge(template=…): it lacks {answer}, so the judge would not see what it grades")
@@ -213,6 +219,13 @@ def _labelled(place: int, row: Any, how: _Judge) -> Labelled:
 
 def _both(labelled: Iterable[Labelled]) -> tuple[Labelled, ...]:
     found = tuple(labelled)
+    seen: dict[str, tuple[int, bool]] = {}
+    for i, label in enumerate(found, 1):
+        place, right = seen.setdefault(label.request.key(), (i, label.right))
+        if right != label.right:
+            raise UsageError(
+                f"judge(labels=…): rows {place} and {i} are one answer to one question, labelled right and wrong: leave one out"
+            )
     if found and len({label.right for label in found}) < 2:
         word = "right" if found[0].right else "wrong"
         raise UsageError(

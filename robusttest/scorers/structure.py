@@ -138,10 +138,24 @@ def trajectory(
     (values as `tool_call` normalises them). A body scores its own way with it: ``return trajectory(required=["lookup"])(ask.trajectory)``.
     """
     for name, value in (("required", required), ("forbidden", forbidden), ("order", order)):
-        if isinstance(value, str):
+        if not isinstance(value, list | tuple) or not all(isinstance(n, str) and n for n in value):
             raise UsageError(f"trajectory({name}={value!r}): a list of names of tools")
-    if both := set(required) & set(forbidden):
+    if both := {*required, *order} & set(forbidden):
         raise UsageError(f"trajectory: {min(both)!r} is required and forbidden")
+    limits = at_most if isinstance(at_most, Mapping) else {} if at_most is None else {"": at_most}
+    for tool, most in limits.items():
+        if not isinstance(tool, str) or isinstance(most, bool) or not isinstance(most, int) or most < 0:
+            raise UsageError(
+                f"trajectory(at_most={at_most!r}): a whole number from 0, in all or for each tool by its name"
+            )
+        least = len(order) + len({*required} - {*order})
+        if tool:
+            least = max(order.count(tool), int(tool in required))
+        if most < least:
+            raise UsageError(
+                f"trajectory(at_most={at_most!r}): no way can be right, as at least {least} "
+                f"call{'s' * (least != 1)}{f' of {tool!r}' if tool else ''} must be made"
+            )
     if answer not in ("sequence", "set", "arguments"):
         raise UsageError(f"trajectory(answer={answer!r}): 'sequence', 'set' or 'arguments'")
     how = {

@@ -93,3 +93,32 @@ def test_ways_with_other_arguments_differ_only_where_arguments_are_compared() ->
 def test_other_forms_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"at_most": -1}, "a whole number from 0"),
+        ({"at_most": "3"}, "a whole number from 0"),
+        ({"at_most": True}, "a whole number from 0"),
+        ({"at_most": {"a": 1.5}}, "a whole number from 0"),
+        ({"required": [1]}, "a list of names"),
+        ({"required": None}, "a list of names"),
+        ({"forbidden": [""]}, "a list of names"),
+        ({"order": ["a"], "forbidden": ["a"]}, "'a' is required and forbidden"),
+        ({"required": ["a"], "at_most": {"a": 0}}, "at least 1 call of 'a' must be made"),
+        ({"order": ["a", "b", "a"], "at_most": {"a": 1}}, "at least 2 calls of 'a'"),
+        ({"required": ["a", "b"], "at_most": 1}, "at least 2 calls must be made"),
+    ],
+)
+def test_rules_of_a_way_that_none_can_keep_are_refused(how, said):
+    with pytest.raises(UsageError, match=said):
+        trajectory(**how)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"at_most": 0}, {"required": ["a"], "at_most": {"a": 1, "b": 0}}, {"order": ["a", "a"], "at_most": 2}],
+)
+def test_rules_that_some_way_keeps_are_taken(how):
+    assert trajectory(**how).name == "trajectory"

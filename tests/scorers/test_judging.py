@@ -214,3 +214,23 @@ def test_grades_are_cut_at_one_half_where_answers_are_labelled() -> None:
 def test_what_can_not_be_asked(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
         judge(model="j", **options)
+
+
+LABEL = {"question": "q", "target": "t", "answer": "a"}
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"rubric": " "}, "a text that says what is right"),
+        ({"rubric": None}, "a text that says what is right"),
+        ({"params": [1]}, "parameters of its calls by name"),
+        (
+            {"labels": [{**LABEL, "right": True}, {**LABEL, "right": False}]},
+            "rows 1 and 2 are one answer to one question",
+        ),
+    ],
+)
+def test_what_a_judge_can_make_nothing_of_is_refused(how, said):
+    with pytest.raises(UsageError, match=said):
+        judge(model="python:graders:lenient", **how)

@@ -57,7 +57,7 @@ class Location:
             try:
                 system, path = url_to_fs(self.url)
             except ImportError as e:  # the scheme's package, which fsspec names
-                raise UsageError(f"{self.url}: {e}") from None
+                raise UsageError(f"{self.url}: {e}{_install(self.url)}") from None
             except ValueError as e:
                 raise UsageError(f"{self.url}: {e}") from None
         return system, path
@@ -149,6 +149,15 @@ class Location:
         probe = self / f".robusttest-{secrets.token_hex(4)}"
         probe.write(b"")
         probe.remove()
+
+
+def _install(url: str) -> str:
+    """``: pip install 's3fs'``, by the module that fsspec has for a scheme; empty where it is one of its own."""
+    from fsspec.registry import known_implementations
+
+    known = known_implementations.get(url.partition("://")[0], {})
+    package = str(known.get("class", "fsspec")).partition(".")[0]
+    return "" if package == "fsspec" else f": pip install '{package}'"
 
 
 def location(url: str) -> Location:

@@ -96,3 +96,14 @@ def test_without_fsspec_the_install_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'robusttest\[store\]'"):
         location("memory://x").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "package"), [("s3://bucket/x", "s3fs"), ("gs://bucket/x", "gcsfs"), ("abfs://box/x", "adlfs")]
+)
+def test_a_storages_package_is_named_with_its_install(
+    url: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=rf"^{url}: .*{package}.*: pip install '{package}'$"):
+        location(url).exists()

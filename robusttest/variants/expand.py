@@ -129,6 +129,7 @@ class _Expansion:
         self.original = identity(reference, reference, self.params, self.held)
         self.seen: set[str] = set()
         self.made = 0
+        self.rng = random.Random(0)
         self.reason: tuple[int, str] | None = None  # the first place where there was nothing, and why
 
     def applied(self) -> Iterator[Variant]:
@@ -187,7 +188,8 @@ class _Expansion:
 
     def _generator(self, index: int) -> tuple[int, random.Random]:
         seed = derive_seed(self.seed, self.reference.case.id, self.p.spec, index)
-        return seed, random.Random(seed)
+        self.rng.seed(seed)  # a new one would be seeded twice
+        return seed, self.rng
 
     def _apply(self, rng: random.Random, index: int) -> Draft | NotApplicable:
         assert self.p.apply is not None

@@ -157,3 +157,16 @@ def test_a_threshold_has_no_truth_value():
     assert str(threshold) == "flip_rate[ocr:0.2] <= 0.05"
     with pytest.raises(ThresholdError, match="no truth value"):
         bool(threshold)
+
+
+def test_a_changed_copy_is_the_one_that_dataclasses_make():
+    from dataclasses import replace
+
+    from robusttest.core.nouns import changed
+
+    draft = Draft(case=CASE, params={"seed": 1}, sample=2)
+    assert changed(CASE, fields={"input": "x"}) == replace(CASE, fields={"input": "x"})
+    assert draft.with_(sample=3, protect=("a",)) == replace(draft, sample=3, protect=("a",))
+    assert draft.sample == 2
+    with pytest.raises(TypeError, match="no field smaple"):
+        draft.with_(smaple=3)

@@ -13,12 +13,11 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeAlias
 
-from robusttest.core.nouns import Draft, Edit, Level, NotApplicable, Preserves
+from robusttest.core.nouns import Draft, Edit, Level, NotApplicable, Preserves, changed
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.fields import place_to_add, varied, why_none, with_texts
 from robusttest.perturbations.base.languages import detect
@@ -260,7 +259,7 @@ def text_perturbation(
         new: dict[str, str] = {}
         new_edits = dict(draft.edits)
         reasons: list[str] = []
-        changed = eligible = 0
+        edited = eligible = 0
         asked: dict[str, Any] = {"case": case} if "case" in wants else {}
         if way is not None:
             asked["way"] = way
@@ -284,13 +283,13 @@ def text_perturbation(
             new[key] = after
             new_edits[key] = compose_edits(text, before, edits) if before else edits
             if isinstance(outcome, Counted):
-                changed, eligible = changed + outcome.changed, eligible + outcome.eligible
+                edited, eligible = edited + outcome.changed, eligible + outcome.eligible
         if not new:
             return NotApplicable(reason=reasons[0] if reasons else why_none(draft))
         return draft.with_(
-            case=replace(case, fields=with_texts(case.fields, new)),
+            case=changed(case, fields=with_texts(case.fields, new)),
             edits=new_edits,
-            realised=changed / eligible if severity is not None and eligible else draft.realised,
+            realised=edited / eligible if severity is not None and eligible else draft.realised,
         )
 
     return Perturbation(

@@ -263,11 +263,11 @@ def delete(severity: float | str | None = None) -> Perturbation:
     """One letter left out of ``severity`` (0.1) of the words of four letters or more; never the first."""
 
     def slip(word: str, rng: random.Random, language: str) -> str | None:
-        parts = _parts(word)
+        parts: str | list[str] = word if word.isascii() else _parts(word)
         if len(parts) < 3:
             return None
-        del parts[1 + _at(rng, len(parts) - 1)]
-        return "".join(parts)
+        i = 1 + _at(rng, len(parts) - 1)
+        return "".join(parts[:i]) + "".join(parts[i + 1 :])
 
     return _noise(
         "delete", severity, slip, min_letters=4, scripts=ALPHABETIC, description="a letter left out"

@@ -168,16 +168,22 @@ _TOKEN = re.compile(r"\w+")
 _TURKISH = re.compile(r"m(?:[ae][dzy]|[iu]yor)")
 
 
+@cache
+def _telling() -> frozenset[str]:
+    return _plain_negations().union(_NUMBER_WORDS.split("|"))
+
+
+def plain(text: str) -> bool:
+    """Whether surely none of its words denies or counts; where False is said, the patterns tell."""
+    if not text.isascii() or "'" in text or "`" in text:
+        return False
+    small = text.lower()
+    return _telling().isdisjoint(_TOKEN.findall(small)) and not _TURKISH.search(small)
+
+
 def negations(text: str) -> list[str]:
     """The words of the text that deny, as they stand."""
-    if text.isascii() and "'" not in text and "`" not in text:  # quick where none of its words can be one
-        small = text.lower()
-        if _plain_negations().isdisjoint(_TOKEN.findall(small)) and not _TURKISH.search(small):
-            return []
-    return [m[0] for m in _negation().finditer(text)]
-
-
-_PLAIN_NUMBERS = frozenset(_NUMBER_WORDS.split("|"))
+    return [] if plain(text) else [m[0] for m in _negation().finditer(text)]
 
 
 @cache
@@ -187,9 +193,7 @@ def _number_word() -> re.Pattern[str]:
 
 def number_words(text: str) -> list[str]:
     """English cardinal numbers in words, in small letters; a paraphrase may say "first"."""
-    if text.isascii() and _PLAIN_NUMBERS.isdisjoint(_TOKEN.findall(text.lower())):
-        return []
-    return [m[0].lower() for m in _number_word().finditer(text)]
+    return [] if plain(text) else [m[0].lower() for m in _number_word().finditer(text)]
 
 
 # --- lines that are data ------------------------------------------------------------------------------------

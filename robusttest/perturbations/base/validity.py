@@ -17,7 +17,7 @@ from functools import lru_cache
 from robusttest.core.nouns import Case, Completion, Draft, Edit, Request
 from robusttest.errors import UsageError
 from robusttest.perturbations.base.fields import texts
-from robusttest.perturbations.base.patterns import negations, number_words
+from robusttest.perturbations.base.patterns import negations, number_words, plain
 from robusttest.perturbations.base.protocol import Perturbation
 from robusttest.perturbations.base.spans import labels_in, longest_label
 
@@ -152,14 +152,15 @@ def _as_read(text: str) -> str:
 
 def _count_gates(case: Case, before: str, after: str, gates: tuple[str, ...]) -> str | None:
     before, after = _as_read(before), _as_read(after)
+    words = not (plain(before) and plain(after))
     if "number" in gates:
         old, new = _numbers(before), tuple(sorted(_NUMBER.findall(after))) if _DIGIT.search(after) else ()
-        if old == new:
+        if old == new and words:
             old, new = tuple(sorted(number_words(before))), tuple(sorted(number_words(after)))
         if old != new:
             lost, found = Counter(old) - Counter(new), Counter(new) - Counter(old)
             return f"numbers changed: {_listed(lost)} became {_listed(found)}"
-    if "negation" in gates:
+    if words and "negation" in gates:
         was, now = len(negations(before)), len(negations(after))
         if was != now:
             return f"negations changed: {was} before, {now} after"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
@@ -139,7 +140,10 @@ def _text(head: str, item: RobustItem, width: int) -> str:
     ]
     cell = cell_report(item.cell)
     if cell is not None:
-        lines += failure_lines(cell, width=width)
+        shown = (
+            getattr(sys.__stdout__, "encoding", None) or "utf-8"
+        )  # pytest's own writer escapes what it can't show
+        lines += failure_lines(cell, width=width, encoding=shown)
     if item.result is not None and (call := _failed_call(item.result)) is not None:
         lines.append(f"  {call}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -256,3 +257,23 @@ def test_long(variant, ask):
     assert "of 40 calls" not in captured, "what a body prints is its own"
     piped = subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=False)
     assert "of 40 calls" not in piped.stdout + piped.stderr
+
+
+def test_a_failure_is_told_in_what_the_terminal_can_show(pytester, monkeypatch) -> None:
+    """pytest's writer would print the arrow as its escape."""
+    pytester.makepyfile(
+        test_it="""
+        from robusttest import robust
+
+        @robust(cases=[("one two", "1")], perturbations=["casing"], expect=["pass_rate[casing] >= 0.9"])
+        def test_casing(variant):
+            said = "1" if variant.input == "one two" else "2"
+            assert said == variant.target
+            return said
+        """
+    )
+    monkeypatch.setattr("sys.__stdout__", io.TextIOWrapper(io.BytesIO(), encoding="cp1252"))
+    ran = pytester.runpytest("-p", "no:randomly")
+    failure = ran.stdout.str().partition("= FAILURES =")[2].partition("= robustness =")[0]
+    assert "1 -> failed" in failure
+    assert "→" not in failure

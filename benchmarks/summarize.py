@@ -22,7 +22,7 @@ from robusttest.stats.cell.estimates import estimates
 from robusttest.stats.cell.frame import frames
 from robusttest.stats.cell.spread import IN_REPORT, spread_test
 
-LIMITS = {100_000: (3.0, 500), 1_000_000: (4.0, 2000)}
+LIMITS = {100_000: (3.0, 500), 1_000_000: (6.0, 2000)}
 CASES, VARIANTS, PERTURBATIONS = 100, 50, 7
 
 

@@ -220,6 +220,11 @@ def _check_calls(case: Case, **_: Any) -> str | None:
     return None
 
 
+def not_offered(target: Json, tools: Sequence[str]) -> str | None:
+    """The first tool that a right call names and the task does not offer; None where it offers all."""
+    return next((name for name, _ in _wanted(target) if name not in tools), None)
+
+
 def _wanted(target: Json) -> list[tuple[str, Json]]:
     items = target if isinstance(target, list | tuple) else [target]
     out: list[tuple[str, Json]] = []

@@ -24,6 +24,7 @@ from robusttest.perturbations.base.languages import normalised
 from robusttest.perturbations.base.validity import DEFAULT, Validity
 from robusttest.scorers import choice, exact
 from robusttest.scorers.protocol import Scorer, Scoring, make_scorer
+from robusttest.scorers.structure import not_offered
 from robusttest.tasks.cases import broken_down, columns_of, load_cases, refuse_copies, with_choices
 from robusttest.tasks.prompts import named_prompts, prompt_of, with_fields
 from robusttest.tasks.render import Message, render
@@ -142,6 +143,8 @@ class Task:
             made = choice() if all(c.choices for c in loaded) else exact()
         second = None if scorer_check is None else make_scorer(scorer_check)
         _check_scorers(where, said, made, second, loaded)
+        if made.name == "tool_call" and said == "targets":
+            _check_offered(where, given, loaded)
         varied = _perturb(where, perturb, loaded, own)
         code = None if language is None else normalised(language, where)
         loaded = _in_language(loaded, code, varied, None if perturb is not None else shown(own))
@@ -295,6 +298,20 @@ def _check_scorers(
         raise UsageError(
             f"{where}: labels='none', and the scorer {scorer.name} says what is right without a target: leave one of them out"
         )
+
+
+def _check_offered(where: str, params: Mapping[str, Json], cases: tuple[Case, ...]) -> None:
+    """Refuses a right call of a tool that the task does not offer: every reply would be wrong."""
+    held = params.get(TOOLS)
+    if not isinstance(held, list | tuple) or not all(isinstance(t, Mapping) for t in held):
+        return
+    names = [str(t.get("function", t).get("name")) for t in held]
+    for case in cases:
+        if (name := not_offered(case.target, names)) is not None:
+            raise CaseError(
+                f"{where}: case {case.id!r}: its target calls {name!r}, which the task does not offer.{did_you_mean(name, names)} "
+                f"There are: {', '.join(names)}"
+            )
 
 
 def scored_cases(cases: tuple[Case, ...], scorer: Scorer, where: str) -> tuple[Case, ...]:

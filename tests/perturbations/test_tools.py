@@ -10,7 +10,7 @@ import pytest
 
 from robusttest import Task
 from robusttest.core.nouns import Completion, Variant
-from robusttest.errors import UsageError
+from robusttest.errors import CaseError, UsageError
 from robusttest.metrics import thresholds
 from robusttest.perturbations import make
 from robusttest.perturbations.tools.offered import name_of, tools_of
@@ -53,8 +53,15 @@ CASES = [
 
 
 def task(tools: Any = None, **params: Any) -> Task:
-    given = {"tools": TOOLS if tools is None else tools, **params}
-    return Task("shop", cases=CASES, prompt="{input}", params=given, scorer=tool_call())
+    """The shop's; with other tools a task whose right calls nobody knows."""
+    known: dict[str, Any] = {"labels": "none"} if tools is not None else {"scorer": tool_call()}
+    return Task(
+        "shop",
+        cases=CASES,
+        prompt="{input}",
+        params={"tools": TOOLS if tools is None else tools, **params},
+        **known,
+    )
 
 
 def variants(spec: Any, of: Task | None = None, n: int = 4) -> list[Variant]:
@@ -187,7 +194,7 @@ def test_a_schema_in_other_keywords_keeps_what_is_no_schema() -> None:
 )
 @pytest.mark.parametrize("spec", ["tool_order", "tool_decoy", "tool_duplicate", "tool_rename", "tool_schema"])
 def test_what_is_no_list_of_tools_is_said(spec: str, tools: Any, said: str) -> None:
-    of = Task("t", cases=CASES, params={} if tools is None else {"tools": tools}, scorer=tool_call())
+    of = Task("t", cases=CASES, params={} if tools is None else {"tools": tools}, labels="none")
     (idle,) = variants(spec, of)
     assert idle.status == "not_applicable"
     assert said in (idle.reason or "")
@@ -280,3 +287,11 @@ def test_a_thousand_variants_with_twenty_tools_are_quick() -> None:
 
 def test_thresholds_may_name_them() -> None:
     assert str(thresholds("flip_rate[tool_decoy] <= 0.1", "expect")[0]) == "flip_rate[tool_decoy] <= 0.1"
+
+
+def test_a_target_that_calls_what_is_not_offered_is_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        CaseError, match=r"its target calls 'order_stats', which the task does not offer\..*'order_status'"
+    ):
+        Task("shop", cases=[("Where is it?", "order_stats")], params={"tools": TOOLS}, scorer=tool_call())
+    Task("shop", cases=[("Where is it?", "order_status")], params={"tools": TOOLS}, scorer=tool_call())

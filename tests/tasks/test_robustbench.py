@@ -195,3 +195,18 @@ def test_an_object_that_changes_what_a_case_has_not_is_refused():
     (case,) = load_cases([{"id": "a", "input": "x", "target": "y", "other": {"question": "z"}}])
     with pytest.raises(UsageError, match="no input field 'question'"):
         list(expand_case(case, ["counterpart:other"]))
+
+
+def test_values_and_texts_of_json_are_the_same_rows():
+    """The viewer's columns are JSON in texts; the dataset card has them as values, with texts for parameters alone."""
+    told = row(FIRST)
+    read = {k: json.loads(told[k]) for k in ("conversation", "tools", "golden_answers", "eval_config")}
+    inner = {
+        k: [{**x, "parameters": json.dumps(x["parameters"])} for x in read[k]]
+        for k in ("tools", "golden_answers")
+    }
+    each = [
+        load_cases([r], format="robustbench-tc")[0]
+        for r in (told, {**told, **read}, {**told, **read, **inner})
+    ]
+    assert each[0] == each[1] == each[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from loopback import LoopbackServer
@@ -192,6 +193,12 @@ def test_an_image_is_not_its_base64_text():
     assert 1000 < prices.size(request) / prices.CHARACTERS_PER_TOKEN < 1200
 
 
+def test_tools_are_a_part_of_what_a_call_costs_at_most():
+    tool = {"type": "function", "function": {"name": "look_up", "description": "x" * 1000}}
+    plain = Request(model="openai/x", messages=({"role": "user", "content": "Hi"},))
+    assert prices.size(replace(plain, params={"tools": [tool]})) > prices.size(plain) + 1000
+
+
 def counted(body, said):
     """Some replies are thirty times as long as others, the same ones each time."""
     by_text = random.Random(str(body["messages"][-1]["content"]))
@@ -259,8 +266,12 @@ def test_four_processes_spend_one_limit(tmp_path, share):
     assert charged(server) <= limit + 4 * costs[-1]
 
 
-def test_four_processes_keep_a_limit_to_the_call_where_all_cost_the_same(tmp_path):
-    one = 100 * 0.15e-6 + 20 * 0.6e-6
-    with LoopbackServer(counts_tokens=lambda body, said: (100, 20), delay=0.01) as server:
+@pytest.mark.parametrize(
+    "used", [(100, 20), (900, 20)], ids=["less than at most", "more, by a template of its own"]
+)
+def test_four_processes_keep_a_limit_to_the_call_where_all_cost_the_same(tmp_path, monkeypatch, used):
+    monkeypatch.setattr(prices, "output_limit", lambda request: 30)
+    one = used[0] * 0.15e-6 + used[1] * 0.6e-6
+    with LoopbackServer(counts_tokens=lambda body, said: used, delay=0.01) as server:
         errors, _ = at_four_processes(tmp_path, server, 120, max_cost=60.5 * one)
     assert 54 <= errors.count(None) == len(server.requests) <= 60

@@ -61,7 +61,8 @@ class CallBudget:
             n, share = (0, 0.0) if self._store is None else self._store.learnt(self._run, model)
             if n < LEARNT:
                 return most, False
-        return most * min(1.0, share * MARGIN), True
+        # More than the most, where a model's template adds what the request does not show.
+        return most * share * MARGIN, True
 
     def typical(self, model: str, most: float) -> float | None:
         """What such a call has cost on average; None where none has come back."""

@@ -103,8 +103,10 @@ IMAGE_TOKENS = 1105
 
 
 def size(request: Request) -> int:
-    """Characters of the messages, as they are sent; an image as many as its tokens stand for."""
-    return sum(len(json.dumps(_text(m), ensure_ascii=False, default=str)) for m in request.messages) + (
+    """Characters of the messages, the tools and the schema, as they are sent; an image as many as its tokens stand for."""
+    sent = [_text(m) for m in request.messages]
+    sent += [request.params[name] for name in ("tools", "response_format") if request.params.get(name)]
+    return sum(len(json.dumps(part, ensure_ascii=False, default=str)) for part in sent) + (
         CHARACTERS_PER_TOKEN * IMAGE_TOKENS * images(request)
     )
 

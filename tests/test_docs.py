@@ -262,6 +262,7 @@ def test_the_readme_gives_the_counts_of_what_was_read() -> None:
         assert (found.broken, found.n, f"{limit(found):.1%}") == (int(broken), int(n), at_most), spec
     every = [judged(spec) for spec in judgements()]
     assert f"{sum(f.n for f in every):,} variants of real texts" in text
+    assert f"one by one: of {sum(f.broken for f in every)} the right answer" in text
     assert f"of {sum(f.broken for f in every)} the right answer was no longer right" in text
 
 

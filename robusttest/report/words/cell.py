@@ -113,29 +113,25 @@ def threshold_row(v: Verdict) -> TableRow:
     )  # fmt: skip
 
 
-_LESS = {"consistency_icc": 2, "drop": 1}
-"""What makes room for pass^k where a terminal has none for both."""
-
-
 def _metrics(c: CellReport) -> Iterable[Block]:
-    """Headings, values with their n, intervals."""
-    shown = c.shown
+    """Headings, values with their n, intervals; pass^k on a line of its own, which takes no column from the headline."""
+    shown = [e for e in c.shown if e is not c.repeated]
     if not shown:
         return
     yield Table(
         label="Metrics",
         columns=tuple(
-            TableColumn(
-                head=(Term(label(e.metric), "pass^k" if e is c.repeated else label(e.metric)),),
-                brief=BRIEF.get(label(e.metric), ""),
-                optional=_LESS.get(e.metric, 0) if c.repeated is not None else 0,
-            )
+            TableColumn(head=(Term(label(e.metric), label(e.metric)),), brief=BRIEF.get(label(e.metric), ""))
             for e in shown
         ),
         rows=(TableRow(cells=tuple((Value(e),) for e in shown)),),
         stacked=True,
         on="terminal",
     )
+    if c.repeated is not None:
+        n = Number(c.repeated.n, f"{c.repeated.n:,}")
+        told: Text = (Term(label(c.repeated.metric), "pass^k"), ": ", Value(c.repeated), ", n=", n)
+        yield Sentence(text=told, indent=2, on="terminal")
     for e in shown:
         if e.reason and (e.value is None or e.low is None):
             yield Sentence(text=(f"{label(e.metric)}: {e.why}",), indent=2, detail=1, on="terminal")

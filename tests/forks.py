@@ -88,6 +88,7 @@ def _serving(folder: str, at_once: bool) -> None:
 
 def _hold(path: str) -> None:
     """Wait for the server that another worker has started, and be one for whom it stays."""
+    import atexit
     import socket
     import time
 
@@ -104,6 +105,7 @@ def _hold(path: str) -> None:
             time.sleep(0.05)
     holding.sendall(b"hold")
     _held.append(holding)
+    atexit.register(holding.close)
 
 
 # --- the server ---------------------------------------------------------------------------------------------

@@ -213,4 +213,6 @@ def _lives(process: str) -> bool:
         return False
     except OSError:  # it is somebody else's
         return True
+    with suppress(OSError, IndexError):  # one that was killed may wait for its parent to look
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     return True

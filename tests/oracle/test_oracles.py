@@ -209,7 +209,16 @@ class Truth:
     @property
     def sentence(self) -> str:
         said = [
-            p for p in (self._unreadable, self._right, self._weakest, self._reacts, self._thresholds) if p
+            p
+            for p in (
+                self._unreadable,
+                self._right,
+                self._again,
+                self._weakest,
+                self._reacts,
+                self._thresholds,
+            )
+            if p
         ]
         return "; ".join(said)[:1].upper() + "; ".join(said)[1:] + "."
 
@@ -227,6 +236,13 @@ class Truth:
             return f"no right answers are known; the answer stays the same {ways} on {same} of {self.n} cases"
         a, r = percent(self.numbers["accuracy"]), percent(self.numbers["robust_accuracy"])
         return f"right on {a} of {self.n} cases as written, on {r} {ways}"
+
+    @property
+    def _again(self) -> str:
+        """They answer one prompt in one way: what is right as written is right each time."""
+        if not self.again or self.task == "free":
+            return ""
+        return f"right in both runs of a prompt on {percent(self.rate(''))}"
 
     @property
     def _weakest(self) -> str:

@@ -185,7 +185,7 @@ SENTENCES: list[tuple[Report, str]] = [
     ),
     (  # asked three times as written, it is right each time on 90 cases and once on 10
         report(wrong_on(p=30, repeat=10), "p", "repeat"),
-        "Right on 93 % of 100 cases as written, on 70 % in all 3 ways; p (-20 points over the noise floor).",
+        "Right on 93 % of 100 cases as written, on 70 % in all 3 ways; right in all 3 runs of a prompt on 90 %; p (-20 points over the noise floor).",
     ),
     (
         report(turned(lambda case: True), "negation"),

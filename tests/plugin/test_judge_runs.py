@@ -109,23 +109,23 @@ def test_a_body_has_its_reply_judged_as_a_task_has(project) -> None:
 
 
 MISUSED = {
-    "test_own.py": """
+    "test_misused_own.py": """
 from robusttest.scorers import judge
 
 @robust(cases=[("a", "a")])
 def test_own(variant):
     return judge(model="python:graders:desk")("yes", variant)
 """,
-    "test_two.py": """
+    "test_misused_two.py": """
 @robust(cases=[("a", "a")], scorer="exact")
 def test_two(variant):
     return 0.5
 """,
-    "test_declared.py": """
+    "test_misused_declared.py": """
 @robust(task, scorer="exact", models=["python:models:route"])
 def test_declared(): ...
 """,
-    "test_bare.py": """
+    "test_misused_bare.py": """
 @robust(cases=["a"], scorer="exact")
 def test_bare(variant): ...
 """,

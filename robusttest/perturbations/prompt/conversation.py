@@ -247,10 +247,18 @@ def _before(draft: Draft, exchanges: Sequence[Sequence[str]], lead: str = "") ->
     asked = _question(prompt)
     if isinstance(asked, NotApplicable):
         return asked
-    question = f"{_literal(lead)}\n\n{asked}" if lead else asked
     return draft.with_(
-        prompt=_asking(prompt, [{**m, "content": _literal(m["content"])} for m in added], question)
+        prompt=_asking(
+            prompt, [{**m, "content": _literal(m["content"])} for m in added], _led(_literal(lead), asked)
+        )
     )
+
+
+def _led(lead: str, asked: Any) -> Any:
+    """A line before the question, which may have parts: an image stands where it is."""
+    if not lead:
+        return asked
+    return f"{lead}\n\n{asked}" if isinstance(asked, str) else [{"type": "text", "text": lead}, *asked]
 
 
 def _in_field(case: Case) -> str | None:

@@ -275,3 +275,30 @@ def test_closing_ends_what_waits(tmp_path, monkeypatch):
     gateway.close()
     held.set()
     assert time.monotonic() - started < 2
+
+
+def test_a_call_that_ends_between_two_looks_is_not_made_again(tmp_path, monkeypatch):
+    calls: list[str] = []
+
+    @model(version="1")
+    def noted(prompt):
+        calls.append(prompt)
+        return "yes"
+
+    module = type(threading)("noting_model")
+    module.noted = noted
+    monkeypatch.setitem(__import__("sys").modules, "noting_model", module)
+    with Gateway(Settings(directory=tmp_path)) as gateway:
+        assert gateway.store is not None
+        look = gateway.store.get
+
+        def late(key: str, **since: float | None) -> Completion | None:
+            monkeypatch.setattr(gateway.store, "get", look)
+            found = look(key, **since)
+            # an equal call begins and ends before what was found is read
+            assert not ask(gateway, "python:noting_model:noted").cached
+            return found
+
+        monkeypatch.setattr(gateway.store, "get", late)
+        assert ask(gateway, "python:noting_model:noted").cached
+    assert calls == ["Hi"]

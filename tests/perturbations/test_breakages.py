@@ -15,7 +15,7 @@ import pytest
 
 from robusttest.core.nouns import Case, Draft, Prompt
 from robusttest.perturbations import Perturbation, directional
-from robusttest.perturbations.tools.tools import tool_description
+from robusttest.perturbations.tools.described import tool_description
 from robusttest.perturbations.words.words_random import reserved
 from robusttest.tasks.render import prompt_text, render
 from robusttest.variants.expand import expand_case

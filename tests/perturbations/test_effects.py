@@ -20,7 +20,7 @@ from robusttest.errors import UsageError
 from robusttest.perturbations import PERTURBATIONS, Perturbation, directional, make
 from robusttest.perturbations.base.protocol import need_rules
 from robusttest.perturbations.prompt.prompt import demos, instructions, template
-from robusttest.perturbations.tools.tools import tool_description
+from robusttest.perturbations.tools.described import tool_description
 from robusttest.perturbations.words.pairs import counterpart
 from robusttest.perturbations.words.words_random import reserved, tfidf
 from robusttest.variants.expand import expand_case

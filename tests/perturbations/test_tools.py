@@ -13,11 +13,11 @@ from robusttest.core.nouns import Completion, Variant
 from robusttest.errors import CaseError, UsageError
 from robusttest.metrics import thresholds
 from robusttest.perturbations import make
+from robusttest.perturbations.tools.described import tool_description
 from robusttest.perturbations.tools.offered import name_of, tools_of
 from robusttest.perturbations.tools.tools import (
     everyday,
     tool_decoy,
-    tool_description,
     tool_rename,
 )
 from robusttest.scorers import tool_call
@@ -212,7 +212,6 @@ def test_a_tool_without_a_schema_keeps_none() -> None:
         lambda: make("tool_decoy:funny"),
         lambda: make("tool_schema:funny"),
         lambda: tool_decoy(count=0),
-        lambda: make("tool_description"),
         lambda: tool_description({"a": [""]}),
         lambda: tool_rename({"a": "x", "b": "x"}),
         lambda: variants(tool_description({"nobody": "x"})),

@@ -14,7 +14,7 @@ from robusttest.perturbations.prompt import (
     layout,
     prompt,
 )
-from robusttest.perturbations.tools import faults, tools
+from robusttest.perturbations.tools import described, faults, tools
 from robusttest.perturbations.words import (
     context,
     dialects,
@@ -121,7 +121,7 @@ BUILT_IN: dict[str, Factory] = {
     "tool_order": tools.tool_order,
     "tool_decoy": tools.tool_decoy,
     "tool_duplicate": tools.tool_duplicate,
-    "tool_description": tools.tool_description,
+    "tool_description": described.tool_description,
     "tool_rename": tools.tool_rename,
     "tool_schema": tools.tool_schema,
     "tool_fault": faults.tool_fault,

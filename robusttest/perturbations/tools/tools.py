@@ -93,38 +93,6 @@ def tool_duplicate() -> Perturbation:
     return _made("tool_duplicate", act, "one of the tools twice, the second on a test server")
 
 
-def tool_description(texts: Mapping[str, str | Sequence[str]] | None = None) -> Perturbation:
-    """Describe the tools in other words of yours: ``tool_description({"order_status": ["Where an order is.", …]})``.
-
-    Variant *i* takes the *i*-th wording of each tool that has one.
-    """
-    if not isinstance(texts, Mapping) or not texts:
-        raise UsageError(
-            'tool_description needs texts of your own, from python: tool_description({"tool": ["…"]})'
-        )
-    wordings = {k: [v] if isinstance(v, str) else list(v) for k, v in texts.items()}
-    for name, several in wordings.items():
-        if not several or not all(isinstance(t, str) and t.strip() for t in several):
-            raise UsageError(f"tool_description: the wordings of {name!r} are texts, none of them empty")
-
-    def act(tools: list[Tool], rng: random.Random, index: int) -> list[Tool] | str:
-        known = {name_of(t) for t in tools}
-        if unknown := sorted(set(wordings) - known):
-            raise UsageError(
-                f"tool_description: the task has no tool {unknown[0]!r}; it has {', '.join(sorted(known))}"
-            )
-        if all(index >= len(w) for w in wordings.values()):
-            return f"there are {max(map(len, wordings.values()))} wordings"
-        return [
-            changed(t, description=w[index]) if index < len(w := wordings.get(name_of(t), ())) else t
-            for t in tools
-        ]
-
-    return _made(
-        "tool_description", act, "the tools described in other words", limit=max(map(len, wordings.values()))
-    )
-
-
 def tool_rename(names: Mapping[str, str] | None = None) -> Perturbation:
     """Call the tools by other names: yours (``{"order_status": "lookup"}``), else in other spellings of the same words.
 

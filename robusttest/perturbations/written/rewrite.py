@@ -302,6 +302,11 @@ def _written(
     return made if fields is None else on_fields(made, fields)
 
 
+def rewriting(name: str, model: str | None, how: str) -> Perturbation:
+    """A writer's rewriting of whatever text a Draft varies, for perturbations that make such a Draft; ``how``: "Rewrite the text …"."""
+    return _written(name, name, model, how, None, description="")
+
+
 def _style(name: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"style={name!r}: give one of {', '.join(STYLES)}, or a phrase")

@@ -5,6 +5,7 @@ serve, and its tests against a server of ours.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import socket
@@ -109,6 +110,12 @@ def test_its_readme_says_what_the_model_answered(inside, example, monkeypatch):
     flags = ("-k", "not sampled", "--robust-shrink=0", "--robust-baseline", "--robust-fail-on=regression")
     ran = inside.run("--robust-replies=replay", *flags)
     assert (ran.ret, first_missing(gate.text, ran.stdout.str())) == (1, None)
+
+
+def test_the_recorded_replies_name_no_machine():
+    _, *lines = (EXAMPLE / "replies.jsonl").read_text(encoding="utf-8").splitlines()
+    served = {json.loads(line)["completion"]["model"] for line in lines}
+    assert served == {"SmolLM2-135M-Instruct.Q4_1.gguf"}
 
 
 def test_it_is_served_asked_through_litellm_and_stopped(inside):
